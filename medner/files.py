@@ -1,0 +1,115 @@
+"""Reading what users give and writing what they keep: whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from medner.exceptions import InputError
+
+
+def read_bytes(path: Path) -> bytes:
+    """Content of a file, unpacked when its name ends in ``.gz``. Raises InputError if it cannot be read."""
+    try:
+        data = path.read_bytes()
+        return gzip.decompress(data) if path.suffix == ".gz" else data
+    except FileNotFoundError:
+        raise InputError("no such file", path=path, remedy="Check the path, or run the step that makes it") from None
+    except (OSError, EOFError) as error:
+        raise InputError(f"cannot be read ({error})", path=path, remedy="Check the file and its permissions") from None
+
+
+def decode(data: bytes, path: Path | str) -> str:
+    """UTF-8 text without byte-order mark and with LF line ends. Raises InputError on other encodings and on NUL."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise InputError("not UTF-8", path=path, place=f"line {line}", remedy="Save the file as UTF-8") from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise InputError(
+            "holds a NUL character", path=path, place=f"line {line}", remedy="Remove it; the file may be damaged"
+        )
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_text(path: Path) -> str:
+    """``decode(read_bytes(path))``."""
+    return decode(read_bytes(path), path)
+
+
+def sha256(data: bytes) -> str:
+    """Hexadecimal SHA-256 of the data."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def git_blob_id(data: bytes) -> str:
+    """The id git gives a file with this content (SHA-1 over ``blob <length>\\0<content>``)."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write into one clear message."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"cannot be written ({reason})", path=path, remedy="Check permissions and free space, then run the step again"
+        ) from None
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: to a temporary file beside it, flushed, then renamed over it.
+
+    Raises InputError where the folder is read-only or the disk is full; the old file is then untouched.
+    """
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        try:
+            with io.open(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(name, 0o666 & ~umask)  # mkstemp makes private files
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """``write_bytes`` for text, as UTF-8 with LF line ends."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder that appears at ``path`` only when the block ends well; it replaces what was there.
+
+    Yields the temporary folder beside it to write into. Raises InputError where it cannot be written.
+    """
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
+    try:
+        with _explained(path):
+            work.chmod(0o755)
+            yield work
+            if path.exists():
+                shutil.rmtree(path)
+            os.replace(work, path)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

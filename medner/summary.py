@@ -1,0 +1,42 @@
+"""The study's table in words and numbers, with what it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from medner.scoring import CONFIDENCE, scores_table
+
+
+def summarise(results: Mapping[str, Mapping[str, Any]], suites: Iterable[str]) -> str:
+    """Markdown: the table of all experiments and suites, then encoder, data, epochs and seed of each.
+
+    results: ``scores.json`` of each experiment, in the order of the table's rows.
+    """
+    table = scores_table({name: result["suites"] for name, result in results.items()}, suites)
+    lines = [
+        f"Precision / recall / **F1** (micro-averaged, exact span and label) with the {CONFIDENCE:.0%} bootstrap interval of F1",
+        "over test sentences. A suite counts only the labels that it annotates.",
+        "",
+        table,
+    ]
+    encoders = {name: _encoder(result["provenance"]["encoder"]) for name, result in results.items()}
+    for encoder in dict.fromkeys(encoders.values()):
+        lines.append(f"- Encoder: {encoder}" + _users(encoder, encoders))
+    notes = {name: about for result in results.values() for name, about in result["test"].items()}
+    for name, about in notes.items():
+        lines.append(f"- {name}: {'STAND-IN: ' if about['stand_in'] else ''}{about['note']}")
+    for name, result in results.items():
+        p = result["provenance"]
+        lines.append(f"- {name}: {p['documents']:,} sentences, {p['epochs']} epochs, seed {p['seed']}, persons: {p['persons']}")
+    return "\n".join(lines) + "\n"
+
+
+def _encoder(about: Mapping[str, Any]) -> str:
+    state = ", UNTRAINED weights: these scores are a floor, no result" if about["untrained"] else ""
+    return f"{about['name']}, revision {about['revision']}, {about['parameters']:,} parameters{state}"
+
+
+def _users(encoder: str, encoders: Mapping[str, str]) -> str:
+    users = [name for name, other in encoders.items() if other == encoder]
+    return "" if len(users) == len(encoders) else f" ({', '.join(users)})"

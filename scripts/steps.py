@@ -1,0 +1,52 @@
+"""What the steps' command lines have in common: one clear line for bad input, and exit code 1."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import typer
+
+from medner.exceptions import InputError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+ROOT = Path(__file__).resolve().parent.parent
+MIRROR_HELP = "Folder that holds copies of the downloads (an air-gapped mirror); asked before the network."
+
+
+def new_app() -> typer.Typer:
+    """An app for one step."""
+    return typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def step(function: Callable[P, R]) -> Callable[P, R]:
+    """Report an InputError as one line on standard error and exit with 1; anything else is a bug and shows itself."""
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except InputError as error:
+            typer.secho(f"✘ {error}", fg=typer.colors.RED, err=True)
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def note(text: str) -> None:
+    """Something the user should see: a stand-in, a skipped part."""
+    typer.secho(f"⚠ {text}", fg=typer.colors.YELLOW)
+
+
+def good(text: str) -> None:
+    """Something done."""
+    typer.secho(f"✔ {text}", fg=typer.colors.GREEN)
+
+
+def folder_or_none(path: str) -> Path | None:
+    """A folder option that may be empty, as project variables are when they are not set."""
+    return Path(path) if path else None
