@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from spacy.language import Language
 from spacy.tokens import DocBin
 
 from medner.exceptions import InputError
-from medner.files import read_text, write_bytes
+from medner.files import write_bytes
 from medner.labels import CorpusLabels, NameLexicon, Scheme, map_record
 from medner.leakage import Overlap
+from medner.plan import Plan
 from medner.readers.ronec import read_ronec
 from medner.readers.ronec_v1 import read_ronec_v1
 from medner.readers.synthetic import read_synthetic
@@ -48,33 +48,6 @@ class Statistics:
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers, keys sorted, for JSON."""
         return {k: dict(sorted(v.items())) if isinstance(v, Counter) else v for k, v in asdict(self).items()}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """``configs/experiments.yml``: sources, the experiments that train on them, the suites that measure."""
-
-    sources: Mapping[str, Mapping[str, str]]
-    experiments: Mapping[str, tuple[str, ...]]
-    suites: Mapping[str, tuple[str, ...]]
-
-
-def load_plan(path: Path) -> Plan:
-    """Read the plan. Raises InputError if it is malformed or names a source that it does not define."""
-    try:
-        raw: Any = yaml.safe_load(read_text(path))
-        plan = Plan(
-            sources=dict(raw["sources"]),
-            experiments={name: tuple(parts) for name, parts in raw["experiments"].items()},
-            suites={name: tuple(parts) for name, parts in raw["suites"].items()},
-        )
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        what = f"is no plan of experiments ({' '.join(str(error).split())})"
-        raise InputError(what, path=path, remedy="It needs sources, experiments and suites") from None
-    for name, parts in {**plan.experiments, **plan.suites}.items():
-        if strange := sorted(set(parts) - set(plan.sources)):
-            raise InputError(f"{name} uses unknown sources {strange}", path=path, remedy="Define them under sources:")
-    return plan
 
 
 def ronec_splits(variant: str, fetched: Path, sample: Path, scheme: Scheme) -> dict[str, Part]:

@@ -105,17 +105,19 @@ def _copy(source: Path, folder: Path) -> None:
 
 
 def _download(folder: Path, settings: Mapping[str, Any]) -> bool:
-    """Fetch the pinned files from the hub; False if it cannot be reached. A partial download counts as out of reach."""
+    """Fetch the pinned files from the hub; False if it is out of reach. InputError if it does not know the encoder."""
     from huggingface_hub import constants, snapshot_download  # noqa: PLC0415 - slow to import, rarely needed
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError  # noqa: PLC0415
 
+    repository, revision = settings["repository"], settings["revision"]
     if not reachable(constants.ENDPOINT, HUB_SECONDS):
         return False
     try:
-        cache = snapshot_download(
-            settings["repository"], revision=settings["revision"], allow_patterns=list(FILES), etag_timeout=HUB_SECONDS
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError):
+        cache = snapshot_download(repository, revision=revision, allow_patterns=list(FILES), etag_timeout=HUB_SECONDS)
+    except (RepositoryNotFoundError, RevisionNotFoundError):
+        what = f"the model hub has no encoder {repository!r} at revision {revision}"
+        raise InputError(what, remedy="Correct the name, or give a --mirror that holds it") from None
+    except (OSError, ValueError):  # the client's network errors are OSErrors
         return False
     _copy(Path(cache), folder)
     return True
@@ -172,19 +174,32 @@ def _build_stand_in(folder: Path, settings: Mapping[str, Any], texts: Iterable[s
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
     """A cased WordPiece tokenizer with BERT's layout, trained on texts; cedilla ş/ţ are read as comma-below ș/ț.
 
-    Returns a ``BertTokenizerFast`` of at most ``vocabulary`` pieces.
+    Returns a ``BertTokenizerFast`` of at most ``vocabulary`` pieces, the same one for the same texts.
     """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: PLC0415
     from transformers import BertTokenizerFast  # noqa: PLC0415
 
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a token, no password
     cedillas = [normalizers.Replace(chr(old), chr(new)) for old, new in CEDILLA_TO_COMMA.items()]
-    cased = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
-    tokenizer.normalizer = normalizers.Sequence([*cedillas, cased])
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
+    normalizer = normalizers.Sequence([*cedillas, normalizers.BertNormalizer(lowercase=False, strip_accents=False)])
+
+    def empty(model: Any) -> Any:
+        tokenizer = Tokenizer(model)
+        tokenizer.normalizer = normalizer
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        return tokenizer
+
+    texts = list(texts)
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    # The trainer numbers word-inner letters in the order of a hash table, and breaks ties by number: another vocabulary
+    # each time. Naming them beforehand fixes the order.
+    letters = sorted({letter for text in texts for letter in normalizer.normalize_str(text) if not letter.isspace()})
+    inner = [f"##{letter}" for letter in letters]
+    trained = empty(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a word-piece, no password
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary, special_tokens=[*special, *inner], initial_alphabet=letters, show_progress=False
+    )
+    trained.train_from_iterator(texts, trainer)
+    tokenizer = empty(models.WordPiece(vocab=trained.get_vocab(), unk_token="[UNK]"))  # noqa: S106
     tokenizer.decoder = decoders.WordPiece()
     ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)

@@ -1,15 +1,18 @@
-"""Does one text occur in another corpus? Sentence overlap, exact and near."""
+"""Does training text give test text away? Overlapping sentences, and surface forms that occur on both sides."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from medner.records import CEDILLA_TO_COMMA
+from medner.records import CEDILLA_TO_COMMA, Record
 
 NGRAM = 6  # words; long enough that a shared one is no coincidence
 NEAR = 0.5  # share of the shorter sentence's n-grams that makes two sentences near-duplicates
+
+STEM_FROM = 5  # letters; words at least so long lose their last two: article and inflection, roughly
 
 _WORD = re.compile(r"\w+")
 
@@ -52,3 +55,32 @@ class Overlap:
         shared = Counter(number for ngram in ngrams for number in self._where.get(ngram, ()))
         near = any(count >= NEAR * min(len(ngrams), self._size[number]) for number, count in shared.items())
         return "near" if near else None
+
+
+def form_key(form: str) -> str:
+    """A surface form without case, diacritics and (roughly) article and inflection: equal keys are one name.
+
+    Words of five letters or more lose their last two, so that ``hipertensiunea arterială`` and ``Hipertensiunii
+    arteriale`` are one; a heuristic that finds too much rather than too little.
+    """
+    bare = "".join(c for c in unicodedata.normalize("NFD", form.lower()) if not unicodedata.combining(c))
+    return " ".join(word[:-2] if len(word) >= STEM_FROM else word for word in _WORD.findall(bare))
+
+
+def shared_forms(
+    train: Iterable[Record], test: Iterable[Record], labels: Iterable[str], exempt: Iterable[str] = ()
+) -> Mapping[str, list[str]]:
+    """By label: the surface forms of test mentions whose key occurs among training mentions of the same label.
+
+    exempt: forms that may occur on both sides (generic nouns).
+    """
+    free = {form_key(form) for form in exempt}
+    seen = {(e.label, form_key(r.surface(e))) for r in train for e in r.entities}
+    found: dict[str, set[str]] = {label: set() for label in labels}
+    for record in test:
+        for entity in record.entities:
+            form = record.surface(entity)
+            key = form_key(form)
+            if entity.label in found and key not in free and (entity.label, key) in seen:
+                found[entity.label].add(form)
+    return {label: sorted(forms) for label, forms in found.items()}

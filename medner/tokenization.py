@@ -40,7 +40,7 @@ _PUNCTUATION = r"[„”“\"«»()\[\]{}<>,;:!?…•|=+*/\\–—−]"
 _HYPHEN = rf"(?<=[{_LETTER}0-9.)\]”\"»])[-‐‑](?=[{_LETTER}0-9„”“\"«(])"
 _EDGE = "[-‐‑'’`]"
 # A full stop at the end is a token of its own, except after a single capital letter (S.U.A., Ion P.).
-_FULL_STOP = rf"(?<=[{_LOWER}0-9.%°)\]”\"»])\.|(?<=[{_LETTER}][{_UPPER}])\."
+_FULL_STOP = rf"(?:(?<=[{_LOWER}0-9.%°)\]”\"»])|(?<=[{_LETTER}0-9][{_UPPER}]))\."
 
 
 def set_rules(nlp: Language) -> None:

@@ -10,10 +10,11 @@ import typer
 from rich.progress import track
 from steps import ROOT, good, new_app, note, step
 
-from medner.corpus import SPLITS, convert, load_plan, ronec_splits, statistics_table, synthetic_splits, write_corpus
+from medner.corpus import SPLITS, convert, ronec_splits, statistics_table, synthetic_splits, write_corpus
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, write_text
 from medner.labels import load_scheme
+from medner.plan import load_plan
 from medner.tokenization import blank
 
 app = new_app()

@@ -9,9 +9,9 @@ import srsly
 import typer
 from steps import ROOT, good, new_app, step
 
-from medner.corpus import load_plan
 from medner.exceptions import InputError
 from medner.files import read_text, write_text
+from medner.plan import load_plan
 from medner.summary import summarise
 
 app = new_app()

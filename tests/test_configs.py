@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+from spacy.util import load_config
+
+from medner.exceptions import InputError
+from medner.plan import load_plan
+from medner.training import load_training_config
+
+PLAN = load_plan(ROOT / "configs" / "experiments.yml")
+PROJECT = yaml.safe_load((ROOT / "project.yml").read_text())
+COMMANDS = {command["name"]: command for command in PROJECT["commands"]}
+
+
+@pytest.mark.parametrize("experiment", PLAN.experiments)
+def test_configs_differ_in_paths_only(experiment: str) -> None:
+    first, other = (load_config(ROOT / "configs" / f"{name}.cfg", interpolate=False) for name in ("exp1", experiment))
+    assert other.pop("paths") == {key: value.replace("exp1", experiment) for key, value in first.pop("paths").items()}
+    assert first == other
+
+
+def test_the_study_s_hyperparameters() -> None:
+    training = load_config(ROOT / "configs" / "exp1.cfg")["training"]
+    rate = training["optimizer"]["learn_rate"]
+    assert (training["max_epochs"], training["batcher"]["size"], rate["initial_rate"]) == (3, 16, 5e-5)
+    assert training["optimizer"]["L2_is_weight_decay"] is True
+    assert "discard_oversize" not in training["batcher"]
+
+
+def test_every_experiment_has_its_commands_and_workflow() -> None:
+    for experiment in PLAN.experiments:
+        assert {f"train-{experiment}", f"evaluate-{experiment}"} <= set(COMMANDS)
+        assert PROJECT["workflows"][experiment][-2:] == [f"train-{experiment}", f"evaluate-{experiment}"]
+        assert f"configs/{experiment}.cfg" in COMMANDS[f"train-{experiment}"]["deps"]
+    assert {name for workflow in PROJECT["workflows"].values() for name in workflow} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_dependencies_are_complete(name: str) -> None:
+    """A command has outputs and depends on its script and on every module of the package that the script imports."""
+    command = COMMANDS[name]
+    assert command["outputs"]
+    assert command["help"]
+    script = re.search(r"scripts/\w+\.py", command["script"][0])
+    assert script is not None
+    text = (ROOT / script[0]).read_text()
+    modules = {f"{module.replace('.', '/')}.py" for module in re.findall(r"^from (medner[.\w]*) import", text, re.MULTILINE)}
+    assert set(command["deps"]) >= {script[0], "scripts/steps.py", *modules} - {"medner/exceptions.py"}
+    assert all((ROOT / path).exists() for path in command["deps"] if path.startswith(("scripts/", "medner/", "configs/")))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sources: {a: {}}\nexperiments: {x: [b]}\nsuites: {}\n", "x uses unknown sources ['b']"),
+        ("sources: {}\n", "is no plan of experiments ('experiments')"),
+    ],
+)
+def test_malformed_plans(tmp_path: Path, text: str, expected: str) -> None:
+    path = tmp_path / "experiments.yml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_plan(path)
+    assert expected in str(caught.value)
+
+
+def test_unknown_experiments_and_broken_configs(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such experiment. Use one of: exp1, exp2, exp3"):
+        load_training_config(ROOT / "configs" / "exp9.cfg")
+    (tmp_path / "x.cfg").write_text("[training]\nmax_epochs = 3\n")
+    with pytest.raises(InputError, match="is no training config"):
+        load_training_config(tmp_path / "x.cfg")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from medner.exceptions import InputError
+from medner.files import git_blob_id, new_folder, write_bytes, write_text
+
+
+@contextmanager
+def unprivileged(folder: Path) -> Iterator[None]:
+    """A folder that may not be written into; root may write anywhere, so it steps down for the while."""
+    folder.chmod(0o555)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o755)
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Files cannot grow beyond 100 bytes."""
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, old[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_read_only_folder(tmp_path: Path) -> None:
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    target = tmp_path / "out.json"
+    with unprivileged(tmp_path), pytest.raises(InputError) as caught:
+        write_text(target, "x")
+    assert str(caught.value) == (
+        f"{target}: cannot be written (Permission denied). Check permissions and free space, then run the step again."
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "out.json"
+    write_text(target, "old")
+    with full_disk(), pytest.raises(InputError, match=r"cannot be written \(File too large\)"):
+        write_bytes(target, b"x" * 1000)
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "corpus"
+    with new_folder(target) as folder:
+        (folder / "a").write_text("1")
+    with pytest.raises(InputError, match="cannot be written"), full_disk(), new_folder(target) as folder:
+        write_bytes(folder / "b", b"x" * 1000)
+    assert [p.name for p in target.iterdir()] == ["a"]
+    with new_folder(target) as folder:
+        (folder / "c").write_text("2")
+    assert [p.name for p in target.iterdir()] == ["c"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_git_blob_id() -> None:
+    assert git_blob_id(b"") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+    assert git_blob_id(b"hello\n") == "ce013625030ba8dba906f756967f9e9ca394464a"
