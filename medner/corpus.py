@@ -76,7 +76,8 @@ def ronec_splits(variant: str, fetched: Path, sample: Path, scheme: Scheme) -> d
     if scheme.persons == "named" and any(scheme.corpus(name).nominal_persons for name in names.values()):
         lexicon = NameLexicon(scheme.titles, scheme.particles).learn(read["train"])
     return {
-        split: _mapped(read[split], scheme.corpus(names[split]), tallies[split], paths[split], lexicon) for split in paths
+        split: _mapped(read[split], scheme.corpus(names[split]), tallies[split], paths[split], lexicon)
+        for split in paths
     }
 
 
@@ -146,7 +147,16 @@ def write_corpus(folder: Path, plan: Plan, parts: Mapping[tuple[str, str], DocBi
 def statistics_table(statistics: Mapping[str, Mapping[str, Statistics]], labels: Iterable[str]) -> str:
     """A Markdown table of all splits, and a list of what was dropped, one line a split."""
     labels = list(labels)
-    head = ["corpus", "split", "sentences", "tokens", *labels, "off token boundaries", "ş/ţ replaced", "left out (overlap)"]
+    head = [
+        "corpus",
+        "split",
+        "sentences",
+        "tokens",
+        *labels,
+        "off token boundaries",
+        "ş/ţ replaced",
+        "left out (overlap)",
+    ]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * 2 + " ---: |" * (len(head) - 2)]
     dropped = []
     for source, splits in statistics.items():

@@ -57,7 +57,7 @@ def load_settings(path: Path, name: str | None = None) -> Mapping[str, Any]:
         settings = dict(yaml.safe_load(read_text(path)))
         if name and name != settings["name"]:
             settings |= {"name": name, "repository": name, "revision": "main"}
-        settings["stand_in"]["bert"], settings["stand_in"]["training"]  # noqa: B018 - missing keys are told now
+        settings["stand_in"]["bert"], settings["stand_in"]["training"]
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         what = f"is no encoder configuration ({' '.join(str(error).split())})"
         raise InputError(what, path=path, remedy="Compare it with configs/encoder.yml in the repository") from None
@@ -81,7 +81,7 @@ def prepare(
             manifest = _inspect(folder, settings["repository"], settings)
         elif strict:
             raise InputError(
-                f"encoder {settings['name']} is in no mirror, the model hub is out of reach, and --strict allows no stand-in",
+                f"{settings['name']} is in no mirror, the model hub is out of reach, and --strict allows no stand-in",
                 remedy=f"Give a --mirror with a folder {settings['name']}/, or connect to the network",
             )
         else:
@@ -92,7 +92,9 @@ def prepare(
 
 def _copy(source: Path, folder: Path) -> None:
     if missing := [name for name in NEEDED if not (source / name).is_file()]:
-        pickled = ", ".join(sorted(p.name for p in source.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl", ".ckpt")))
+        pickled = ", ".join(
+            sorted(p.name for p in source.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl", ".ckpt"))
+        )
         why = f" ({pickled} is a pickle and is never loaded)" if pickled else ""
         raise InputError(
             f"the encoder folder lacks {', '.join(missing)}{why}",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import yaml
 
 from medner.exceptions import InputError
@@ -52,14 +53,9 @@ def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
     answered = threading.Event()
 
     def probe() -> None:
-        request = urllib.request.Request(f"{parts.scheme}://{parts.netloc}/", method="HEAD")
-        try:
-            with urllib.request.urlopen(request, timeout=seconds):
-                answered.set()
-        except urllib.error.HTTPError:
-            answered.set()  # an answer, though not a friendly one
-        except (OSError, ValueError):
-            pass
+        with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
+            httpx.head(f"{parts.scheme}://{parts.netloc}/", timeout=seconds)
+            answered.set()  # whatever the answer
 
     # A daemon thread: looking a name up cannot be interrupted, but need not be waited for.
     thread = threading.Thread(target=probe, daemon=True)
@@ -69,7 +65,7 @@ def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
 
 
 def mirrored(mirror: Path | None, name: str) -> Path | None:
-    """The file of a mirror folder, plain or with ``.gz``; None if it is not there. Raises InputError without a folder."""
+    """The file of a mirror folder, plain or with ``.gz``, or None. Raises InputError if there is no such folder."""
     if mirror is None:
         return None
     if not mirror.is_dir():
@@ -77,9 +73,7 @@ def mirrored(mirror: Path | None, name: str) -> Path | None:
     return next((path for path in (mirror / name, mirror / f"{name}.gz") if path.is_file()), None)
 
 
-def fetch(
-    download: Download, root: Path, mirror: Path | None, is_reachable: Callable[[str], bool]
-) -> str:
+def fetch(download: Download, root: Path, mirror: Path | None, is_reachable: Callable[[str], bool]) -> str:
     """Put one file in its place under ``root``, verified, and say where it came from.
 
     Returns ``"present"``, ``"mirror"``, ``"network"`` or ``"missing"``. A file already in place with the right content
@@ -94,9 +88,8 @@ def fetch(
     if not is_reachable(download.url):
         return "missing"
     try:
-        with urllib.request.urlopen(download.url, timeout=READ_SECONDS) as answer:
-            data: bytes = answer.read()
-    except (OSError, ValueError):
+        data = httpx.get(download.url, timeout=READ_SECONDS, follow_redirects=True).raise_for_status().content
+    except (httpx.HTTPError, httpx.InvalidURL):
         return "missing"
     write_bytes(target, verified(data, download, download.url))
     return "network"
@@ -122,5 +115,11 @@ def ronec_variant(origins: Mapping[str, str]) -> tuple[str, str]:
     if {"ronec-train", "ronec-valid", "ronec-test"} <= have:
         return "v2", "RONEC v2"
     if {"ronec-v1", "ronec-valid", "ronec-test"} <= have:
-        return "v1", "RONEC v1 without v2's valid and test sentences trains (v2 train is out of reach); v2 valid and test measure"
-    return "sample", "SAMPLE in RONEC's format, written for this project: RONEC is out of reach, its scores say nothing about RONEC"
+        return (
+            "v1",
+            "RONEC v1 without v2's valid and test sentences trains, v2 train being out of reach; v2 valid and test measure",
+        )
+    return (
+        "sample",
+        "SAMPLE in RONEC's format, written for this project: RONEC is out of reach, its scores say nothing about RONEC",
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import io
 import os
 import shutil
 import tempfile
@@ -64,7 +63,9 @@ def _explained(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(
-            f"cannot be written ({reason})", path=path, remedy="Check permissions and free space, then run the step again"
+            f"cannot be written ({reason})",
+            path=path,
+            remedy="Check permissions and free space, then run the step again",
         ) from None
 
 
@@ -77,7 +78,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         try:
-            with io.open(handle, "wb") as file:
+            with open(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())

@@ -21,6 +21,7 @@ PERSONS = ("named", "all")
 _TOKEN = re.compile(r"(?:[^\W\d_]\.-?)+(?=\s|$|[^\w.])|[^\W_]+(?:[-'’][^\W_]+)*|[^\w\s]")
 _AFTER_BREAK = re.compile(r"(?:^|[.!?…:;”“„\"«»(\[*•–—]|\s-)\s*$|[^\W\d_]$")
 _JOINT = re.compile("[-'’]")
+_ABBREVIATED = 3  # letters; a longer word before a full stop ends the sentence
 _SUFFIX = 3  # letters; enough to tell -rii, -ele, -tul from the ends of names
 
 
@@ -115,7 +116,9 @@ class NameLexicon:
         return self
 
     @staticmethod
-    def _count(match: re.Match[str], text: str, lower: Counter[str], capital: Counter[str], suffix: bool = False) -> None:
+    def _count(
+        match: re.Match[str], text: str, lower: Counter[str], capital: Counter[str], suffix: bool = False
+    ) -> None:
         word = match[0]
         key = word.lower()[-_SUFFIX:] if suffix else word.lower()
         if word[0].islower():
@@ -136,7 +139,7 @@ class NameLexicon:
         return self._name_suffix[key[-_SUFFIX:]] >= self._noun_suffix[key[-_SUFFIX:]]
 
     def _may_begin_name(self, word: str) -> bool:
-        """Whether a capitalised word right before a name is part of it: Speranța Cliseriu, but not Președintele Iliescu."""
+        """Whether a capitalised word right before a name is its part: Speranța Cliseriu, not Președintele Iliescu."""
         key = word.lower()
         if len(word) > 1 and word[1] == ".":  # initials
             return True
@@ -144,6 +147,14 @@ class NameLexicon:
             return False
         known = self._lower[key] or self._capital[key]
         return bool(known) or self._name_suffix[key[-_SUFFIX:]] >= self._noun_suffix[key[-_SUFFIX:]]
+
+    def _belongs(self, word: str, before: str) -> bool:
+        """Whether a word after the first of a name ends the name so far (particles and hyphens only lead on)."""
+        if word == ".":
+            return before[0].isupper() and len(before) <= _ABBREVIATED  # Leonard Nicol S., Gr. Benetato
+        if before == "-" and word in ("lea", "a"):  # al II -lea, a II -a
+            return True
+        return word[0].isupper() or (word != word.lower() and _JOINT.split(word)[0] in self._particles)  # al-Sadr
 
     def trim(self, text: str, entity: Entity) -> Entity | None:
         """The mention cut down to its first name with the titles before it; None if it holds no name."""
@@ -154,20 +165,17 @@ class NameLexicon:
         if first is None:
             return None
         start = first
-        while start and words[start - 1][0].isupper() and not title[start - 1] and self._may_begin_name(words[start - 1]):
+        while (
+            start and words[start - 1][0].isupper() and not title[start - 1] and self._may_begin_name(words[start - 1])
+        ):
             start -= 1
         while start and (title[start - 1] or (words[start - 1] == "." and start > 1 and title[start - 2])):
             start -= 1
         last = first
         for i in range(first + 1, len(words)):
-            word, before = words[i], words[i - 1]
-            if word[0].isupper() or (before == "-" and word in ("lea", "a")):  # al II -lea, a II -a
+            if self._belongs(words[i], words[i - 1]):
                 last = i
-            elif word != word.lower() and _JOINT.split(word)[0] in self._particles:  # al-Sadr, d'Alaux
-                last = i
-            elif word == "." and before[0].isupper() and len(before) <= 3:  # Leonard Nicol S., Gr. Benetato
-                last = i
-            elif word != "-" and word not in self._particles:
+            elif words[i] != "-" and words[i] not in self._particles:
                 break
         return entity._replace(start=tokens[start].start(), end=tokens[last].end())
 

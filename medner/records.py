@@ -132,5 +132,7 @@ def from_bio(tokens: Sequence[str], tags: Sequence[str], space_after: Sequence[b
         piece = token + (" " if space and number < len(tokens) else "")
         pieces.append(piece)
         position += len(piece)
-    entities = [Entity(offsets[first], offsets[end - 1] + len(tokens[end - 1]), label) for first, end, label in bio_spans(tags)]
+    entities = [
+        Entity(offsets[first], offsets[end - 1] + len(tokens[end - 1]), label) for first, end, label in bio_spans(tags)
+    ]
     return "".join(pieces), entities

@@ -46,8 +46,12 @@ class Counts(NamedTuple):
 def count(gold: Doc, predicted: Doc, annotated: Iterable[str]) -> dict[str, Counts]:
     """Counts by label for one document, by character spans; labels that are not ``annotated`` count neither way."""
     annotated = frozenset(annotated)
-    spans = [{(e.start_char, e.end_char, e.label_) for e in doc.ents if e.label_ in annotated} for doc in (gold, predicted)]
-    tp, fp, fn = (Counter(label for *_, label in part) for part in (spans[0] & spans[1], spans[1] - spans[0], spans[0] - spans[1]))
+    spans = [
+        {(e.start_char, e.end_char, e.label_) for e in doc.ents if e.label_ in annotated} for doc in (gold, predicted)
+    ]
+    tp, fp, fn = (
+        Counter(label for *_, label in part) for part in (spans[0] & spans[1], spans[1] - spans[0], spans[0] - spans[1])
+    )
     return {label: Counts(tp[label], fp[label], fn[label]) for label in sorted(annotated)}
 
 
@@ -87,7 +91,7 @@ def _plain(counts: Counts) -> dict[str, Any]:
 
 
 def f1_interval(by_document: Sequence[Counts], seed: int) -> list[float] | None:
-    """95 % percentile bootstrap interval of micro-F1 over documents (Efron & Tibshirani 1993); None below two documents.
+    """95 % percentile bootstrap interval of micro-F1 over documents (Efron & Tibshirani 1993); None below two.
 
     It says how far F1 would move on another sample of texts of this kind, not with another seed of training.
     """
@@ -95,7 +99,9 @@ def f1_interval(by_document: Sequence[Counts], seed: int) -> list[float] | None:
     if len(table) < 2 or not table.any():
         return None
 
-    def f1(tp: NDArray[np.float64], fp: NDArray[np.float64], fn: NDArray[np.float64], axis: int = -1) -> NDArray[np.float64]:
+    def f1(
+        tp: NDArray[np.float64], fp: NDArray[np.float64], fn: NDArray[np.float64], axis: int = -1
+    ) -> NDArray[np.float64]:
         hits = 2 * tp.sum(axis)
         return np.asarray(hits / np.maximum(hits + fp.sum(axis) + fn.sum(axis), 1))
 

@@ -15,7 +15,8 @@ def summarise(results: Mapping[str, Mapping[str, Any]], suites: Iterable[str]) -
     """
     table = scores_table({name: result["suites"] for name, result in results.items()}, suites)
     lines = [
-        f"Precision / recall / **F1** (micro-averaged, exact span and label) with the {CONFIDENCE:.0%} bootstrap interval of F1",
+        "Precision / recall / **F1** (micro-averaged, exact span and label) with the "
+        f"{CONFIDENCE:.0%} bootstrap interval of F1",
         "over test sentences. A suite counts only the labels that it annotates.",
         "",
         table,
@@ -28,7 +29,9 @@ def summarise(results: Mapping[str, Mapping[str, Any]], suites: Iterable[str]) -
         lines.append(f"- {name}: {'STAND-IN: ' if about['stand_in'] else ''}{about['note']}")
     for name, result in results.items():
         p = result["provenance"]
-        lines.append(f"- {name}: {p['documents']:,} sentences, {p['epochs']} epochs, seed {p['seed']}, persons: {p['persons']}")
+        lines.append(
+            f"- {name}: {p['documents']:,} sentences, {p['epochs']} epochs, seed {p['seed']}, persons: {p['persons']}"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -8,9 +8,11 @@ before initialisation, and saved with the pipeline, so that it loads without thi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import cast
 
 import spacy
 from spacy.language import Language
+from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
 from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex, registry
 
@@ -26,7 +28,7 @@ _ELISION = [
     rf"(?<=\b[cdjlmnstCDJLMNST]{_APOSTROPHE})(?=[{_LETTER}0-9])",
     rf"(?<=[qQ][uU]{_APOSTROPHE})(?=[{_LETTER}])",
 ]
-# Sentences, headlines and times glued together, as web text has them: UCLA.|Buffy, Brasov|În, 03:19|Replica, rival|.|mai.
+# Sentences, headlines and times glued together, as on the web: UCLA.|Buffy, Brasov|În, 03:19|Replica, rival|.|mai.
 # Whatever could be one word or abbreviation stays whole: S.U.A., McDonald, B12, HbA1c, 7.5.
 _GLUED = [
     rf"(?<=[{_LETTER}0-9)\]”\"»])[.!?…](?=[„”“\"«(]?[{_UPPER}][{_LOWER}])",
@@ -51,7 +53,7 @@ def set_rules(nlp: Language) -> None:
     infixes = [*_ELISION, *_GLUED, _PUNCTUATION, _HYPHEN, *(defaults.infixes or [])]
     prefixes = [_PUNCTUATION, _EDGE, *(defaults.prefixes or [])]
     suffixes = [r"\.{3,}", _PUNCTUATION, _EDGE, _FULL_STOP, *suffixes]
-    tokenizer = nlp.tokenizer
+    tokenizer = cast(Tokenizer, nlp.tokenizer)
     tokenizer.infix_finditer = compile_infix_regex(infixes).finditer
     tokenizer.prefix_search = compile_prefix_regex(prefixes).search
     tokenizer.suffix_search = compile_suffix_regex(suffixes).search
@@ -59,7 +61,7 @@ def set_rules(nlp: Language) -> None:
     tokenizer.rules = {}  # emoticons: "8)" at the end of "(str. Horea nr. 8)"
 
 
-@registry.callbacks("medner.tokenizer.v1")
+@registry.callbacks("medner.tokenizer.v1")  # type: ignore[untyped-decorator]
 def tokenizer_callback() -> Callable[[Language], None]:
     """What ``[initialize.before_init]`` of the configs calls: sets the rules on the pipeline to be trained."""
     return set_rules

@@ -8,9 +8,10 @@ from typing import Annotated
 import srsly
 import typer
 from rich.progress import track
+from spacy.tokens import DocBin
 from steps import ROOT, good, new_app, note, step
 
-from medner.corpus import SPLITS, convert, ronec_splits, statistics_table, synthetic_splits, write_corpus
+from medner.corpus import SPLITS, Statistics, convert, ronec_splits, statistics_table, synthetic_splits, write_corpus
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, write_text
 from medner.labels import load_scheme
@@ -38,7 +39,8 @@ def main(
         raise InputError("is no manifest of the fetch step", path=manifest_path, remedy="Run the fetch step") from None
 
     nlp = blank()
-    parts, statistics = {}, {}
+    parts: dict[tuple[str, str], DocBin] = {}
+    statistics: dict[str, dict[str, Statistics]] = {}
     for source, about in track(plan.sources.items(), description="Converting", transient=True):
         if about["labels"] == "synthetic":
             splits = synthetic_splits(root / "assets" / "synthetic" / about["lang"], scheme, about["lang"])

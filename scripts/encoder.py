@@ -32,7 +32,9 @@ def main(
     mirror: Annotated[str, typer.Option(envvar="MEDNER_MIRROR", help=MIRROR_HELP)] = "",
     strict: Annotated[bool, typer.Option("--strict", help="Fail where the stand-in would have to be used.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the stand-in's random weights.")] = 0,
-    output: Annotated[Path, typer.Option(help="Folder to write (replaced as a whole).")] = ROOT / "training" / "encoder",
+    output: Annotated[Path, typer.Option(help="Folder to write (replaced as a whole).")] = ROOT
+    / "training"
+    / "encoder",
 ) -> None:
     """Fetch the pinned encoder from a mirror or the model hub; where neither has it, build the untrained stand-in."""
     settings = load_settings(ROOT / "configs" / "encoder.yml", name or None)

@@ -36,12 +36,16 @@ def main(
     """
     pipeline = Path(model) if model else ROOT / "training" / experiment / "model-best"
     if not pipeline.is_dir():
-        raise InputError("no such pipeline", path=pipeline, remedy=f"Train it first: spacy project run train-{experiment}")
+        raise InputError(
+            "no such pipeline", path=pipeline, remedy=f"Train it first: spacy project run train-{experiment}"
+        )
     manifest = srsly.json_loads(read_text(corpus / "manifest.json"))
     about = provenance(pipeline)
     with new_folder(Path(output) if output else ROOT / "metrics" / experiment) as folder:
         for suite in manifest["suites"]:
-            evaluate(str(pipeline), corpus / suite / "test.spacy", output=folder / f"{suite}.json", use_gpu=gpu, silent=False)
+            evaluate(
+                str(pipeline), corpus / suite / "test.spacy", output=folder / f"{suite}.json", use_gpu=gpu, silent=False
+            )
 
         nlp = spacy.load(pipeline)
         scores = {suite: SuiteScore() for suite in manifest["suites"]}
@@ -59,7 +63,9 @@ def main(
                         scores[suite].add(counts)
         result = {
             "provenance": about,
-            "test": {name: {k: manifest["sources"][name][k] for k in ("note", "stand_in")} for name in manifest["sources"]},
+            "test": {
+                name: {k: manifest["sources"][name][k] for k in ("note", "stand_in")} for name in manifest["sources"]
+            },
             "suites": {suite: score.as_dict(about["seed"]) for suite, score in scores.items()},
         }
         write_text(folder / "scores.json", srsly.json_dumps(result, indent=2) + "\n")

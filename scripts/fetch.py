@@ -37,8 +37,10 @@ def main(
     }
     for download in downloads:
         origin = origins[download.name]
-        say = note if origin == "missing" else good
-        say(f"{download.name}: {'neither present, nor in a mirror, nor on the network' if origin == 'missing' else origin}")
+        if origin == "missing":
+            note(f"{download.name}: neither present, nor in a mirror, nor on the network")
+        else:
+            good(f"{download.name}: {origin}")
     variant, message = ronec_variant(origins)
     if strict and variant != "v2":
         raise InputError(
@@ -50,7 +52,12 @@ def main(
         "ronec": {"variant": variant, "note": message},
         # "present" and "mirror" hold the same verified bytes: where they came from must not make later steps run again.
         "files": {
-            d.name: {"path": d.asset, "git_blob": d.git_blob, "licence": d.licence, "available": origins[d.name] != "missing"}
+            d.name: {
+                "path": d.asset,
+                "git_blob": d.git_blob,
+                "licence": d.licence,
+                "available": origins[d.name] != "missing",
+            }
             for d in downloads
         },
     }

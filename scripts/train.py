@@ -24,8 +24,12 @@ app = new_app()
 @app.command(epilog="Example: python scripts/train.py exp1 --epochs 20 --seed 1 --gpu 0")
 @step
 def main(
-    experiment: Annotated[str, typer.Argument(help="Experiment of configs/experiments.yml; its config is configs/NAME.cfg.")],
-    epochs: Annotated[str, typer.Option(help="Passes over the corpus; auto: what the encoder asks for, else the config.")] = "auto",
+    experiment: Annotated[
+        str, typer.Argument(help="Experiment of configs/experiments.yml; its config is configs/NAME.cfg.")
+    ],
+    epochs: Annotated[
+        str, typer.Option(help="Passes over the corpus; auto: what the encoder asks for, else the config.")
+    ] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of everything random in training.")] = 0,
     gpu: Annotated[int, typer.Option(help="GPU number; -1 for the CPU.")] = -1,
     output: Annotated[str, typer.Option(help="Folder to write; empty: training/NAME.")] = "",

@@ -27,7 +27,9 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = (GOLDEN / "synthetic" / "good.jsonl").read_text().split("\n")
     tokenizer = train_tokenizer(texts, 200)
     torch.manual_seed(0)
-    config = BertConfig(vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+    )
     BertForMaskedLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     tokenizer.save_vocabulary(str(folder))

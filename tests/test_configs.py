@@ -49,9 +49,13 @@ def test_dependencies_are_complete(name: str) -> None:
     script = re.search(r"scripts/\w+\.py", command["script"][0])
     assert script is not None
     text = (ROOT / script[0]).read_text()
-    modules = {f"{module.replace('.', '/')}.py" for module in re.findall(r"^from (medner[.\w]*) import", text, re.MULTILINE)}
+    modules = {
+        f"{module.replace('.', '/')}.py" for module in re.findall(r"^from (medner[.\w]*) import", text, re.MULTILINE)
+    }
     assert set(command["deps"]) >= {script[0], "scripts/steps.py", *modules} - {"medner/exceptions.py"}
-    assert all((ROOT / path).exists() for path in command["deps"] if path.startswith(("scripts/", "medner/", "configs/")))
+    assert all(
+        (ROOT / path).exists() for path in command["deps"] if path.startswith(("scripts/", "medner/", "configs/"))
+    )
 
 
 @pytest.mark.parametrize(

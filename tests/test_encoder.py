@@ -55,10 +55,21 @@ def test_from_the_hub(tmp_path: Path, bert: Path) -> None:
     files |= {f"/api/models/{repository}/revision/{REVISION}": info, "/": b"ok"}
     with serving(files, REVISION) as (address, asked):
         # The client reads its endpoint when it is imported: a process of its own.
-        environment = {**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
+        environment = {
+            **os.environ,
+            "HF_ENDPOINT": address,
+            "HF_HOME": str(tmp_path / "home"),
+            "HF_HUB_DISABLE_XET": "1",
+        }
 
         def run(*options: str) -> subprocess.CompletedProcess[str]:
-            command = [sys.executable, str(ROOT / "scripts" / "encoder.py"), "--output", str(tmp_path / "encoder"), *options]
+            command = [
+                sys.executable,
+                str(ROOT / "scripts" / "encoder.py"),
+                "--output",
+                str(tmp_path / "encoder"),
+                *options,
+            ]
             return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
         unknown = run("--name", "no/such")

@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 from pathlib import Path
 
+import fetch as step
 import pytest
 import srsly
 import yaml
@@ -11,7 +12,6 @@ from conftest import ROOT
 from servers import serving
 from typer.testing import CliRunner
 
-import fetch as step
 from medner.exceptions import InputError
 from medner.fetching import Download, fetch, load_downloads, reachable, ronec_variant
 from medner.files import git_blob_id

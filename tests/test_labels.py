@@ -83,7 +83,9 @@ def test_named_persons(before: str, mention: str, kept: str | None) -> None:
     assert (None if span is None else text[span.start : span.end]) == kept
 
 
-@given(st.text(alphabet="aAbBșȚ.,- '’()IV0", max_size=12), st.text(alphabet="aAbBșȚ.,- '’()IV0", min_size=1, max_size=30))
+@given(
+    st.text(alphabet="aAbBșȚ.,- '’()IV0", max_size=12), st.text(alphabet="aAbBșȚ.,- '’()IV0", min_size=1, max_size=30)
+)
 def test_a_trimmed_mention_is_a_part_of_the_mention(before: str, mention: str) -> None:
     text = f"{before}{mention} x"
     entity = Entity(len(before), len(before) + len(mention), "PERSON")
@@ -120,7 +122,10 @@ def test_every_ronec_class_is_mapped_or_dropped() -> None:
     [
         ("labels: [", "is no label scheme ("),
         ("labels: [A]\n", "is no label scheme ('corpora')"),
-        ("labels: [A]\npersons: some\ntitles: []\nparticles: []\ncorpora: {}\n", "persons is 'some'. Use one of named, all."),
+        (
+            "labels: [A]\npersons: some\ntitles: []\nparticles: []\ncorpora: {}\n",
+            "persons is 'some'. Use one of named, all.",
+        ),
         (
             "labels: [A]\npersons: all\ntitles: []\nparticles: []\ncorpora: {x: {map: {P: B}, drop: []}}\n",
             "x maps onto unknown labels ['B']",

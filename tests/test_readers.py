@@ -70,8 +70,18 @@ def test_malformed_synthetic(name: str) -> None:
 @pytest.mark.parametrize(
     ("read", "file", "corpus", "expected"),
     [
-        (read_ronec, "ronec/unknown_label.json", "ronec", "record 7: unknown label 'HUMAN'. Known labels are DATETIME, "),
-        (read_synthetic, "synthetic/unknown_label.jsonl", "synthetic", "record a: unknown label 'DRUG'. Known labels are LOC, "),
+        (
+            read_ronec,
+            "ronec/unknown_label.json",
+            "ronec",
+            "record 7: unknown label 'HUMAN'. Known labels are DATETIME, ",
+        ),
+        (
+            read_synthetic,
+            "synthetic/unknown_label.jsonl",
+            "synthetic",
+            "record a: unknown label 'DRUG'. Known labels are LOC, ",
+        ),
     ],
 )
 def test_unknown_labels_are_an_error(
@@ -155,4 +165,7 @@ def test_malformed_ronec_v1(tmp_path: Path, text: str, expected: str) -> None:
 def test_what_is_no_zip_is_told(tmp_path: Path) -> None:
     path = tmp_path / "v1.zip"
     shutil.copy(GOLDEN / "ronec" / "good.json", path)
-    assert message(read_ronec_v1, path) == "is no zip with ronec_iob.conllup (File is not a zip file). Fetch the file again."
+    assert (
+        message(read_ronec_v1, path)
+        == "is no zip with ronec_iob.conllup (File is not a zip file). Fetch the file again."
+    )

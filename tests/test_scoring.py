@@ -48,7 +48,9 @@ def test_a_label_that_is_not_annotated_counts_neither_way() -> None:
     assert count(gold, predicted, ["PERSON", "LOC"]) == {"PERSON": Counts(1, 0, 0), "LOC": Counts(0, 0, 0)}
 
 
-SPANS = st.sets(st.tuples(st.sampled_from([(0, 2), (2, 3), (3, 4), (4, 6)]), st.sampled_from(["PERSON", "MEDICAL"])), max_size=4)
+SPANS = st.sets(
+    st.tuples(st.sampled_from([(0, 2), (2, 3), (3, 4), (4, 6)]), st.sampled_from(["PERSON", "MEDICAL"])), max_size=4
+)
 
 
 def unnested(spans: set[tuple[tuple[int, int], str]]) -> list[tuple[int, int, str]]:

@@ -17,7 +17,8 @@ FOLDER = ROOT / "assets" / "synthetic"
 GENERIC = yaml.safe_load((FOLDER / "generic_nouns.yml").read_text())
 SPLITS = ("train", "dev", "test")
 CORPORA = {
-    lang: {split: list(read_synthetic(FOLDER / lang / f"{split}.jsonl", Tally())) for split in SPLITS} for lang in ("ro", "fr")
+    lang: {split: list(read_synthetic(FOLDER / lang / f"{split}.jsonl", Tally())) for split in SPLITS}
+    for lang in ("ro", "fr")
 }
 
 
@@ -60,7 +61,8 @@ def test_size_and_ids(lang: str) -> None:
 
 def test_the_sample_does_not_repeat_itself_across_splits() -> None:
     sample: dict[str, list[Record]] = {
-        split: list(read_ronec(ROOT / "assets" / "sample" / f"{split}.json", Tally())) for split in ("train", "valid", "test")
+        split: list(read_ronec(ROOT / "assets" / "sample" / f"{split}.json", Tally()))
+        for split in ("train", "valid", "test")
     }
     assert sum(len(records) for records in sample.values()) >= 400
     assert all(record.id.startswith("sample-") for records in sample.values() for record in records)

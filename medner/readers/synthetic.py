@@ -28,11 +28,17 @@ def _record(line: str, path: Path, place: str, tally: Tally) -> Record:
     try:
         item: Any = json.loads(line)
     except json.JSONDecodeError as error:
-        raise InputError(f"broken JSON ({error.msg})", path=path, place=place, remedy="Repair or remove the line") from None
+        raise InputError(
+            f"broken JSON ({error.msg})", path=path, place=place, remedy="Repair or remove the line"
+        ) from None
     try:
         entities = tuple(Entity(int(e["start"]), int(e["end"]), str(e["label"])) for e in item["entities"])
         record = Record(
-            id=str(item["id"]), lang=str(item["lang"]), text=item["text"], entities=entities, meta=item.get("meta") or {}
+            id=str(item["id"]),
+            lang=str(item["lang"]),
+            text=item["text"],
+            entities=entities,
+            meta=item.get("meta") or {},
         )
         if not isinstance(record.text, str) or not record.text.strip():
             raise ValueError
