@@ -121,5 +121,5 @@ def ronec_variant(origins: Mapping[str, str]) -> tuple[str, str]:
         )
     return (
         "sample",
-        "SAMPLE in RONEC's format, written for this project: RONEC is out of reach, its scores say nothing about RONEC",
+        "SAMPLE in RONEC's format, RONEC being out of reach: its scores say nothing about RONEC",
     )
