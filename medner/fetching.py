@@ -117,7 +117,7 @@ def ronec_variant(origins: Mapping[str, str]) -> tuple[str, str]:
     if {"ronec-v1", "ronec-valid", "ronec-test"} <= have:
         return (
             "v1",
-            "RONEC v1 without v2's valid and test sentences trains, v2 train being out of reach; v2 valid and test measure",
+            "RONEC v1, without v2's valid and test sentences, trains (v2 train is out of reach); v2 tests",
         )
     return (
         "sample",

@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+import srsly
+
+from medner.exceptions import InputError
+from medner.files import read_text
 from medner.scoring import CONFIDENCE, scores_table
+
+
+def load_results(metrics: Path, experiments: Iterable[str]) -> dict[str, Any]:
+    """``scores.json`` of every experiment that has been evaluated. Raises InputError if none has or one is damaged."""
+    paths = {name: metrics / name / "scores.json" for name in experiments}
+    try:
+        results = {name: srsly.json_loads(read_text(path)) for name, path in paths.items() if path.is_file()}
+    except ValueError as error:
+        raise InputError(f"holds a damaged scores.json ({error})", path=metrics, remedy="Evaluate again") from None
+    if not results:
+        raise InputError("no evaluated experiment", path=metrics, remedy="Run an evaluate step first")
+    return results
+
+
+def insert(document: str, name: str, text: str, path: Path) -> str:
+    """The document with ``text`` between the comments ``<!-- NAME: start -->`` and ``<!-- NAME: end -->``.
+
+    Raises InputError if the document at ``path`` does not have them.
+    """
+    start, end = (f"<!-- {name}: {edge} -->" for edge in ("start", "end"))
+    found = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
+    if not found.search(document):
+        raise InputError(f"has no place for {name}", path=path, remedy=f"Add the comments {start} and {end}")
+    return found.sub(lambda _: f"{start}\n{text.strip()}\n{end}", document)
 
 
 def summarise(results: Mapping[str, Mapping[str, Any]], suites: Iterable[str]) -> str:

@@ -9,10 +9,9 @@ import srsly
 import typer
 from steps import ROOT, good, new_app, step
 
-from medner.exceptions import InputError
 from medner.files import read_text, write_text
 from medner.plan import load_plan
-from medner.summary import summarise
+from medner.summary import insert, load_results, summarise
 
 app = new_app()
 
@@ -21,17 +20,17 @@ app = new_app()
 @step
 def main(
     metrics: Annotated[Path, typer.Option(help="Folder that holds the experiments' metrics.")] = ROOT / "metrics",
+    insert_into: Annotated[str, typer.Option(help="Markdown file to put the table into, between its markers.")] = "",
 ) -> None:
     """Write metrics/summary.md and metrics/summary.json from metrics/*/scores.json, and print the table."""
     plan = load_plan(ROOT / "configs" / "experiments.yml")
-    results = {
-        name: srsly.json_loads(read_text(metrics / name / "scores.json"))
-        for name in plan.experiments
-        if (metrics / name / "scores.json").is_file()
-    }
-    if not results:
-        raise InputError("no evaluated experiment", path=metrics, remedy="Run an evaluate step first")
+    results = load_results(metrics, plan.experiments)
     text = summarise(results, plan.suites)
+    if insert_into:
+        document = Path(insert_into)
+        write_text(document, insert(read_text(document), f"results of {metrics.as_posix()}", text, document))
+        good(f"Wrote the table into {document}")
+        return
     write_text(metrics / "summary.md", text)
     write_text(metrics / "summary.json", srsly.json_dumps(results, indent=2) + "\n")
     typer.echo(text)

@@ -1,0 +1,231 @@
+"""The whole study, end to end, on a handful of sentences and a tiny transformer: `spacy project run all`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+import yaml
+from conftest import ROOT
+from spacy.tokens import DocBin
+
+OFFLINE = "http://127.0.0.1:9"
+RO = "Pacienta Maria Dobre, internată la Spitalul Județean Arad din Arad, are HTA și diabet zaharat tip 2."
+FR = "M. Lefèvre, suivi à l’Hôpital Saint-Louis de Lyon, souffre d’insuffisance cardiaque et d'asthme."
+
+
+def lines(path: Path, count: int) -> str:
+    return "".join(line + "\n" for line in path.read_text().split("\n")[:count])
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with small corpora, a tiny stand-in encoder and no way out to a network."""
+    folder = tmp_path_factory.mktemp("study")
+    for part in ("configs", "scripts", "medner"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    config = yaml.safe_load((ROOT / "project.yml").read_text())
+    for asset in config["assets"]:
+        asset["url"] = f"{OFFLINE}/{Path(asset['dest']).name}"
+    (folder / "project.yml").write_text(yaml.safe_dump(config))
+    encoder = yaml.safe_load((ROOT / "configs" / "encoder.yml").read_text())
+    encoder["stand_in"]["bert"] |= {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
+    encoder["stand_in"] |= {"vocabulary": 1500, "training": {"learning_rate": 0.003, "epochs": 8}}
+    (folder / "configs" / "encoder.yml").write_text(yaml.safe_dump(encoder))
+    for lang in ("ro", "fr"):
+        (folder / "assets" / "synthetic" / lang).mkdir(parents=True)
+        for split, count in (("train", 100), ("dev", 20), ("test", 20)):
+            text = lines(ROOT / "assets" / "synthetic" / lang / f"{split}.jsonl", count)
+            (folder / "assets" / "synthetic" / lang / f"{split}.jsonl").write_text(text)
+    (folder / "assets" / "sample").mkdir()
+    for split, count in (("train", 80), ("valid", 20), ("test", 20)):
+        items = json.loads((ROOT / "assets" / "sample" / f"{split}.json").read_text())[:count]
+        (folder / "assets" / "sample" / f"{split}.json").write_text(json.dumps(items))
+    return folder
+
+
+def run(project: Path, *command: str, **environment: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=project,
+        env={**os.environ, "HF_ENDPOINT": OFFLINE, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout + result.stderr
+
+
+@pytest.fixture(scope="module")
+def study(project: Path) -> tuple[Path, str]:
+    return project, run(project, "spacy", "project", "run", "all")
+
+
+def test_the_table_is_printed_and_written(study: tuple[Path, str]) -> None:
+    project, output = study
+    table = (project / "metrics" / "summary.md").read_text()
+    assert table.strip() in output
+    for name in ("exp1", "exp2", "exp3"):
+        assert re.search(rf"^\| {name} \| 0\.\d{{3}} / 0\.\d{{3}} / \*\*0\.\d{{3}}\*\*", table, re.MULTILINE)
+    assert "UNTRAINED weights: these scores are a floor, no result" in table
+    assert "ronec: STAND-IN: SAMPLE in RONEC's format" in table
+
+
+def test_training_on_medical_text_finds_medical_mentions(study: tuple[Path, str]) -> None:
+    """Even this encoder tells a little: exp1 has never seen MEDICAL, exp3 has."""
+    results = srsly.read_json(study[0] / "metrics" / "summary.json")
+    f1 = {name: results[name]["suites"]["combined"]["labels"]["MEDICAL"]["f1"] for name in results}
+    assert f1["exp1"] == 0.0
+    assert f1["exp3"] > 0.0
+
+
+def test_metrics_are_what_spacy_evaluate_says(study: tuple[Path, str]) -> None:
+    project = study[0]
+    command = ("spacy", "evaluate", "training/exp3/model-best", "corpus/med-ro/test.spacy", "--output", "again.json")
+    run(project, *command)
+    ours, theirs = (srsly.read_json(project / path) for path in ("metrics/exp3/med-ro.json", "again.json"))
+    for scores in (ours, theirs):
+        scores.pop("speed")
+    assert ours == theirs
+    counted = srsly.read_json(project / "metrics" / "exp3" / "scores.json")["suites"]["med-ro"]
+    assert [counted[k] for k in ("p", "r", "f1")] == pytest.approx(
+        [ours[k] for k in ("ents_p", "ents_r", "ents_f")], abs=1e-6
+    )
+    assert set(ours["ents_per_type"]) >= {label for label, s in counted["labels"].items() if s["support"]}
+
+
+def test_every_suite_has_its_metrics(study: tuple[Path, str]) -> None:
+    for name in ("exp1", "exp2", "exp3"):
+        found = {path.name for path in (study[0] / "metrics" / name).iterdir()}
+        assert found >= {f"{suite}.json" for suite in ("ronec", "med-ro", "med-fr", "combined", "scores")}
+
+
+def test_evaluations_are_logged(study: tuple[Path, str]) -> None:
+    rows = list(srsly.read_jsonl(study[0] / "training" / "logs" / "exp1.jsonl"))
+    assert len(rows) >= 10
+    assert {"epoch", "step", "losses", "scores", "score"} <= set(rows[0])
+    assert rows[-1]["losses"]["ner"] < rows[1]["losses"]["ner"]
+
+
+def test_a_second_run_does_nothing(study: tuple[Path, str]) -> None:
+    output = run(study[0], "spacy", "project", "run", "all")
+    assert output.count("nothing changed") == 10
+    assert "Running command" not in output
+
+
+def test_the_same_seed_gives_the_same_scores(study: tuple[Path, str], tmp_path: Path) -> None:
+    project = study[0]
+    subprocess.run(
+        [sys.executable, "scripts/train.py", "exp1", "--output", str(tmp_path / "again")], cwd=project, check=True
+    )
+    first, again = (
+        srsly.read_json(path / "model-best" / "meta.json")["performance"]
+        for path in (project / "training" / "exp1", tmp_path / "again")
+    )
+    assert first["ents_f"] > 0
+    assert first == again
+
+
+def test_plain_spacy_train_works(study: tuple[Path, str], tmp_path: Path) -> None:
+    output = run(
+        study[0], "spacy", "train", "configs/exp2.cfg", "--output", str(tmp_path),
+        "--training.max_steps", "2", "--paths.log", str(tmp_path / "log.jsonl"),
+    )  # fmt: skip
+    assert "Saved pipeline to output directory" in output
+    assert spacy.load(tmp_path / "model-last").pipe_names == ["transformer", "ner"]
+
+
+def test_a_model_loads_without_the_package_and_without_a_network(study: tuple[Path, str], tmp_path: Path) -> None:
+    """In an environment of its own that has spaCy and its kin, but not medner."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "env")], check=True)
+    python = tmp_path / "env" / "bin" / "python"
+    site = subprocess.run(
+        [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    # A .pth file puts the libraries on the path but not what their own .pth files add: the editable install of medner.
+    (Path(site) / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    shutil.copytree(study[0] / "training" / "exp3" / "model-best", tmp_path / "model")
+    code = f"""
+import importlib.util, sys
+assert importlib.util.find_spec("medner") is None, "medner must be out of reach"
+def no_network(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        raise RuntimeError(f"asked the network: {{arguments}}")
+sys.addaudithook(no_network)
+import spacy
+nlp = spacy.load({str(tmp_path / "model")!r})
+for text in ({RO!r}, {FR!r}):
+    doc = nlp(text)
+    print([token.text for token in doc])
+print(nlp.meta["medner"]["encoder"]["name"], len(nlp({(RO + " ") * 60!r})))
+"""
+    result = subprocess.run([str(python), "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "'l’', 'Hôpital'" in result.stdout
+    assert "'d’', 'insuffisance', 'cardiaque'" in result.stdout
+    assert "untrained-stand-in" in result.stdout
+
+
+def test_the_end_of_a_long_text_is_read(study: tuple[Path, str]) -> None:
+    """No silent truncation: every token of a text of several thousand words gets a vector."""
+    nlp = spacy.load(study[0] / "training" / "exp3" / "model-best")
+    doc = nlp.get_pipe("transformer")(nlp.make_doc(f"{RO} {FR} " * 100))
+    assert len(doc) > 3000
+    assert (doc._.trf_data.align.lengths > 0).all()
+
+
+def test_predictions_are_kept(study: tuple[Path, str]) -> None:
+    nlp = spacy.blank("xx")
+    for source in ("ronec", "med-ro", "med-fr"):
+        gold = list(DocBin().from_disk(study[0] / "corpus" / source / "test.spacy").get_docs(nlp.vocab))
+        predicted = (
+            DocBin().from_disk(study[0] / "metrics" / "exp3" / f"{source}.predictions.spacy").get_docs(nlp.vocab)
+        )
+        assert [doc.text for doc in predicted] == [doc.text for doc in gold]
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (["train.py", "exp9"], "no such experiment. Use one of: exp1, exp2, exp3."),
+        (["train.py", "exp1", "--epochs", "none"], "--epochs is 'none'. Give a whole number from 1, or auto."),
+        (["evaluate.py", "exp9"], "no such pipeline. Train it first: spacy project run train-exp9."),
+        (["summary.py", "--metrics", "nonesuch"], "nonesuch: no evaluated experiment. Run an evaluate step first."),
+        (["corpus.py", "--persons", "some"], "persons is 'some'. Use one of named, all."),
+        (["corpus.py", "--root", "nonesuch"], "no such file. Check the path, or run the step that makes it."),
+    ],
+)
+def test_bad_arguments_give_one_line_and_exit_code_1(
+    study: tuple[Path, str], command: list[str], expected: str
+) -> None:
+    result = subprocess.run(
+        [sys.executable, f"scripts/{command[0]}", *command[1:]],
+        cwd=study[0],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr.strip().split("\n")[-1].endswith(expected)
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("step", ["fetch", "encoder", "corpus", "train", "evaluate", "summary"])
+def test_help_has_an_example(step: str) -> None:
+    result = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / f"{step}.py"), "--help"], capture_output=True, text=True, check=True
+    )
+    assert f"Example: python scripts/{step}.py" in result.stdout
