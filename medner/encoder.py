@@ -18,8 +18,8 @@ from medner.records import CEDILLA_TO_COMMA
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 # All that is ever copied or downloaded: a pickle (pytorch_model.bin) can run code when it is loaded.
-FILES = ("config.json", "tokenizer_config.json", "tokenizer.json", "vocab.txt", "special_tokens_map.json", WEIGHTS)
-NEEDED = ("config.json", "vocab.txt", WEIGHTS)
+VOCABULARIES = ("vocab.txt", "tokenizer.json", "sentencepiece.bpe.model")
+FILES = ("config.json", "tokenizer_config.json", "special_tokens_map.json", *VOCABULARIES, WEIGHTS)
 HUB_SECONDS = 5
 
 
@@ -91,7 +91,10 @@ def prepare(
 
 
 def _copy(source: Path, folder: Path) -> None:
-    if missing := [name for name in NEEDED if not (source / name).is_file()]:
+    missing = [name for name in ("config.json", WEIGHTS) if not (source / name).is_file()]
+    if not any((source / name).is_file() for name in VOCABULARIES):
+        missing.append(" or ".join(VOCABULARIES))
+    if missing:
         pickled = ", ".join(
             sorted(p.name for p in source.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl", ".ckpt"))
         )

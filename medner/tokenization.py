@@ -29,7 +29,7 @@ _ELISION = [
     rf"(?<=[qQ][uU]{_APOSTROPHE})(?=[{_LETTER}])",
 ]
 # Sentences, headlines and times glued together, as on the web: UCLA.|Buffy, Brasov|În, 03:19|Replica, rival|.|mai.
-# Whatever could be one word or abbreviation stays whole: S.U.A., McDonald, B12, HbA1c, 7.5.
+# Whatever could be one word or abbreviation stays whole: S.U.A, McDonald, B12, HbA1c, 7.5.
 _GLUED = [
     rf"(?<=[{_LETTER}0-9)\]”\"»])[.!?…](?=[„”“\"«(]?[{_UPPER}][{_LOWER}])",
     rf"(?<=[)\]”\"»])[.!?](?=[{_LETTER}])",
@@ -40,19 +40,18 @@ _GLUED = [
 ]
 _PUNCTUATION = r"[„”“\"«»()\[\]{}<>,;:!?…•|=+*/\\–—−]"
 _HYPHEN = rf"(?<=[{_LETTER}0-9.)\]”\"»])[-‐‑](?=[{_LETTER}0-9„”“\"«(])"
-_EDGE = "[-‐‑'’`]"
-# A full stop at the end is a token of its own, except after a single capital letter (S.U.A., Ion P.).
-_FULL_STOP = rf"(?:(?<=[{_LOWER}0-9.%°)\]”\"»])|(?<=[{_LETTER}0-9][{_UPPER}]))\."
+_EDGE = "[-‐‑'’`@#]"
 
 
 def set_rules(nlp: Language) -> None:
     """Give ``nlp.tokenizer`` the project's prefix, suffix and infix rules."""
     defaults = nlp.Defaults
-    # The default ".." would take the full stop of "S.U.A.." along.
+    # A full stop at the end is a token of its own, also after S.U.A, since "virus B." and "U.R.S.S.." need the boundary
+    # before it; the default ".." would take an abbreviation's full stop along.
     suffixes = [rule for rule in defaults.suffixes or [] if rule != r"\.\.+"]
     infixes = [*_ELISION, *_GLUED, _PUNCTUATION, _HYPHEN, *(defaults.infixes or [])]
     prefixes = [_PUNCTUATION, _EDGE, *(defaults.prefixes or [])]
-    suffixes = [r"\.{3,}", _PUNCTUATION, _EDGE, _FULL_STOP, *suffixes]
+    suffixes = [r"\.{3,}", _PUNCTUATION, _EDGE, r"\.", *suffixes]
     tokenizer = cast(Tokenizer, nlp.tokenizer)
     tokenizer.infix_finditer = compile_infix_regex(infixes).finditer
     tokenizer.prefix_search = compile_prefix_regex(prefixes).search

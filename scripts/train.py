@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -47,12 +48,13 @@ def main(
     documents = len(DocBin().from_bytes(read_bytes(ROOT / paths["train"])))
     manifest = srsly.json_loads(read_text(ROOT / "corpus" / "manifest.json"))
     chosen = overrides(config, encoder, documents, epochs=None if epochs == "auto" else int(epochs), seed=seed)
-    chosen |= {f"paths.{name}": str(ROOT / path) for name, path in paths.items()}
     chosen |= parse_config_overrides([])
     if encoder.untrained:
         note(f"Encoder: {encoder.title}. Scores will be a floor, no result.")
-    Path(chosen["paths.log"]).unlink(missing_ok=True)  # spaCy's logger would not write over it
-    with new_folder(Path(output) if output else ROOT / "training" / experiment) as folder:
+    target = Path(output).absolute() if output else ROOT / "training" / experiment
+    # The config's paths are relative to the project, and so they stay in the saved pipeline.
+    with contextlib.chdir(ROOT), new_folder(target) as folder:
+        Path(chosen.get("paths.log", paths["log"])).unlink(missing_ok=True)  # spaCy's logger would not write over it
         train(config_path, folder, use_gpu=gpu, overrides=chosen)
         for pipeline in sorted(folder.glob("model-*")):
             stamp(
