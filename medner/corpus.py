@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,14 +13,14 @@ from spacy.language import Language
 from spacy.tokens import DocBin
 
 from medner.exceptions import InputError
-from medner.files import write_bytes
+from medner.files import read_bytes, write_bytes
 from medner.labels import CorpusLabels, NameLexicon, Scheme, map_record
 from medner.leakage import Overlap
 from medner.plan import Plan
 from medner.readers.ronec import read_ronec
 from medner.readers.ronec_v1 import read_ronec_v1
 from medner.readers.synthetic import read_synthetic
-from medner.records import Record, Tally
+from medner.records import Entity, Record, Tally
 from medner.tokenization import reference_doc
 
 SPLITS = ("train", "dev", "test")
@@ -120,6 +121,25 @@ def convert(nlp: Language, part: Part, source: str) -> tuple[DocBin, Statistics]
         stats.entities.update(entity.label for entity in record.entities)
         stats.off_boundaries.update(record.entities[n].label for n in off)
     return docbin, stats
+
+
+def read_docbin(path: Path, nlp: Language) -> list[Record]:
+    """The records of a DocBin file that :func:`convert` made. Raises InputError for another kind of file."""
+    try:
+        docs = list(DocBin().from_bytes(read_bytes(path)).get_docs(nlp.vocab))
+        return [
+            Record(
+                id=doc.user_data["id"],
+                lang=doc.user_data["lang"],
+                text=doc.text,
+                entities=tuple(Entity(e.start_char, e.end_char, e.label_) for e in doc.ents),
+                meta={"source": doc.user_data["source"]},
+            )
+            for doc in docs
+        ]
+    except (ValueError, KeyError, zlib.error) as error:
+        what = f"is no DocBin of the corpus step ({' '.join(str(error).split())})"
+        raise InputError(what, path=path, remedy="Run the corpus step") from None
 
 
 def write_corpus(folder: Path, plan: Plan, parts: Mapping[tuple[str, str], DocBin]) -> None:

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from medner.records import CEDILLA_TO_COMMA, Record
 
@@ -65,6 +67,41 @@ def form_key(form: str) -> str:
     """
     bare = "".join(c for c in unicodedata.normalize("NFD", form.lower()) if not unicodedata.combining(c))
     return " ".join(word[:-2] if len(word) >= STEM_FROM else word for word in _WORD.findall(bare))
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What one training corpus gives away of one test corpus."""
+
+    sentences: list[str]
+    forms: Mapping[str, list[str]]
+    seen: Mapping[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "sentences": self.sentences,
+            "seen": dict(self.seen),
+            "forms": {k: v for k, v in self.forms.items() if v},
+        }
+
+
+def find_leakage(
+    train: Iterable[Record], test: Iterable[Record], labels: Iterable[str], exempt: Iterable[str] = ()
+) -> Leakage:
+    """Test sentences that training holds, exactly or nearly (ids and kind), and surface forms on both sides.
+
+    ``seen`` is, by label, the share of the test corpus's different forms (by :func:`form_key`) that training holds.
+    """
+    train, test = list(train), list(test)
+    labels = list(labels)
+    overlap = Overlap(record.text for record in train)
+    sentences = [f"{record.id} ({kind})" for record in test if (kind := overlap.find(record.text))]
+    forms = shared_forms(train, test, labels, exempt)
+    keys = {label: {form_key(r.surface(e)) for r in test for e in r.entities if e.label == label} for label in labels}
+    shared = {label: {form_key(form) for form in forms[label]} for label in labels}
+    seen = {label: round(len(shared[label]) / len(keys[label]), 4) for label in labels if keys[label]}
+    return Leakage(sentences, forms, seen)
 
 
 def shared_forms(

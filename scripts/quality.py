@@ -1,0 +1,60 @@
+"""Measure the synthetic corpora against the floors of configs/quality.yml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import srsly
+import typer
+from rich.progress import track
+from steps import ROOT, good, new_app, step
+
+from medner.exceptions import InputError
+from medner.files import write_text
+from medner.quality import load_floors, measure, parallel_pairs
+from medner.readers.synthetic import read_synthetic
+from medner.records import Record, Tally
+
+app = new_app()
+
+
+@app.command(epilog="Example: python scripts/quality.py --corpora assets/synthetic")
+@step
+def main(
+    corpora: Annotated[Path, typer.Option(help="Folder with one folder of JSONL files per language.")] = ROOT
+    / "assets"
+    / "synthetic",
+    output: Annotated[Path, typer.Option(help="JSON file to write.")] = ROOT / "metrics" / "corpora.json",
+) -> None:
+    """Write metrics/corpora.json: diversity, repetition, consistency; exit with 1 where a floor is missed."""
+    floors = load_floors(ROOT / "configs" / "quality.yml")
+    records: dict[str, list[Record]] = {
+        folder.name: [record for path in sorted(folder.glob("*.jsonl")) for record in read_synthetic(path, Tally())]
+        for folder in sorted(corpora.iterdir())
+        if folder.is_dir()
+    }
+    figures: dict[str, dict[str, Any]] = {
+        lang: measure(own, lang, floors.unlabelled_allowed.get(lang, ()))
+        for lang, own in track(records.items(), description="Measuring", transient=True)
+    }
+    for lang, own in records.items():
+        pairs = [pair for other in records if other != lang for pair in parallel_pairs(own, records[other])]
+        figures[lang]["parallel"] = round(len(pairs) / len(own), 4)
+        figures[lang]["examples"]["parallel"] = pairs
+    write_text(output, srsly.json_dumps(figures, indent=2) + "\n")
+
+    names = [name for name in next(iter(figures.values())) if name not in ("examples", "entities")]
+    typer.echo("| figure | " + " | ".join(figures) + " | floor |\n| --- |" + " ---: |" * len(figures) + " --- |")
+    for name in names:
+        low, high = floors.minimum.get(name), floors.maximum.get(name)
+        floor = f"≥ {low:,}" if low is not None else f"≤ {high:,}" if high is not None else ""
+        typer.echo(f"| {name} | " + " | ".join(f"{own[name]:,}" for own in figures.values()) + f" | {floor} |")
+    missed = [f"{lang}: {what}" for lang, own in figures.items() for what in floors.missed(own)]
+    if missed:
+        raise InputError("; ".join(missed), path=corpora, remedy=f"See the examples in {output}")
+    good(f"Every floor is kept; wrote {output}")
+
+
+if __name__ == "__main__":
+    app()

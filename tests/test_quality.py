@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import leakage as leakage_step
+import pytest
+import quality as step
+import srsly
+from conftest import ROOT
+from typer.testing import CliRunner
+
+from medner.corpus import Part, convert
+from medner.exceptions import InputError
+from medner.leakage import find_leakage, form_key
+from medner.quality import (
+    NearDuplicates,
+    load_floors,
+    measure,
+    near_duplicate_pairs,
+    parallel_pairs,
+    unlabelled_occurrences,
+)
+from medner.records import Entity, Record, Tally
+from medner.tokenization import blank
+
+
+def record(name: str, text: str, *forms: str, label: str = "MEDICAL", lang: str = "ro") -> Record:
+    entities = tuple(Entity(text.index(form), text.index(form) + len(form), label) for form in forms)
+    return Record(name, lang, text, entities)
+
+
+RECORDS = [
+    record("1", "Pacientul are febră și tuse de trei zile.", "febră", "tuse"),
+    record("2", "Fără febră, fără frisoane la internare.", "frisoane"),  # febră is forgotten
+    record("3", "Pacientul are febră și tuse de patru zile.", "febră", "tuse"),  # nearly the first
+    record("4", "A fost chemat Ion Pop la Spitalul Arad.", "Ion Pop", label="PERSON"),
+]
+
+
+def test_unlabelled_occurrences() -> None:
+    assert list(unlabelled_occurrences(RECORDS)) == ["2: febră"]
+    assert list(unlabelled_occurrences(RECORDS, allowed=["febră"])) == []
+    inside = [record("1", "Are tuse.", "tuse"), record("2", "Are tuse convulsivă.", "tuse convulsivă")]
+    assert list(unlabelled_occurrences(inside)) == []
+
+
+def test_near_duplicates() -> None:
+    assert list(near_duplicate_pairs(RECORDS)) == ["3 ~ 1 (0.63)"]
+    seen = NearDuplicates()
+    assert seen.nearest("abc") is None
+    seen.add("abc")
+    assert seen.nearest("ABC") == (0, 1.0)
+
+
+def test_figures() -> None:
+    figures = measure(RECORDS, "ro")
+    assert (figures["sentences"], figures["near_duplicates"], figures["unlabelled"], figures["off_tokens"]) == (
+        4,
+        1,
+        1,
+        0,
+    )
+    assert figures["medical_forms"] == 3
+    assert figures["top_medical_form"] == 0.4
+    assert figures["top_opening_bigram"] == 0.5
+    assert figures["examples"]["top_opening_bigram"] == "pacientul are"
+    assert figures["entities"] == {"MEDICAL": 5, "PERSON": 1}
+
+
+def test_translations_are_found() -> None:
+    ro = [
+        record("ro", "Hipertensiunea arterială și diabetul cresc riscul de infarct miocardic și insuficiență renală.")
+    ]
+    fr = [
+        record("other", "Le vaccin est proposé chaque automne aux soignants de l'hôpital.", lang="fr"),
+        record(
+            "fr",
+            "L'hypertension artérielle et le diabète augmentent le risque d'infarctus et d'insuffisance rénale.",
+            lang="fr",
+        ),
+    ]
+    assert parallel_pairs(ro, fr) == ["ro = fr"]
+    assert parallel_pairs(ro, fr[:1]) == []
+
+
+def test_floors() -> None:
+    floors = load_floors(ROOT / "configs" / "quality.yml")
+    figures = {**floors.minimum, **floors.maximum}
+    assert floors.missed(figures) == []
+    assert floors.missed({**figures, "org_forms": 249, "unlabelled": 1}) == [
+        "org_forms is 249, below 250",
+        "unlabelled is 1, above 0",
+    ]
+
+
+def test_the_committed_corpora_keep_every_floor(tmp_path: Path) -> None:
+    result = CliRunner().invoke(step.app, ["--output", str(tmp_path / "corpora.json")])
+    assert result.exit_code == 0, result.output
+    assert set(srsly.read_json(tmp_path / "corpora.json")) == {"ro", "fr"}
+
+
+def test_a_corpus_below_the_floors_fails(tmp_path: Path) -> None:
+    (tmp_path / "corpora" / "ro").mkdir(parents=True)
+    rows = [{"id": r.id, "lang": "ro", "text": r.text, "entities": [e._asdict() for e in r.entities]} for r in RECORDS]
+    srsly.write_jsonl(tmp_path / "corpora" / "ro" / "train.jsonl", rows)
+    result = CliRunner().invoke(
+        step.app, ["--corpora", str(tmp_path / "corpora"), "--output", str(tmp_path / "out.json")]
+    )
+    assert result.exit_code == 1
+    assert "ro: sentences is 4, below 1500" in result.output
+    assert "ro: unlabelled is 1, above 0" in result.output
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        ("hipertensiunea arterială", "Hipertensiunii arteriale", True),
+        ("Ștefănescu", "Stefanescu", True),
+        ("infarctus", "infarctus", True),
+        ("astm", "Astmul", True),
+        ("tuse", "tusea", False),  # a word of four letters keeps them all
+        ("hepatită A", "hepatită B", False),
+    ],
+)
+def test_form_keys(left: str, right: str, same: bool) -> None:
+    assert (form_key(left) == form_key(right)) is same
+
+
+def test_leakage_by_sentence_and_by_form() -> None:
+    leak = find_leakage(RECORDS[:1], [RECORDS[0], RECORDS[1]], ["MEDICAL", "PERSON"])
+    assert leak.sentences == ["1 (exact)"]
+    assert leak.forms == {"MEDICAL": ["febră", "tuse"], "PERSON": []}
+    assert leak.seen == {"MEDICAL": 0.6667}
+    assert find_leakage(RECORDS[:1], RECORDS[:1], ["MEDICAL"], exempt=["febra", "tusea"]).forms == {"MEDICAL": ["tuse"]}
+
+
+def docbin(path: Path, records: list[Record], source: str) -> str:
+    path.write_bytes(convert(blank(), Part(records, Tally()), source)[0].to_bytes())
+    return str(path)
+
+
+def test_the_leakage_step_passes_and_fails(tmp_path: Path) -> None:
+    train = docbin(tmp_path / "train.spacy", RECORDS[:1], "med-ro")
+    clean = docbin(tmp_path / "clean.spacy", RECORDS[3:], "med-ro")
+    leaky = docbin(tmp_path / "leaky.spacy", RECORDS[1:3], "med-ro")
+    output = ["--output", str(tmp_path / "leakage.json")]
+    assert CliRunner().invoke(leakage_step.app, [train, clean, *output]).exit_code == 0
+    result = CliRunner().invoke(leakage_step.app, [train, leaky, *output])
+    assert result.exit_code == 1
+    assert f"{train} holds 2 surface forms of {leaky}" in result.output
+    (tmp_path / "no.spacy").write_bytes(b"no DocBin")
+    broken = CliRunner().invoke(leakage_step.app, [str(tmp_path / "no.spacy"), clean, *output])
+    assert broken.exit_code == 1
+    assert "is no DocBin of the corpus step" in broken.output
+
+
+def test_malformed_floors(tmp_path: Path) -> None:
+    (tmp_path / "quality.yml").write_text("minimum: 3\n")
+    with pytest.raises(InputError, match="holds no floors"):
+        load_floors(tmp_path / "quality.yml")
