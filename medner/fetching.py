@@ -32,6 +32,12 @@ class Download:
     licence: str
     optional: bool = False
 
+    @property
+    def host(self) -> str:
+        """Scheme and host of the URL: what is asked whether it answers."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}/"
+
 
 def load_downloads(downloads: Path, project: Path) -> list[Download]:
     """The entries of ``configs/downloads.yml``, with the URLs of the assets in ``project.yml``.
@@ -48,13 +54,12 @@ def load_downloads(downloads: Path, project: Path) -> list[Download]:
 
 
 def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
-    """Whether the URL's host answers at all, within the time given, whatever name resolution does meanwhile."""
-    parts = urlsplit(url)
+    """Whether a URL answers at all, within the time given, whatever name resolution does meanwhile."""
     answered = threading.Event()
 
     def probe() -> None:
         with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
-            httpx.head(f"{parts.scheme}://{parts.netloc}/", timeout=seconds)
+            httpx.head(url, timeout=seconds)
             answered.set()  # whatever the answer
 
     # A daemon thread: looking a name up cannot be interrupted, but need not be waited for.
@@ -85,7 +90,7 @@ def fetch(download: Download, root: Path, mirror: Path | None, is_reachable: Cal
     if source := mirrored(mirror, download.mirror):
         write_bytes(target, verified(read_bytes(source), download, source))
         return "mirror"
-    if not is_reachable(download.url):
+    if not is_reachable(download.host):
         return "missing"
     try:
         data = httpx.get(download.url, timeout=READ_SECONDS, follow_redirects=True).raise_for_status().content

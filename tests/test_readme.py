@@ -1,0 +1,43 @@
+"""The README says what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from medner.exceptions import InputError
+from medner.plan import load_plan
+from medner.summary import insert, load_results, summarise
+
+README = (ROOT / "README.md").read_text()
+PLAN = load_plan(ROOT / "configs" / "experiments.yml")
+
+
+@pytest.mark.parametrize("metrics", sorted(path.name for path in (ROOT / "metrics" / "reference").iterdir()))
+def test_results_come_from_the_committed_metrics(metrics: str) -> None:
+    results = load_results(ROOT / "metrics" / "reference" / metrics, PLAN.experiments)
+    assert set(results) == set(PLAN.experiments)
+    assert summarise(results, PLAN.suites).strip() in README
+
+
+def test_the_commands_section_is_that_of_project_yml() -> None:
+    for command in yaml.safe_load((ROOT / "project.yml").read_text())["commands"]:
+        assert f"| `{command['name']}` | {command['help']} |" in README
+
+
+def test_files_that_are_linked_exist() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert links
+    assert all((ROOT / link).exists() for link in links)
+
+
+def test_no_place_for_a_table_is_told(tmp_path: Path) -> None:
+
+    with pytest.raises(InputError, match="has no place for results"):
+        insert("# Title\n", "results", "x", tmp_path)
+    text = "a\n<!-- results: start -->\nold\n<!-- results: end -->\nb\n"
+    assert insert(text, "results", "new", tmp_path) == text.replace("old", "new")
