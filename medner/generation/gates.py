@@ -143,14 +143,14 @@ def span_refusals(record: Record, entity: Entity, rules: Rules) -> Iterator[Refu
     form = record.surface(entity)
     if form != form.strip():
         yield Refusal("white space at span edge", repr(form))
-    if not any(c.isalnum() for c in form) or _punctuation_at_edge(form):
-        yield Refusal("punctuation at span edge", form)
-    if article := _leading_article(form, entity.label, rules.articles):
-        yield Refusal("article in span", f"{article} in {form}")
     words = re.findall(r"\w+", form.lower())
     titles = {part for title in rules.titles for part in re.findall(r"\w+", title.lower())}
     if entity.label == "PERSON" and set(words) <= titles:
         yield Refusal("title without name", form)
+    if not any(c.isalnum() for c in form) or _punctuation_at_edge(form):
+        yield Refusal("punctuation at span edge", form)
+    if article := _leading_article(form, entity.label, rules.articles):
+        yield Refusal("article in span", f"{article} in {form}")
     if form.lower() in {generic.lower() for generic in rules.not_entities.get(entity.label, ())}:  # type: ignore[call-overload]
         yield Refusal("not an entity", form)
 

@@ -221,23 +221,24 @@ class Budget:
     """
 
     def __init__(self, limit: float | None, spent: float) -> None:
-        self._limit, self._spent, self._reserved = limit, spent, 0.0
+        self._limit, self._spent = limit, spent
+        self._held: list[float] = []  # worst cases set aside; a running sum would never be 0 again
         self._freed = asyncio.Condition()
 
     async def reserve(self, worst: float) -> bool:
         """Set the worst case of one request aside; waits for requests under way. False: the budget is used up."""
         async with self._freed:
-            while self._limit is not None and self._spent + self._reserved + worst > self._limit:
-                if not self._reserved:
+            while self._limit is not None and self._spent + sum(self._held) + worst > self._limit:
+                if not self._held:
                     return False
                 await self._freed.wait()
-            self._reserved += worst
+            self._held.append(worst)
             return True
 
     async def settle(self, worst: float, cost: float) -> None:
         """Replace what was set aside by what it came to."""
         async with self._freed:
-            self._reserved = max(0.0, self._reserved - worst)
+            self._held.remove(worst)
             self._spent += cost
             self._freed.notify_all()
 
