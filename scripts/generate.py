@@ -120,6 +120,7 @@ def main(
         within = True
         if batch:
             asyncio.run(by_batch(work, ledger, chosen, Client(base_url, timeout=timeout), budget))
+            report(ledger)
         elif batches.pending(output):
             path = batches.submission_path(output)
             remedy = "Add --batch to collect it, or remove this file to give it up"

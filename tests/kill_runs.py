@@ -16,6 +16,7 @@ from pathlib import Path
 import generate
 
 from medner.generation.gates import _identifier
+from medner.tokenization import blank
 
 MOST_RUNS = 100
 
@@ -39,7 +40,8 @@ def held(path: Path) -> int:
 
 
 def main(url: str, output: str, kills: int) -> None:
-    _identifier()  # loaded once, for all runs
+    _identifier()  # what takes seconds to load is loaded once, for all runs
+    blank()
     moment = random.Random(1)
     answers = Path(output + ".answers.jsonl")
     killed = 0

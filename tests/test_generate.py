@@ -151,13 +151,11 @@ def test_a_server_that_stays_down_is_given_up(llm: Llm, output: Path) -> None:
     assert output.read_bytes() == b""
 
 
-def test_a_server_out_of_reach_costs_nothing(output: Path) -> None:
-    gone = Llm([])
-    gone.url = "http://127.0.0.1:9/v1"
-    # 6 attempts x 3 rounds with growing waits: one request shows it, so stop at the first wait by a budget of 0.
-    result = run(gone, output, 1, "--budget", "0")
+def test_a_budget_of_nothing_asks_for_nothing(llm: Llm, output: Path) -> None:
+    result = run(llm, output, 1, "--budget", "0")
     assert result.exit_code == 1
     assert "the budget of $0.0 allows no further request; 0 of 1 sentences are there" in result.output
+    assert llm.bodies == []
 
 
 @pytest.mark.parametrize(
@@ -327,6 +325,7 @@ def test_batch_is_submitted_left_and_collected(llm: Llm, output: Path) -> None:
     assert len(lines(output)) == 4
     last = run(llm, output, 12, "--batch")
     assert last.exit_code == 0
+    assert "12  accepted" in last.output
     assert "holds 12 sentences" in last.output
     assert not beside(output, BATCH).exists()
     assert llm.bodies == []
