@@ -14,6 +14,8 @@ from medner.records import CEDILLA_TO_COMMA, Record
 NGRAM = 6  # words; long enough that a shared one is no coincidence
 NEAR = 0.5  # share of the shorter sentence's n-grams that makes two sentences near-duplicates
 
+NEAR_DUPLICATE = 0.6  # Jaccard index of the character 5-grams from which two sentences are near-duplicates
+_GRAM = 5
 STEM_FROM = 5  # letters; words at least so long lose their last two: article and inflection, roughly
 
 _WORD = re.compile(r"\w+")
@@ -57,6 +59,39 @@ class Overlap:
         shared = Counter(number for ngram in ngrams for number in self._where.get(ngram, ()))
         near = any(count >= NEAR * min(len(ngrams), self._size[number]) for number, count in shared.items())
         return "near" if near else None
+
+
+class NearDuplicates:
+    """Sentences against which others are compared by their sets of character 5-grams, without case."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._where: dict[str, list[int]] = {}
+        self._sizes: list[int] = []
+        self._texts: list[str] = []
+        for text in texts:
+            self.add(text)
+
+    @staticmethod
+    def _grams(text: str) -> set[str]:
+        text = " ".join(text.lower().split())
+        return {text[i : i + _GRAM] for i in range(len(text) - _GRAM + 1)} or {text}
+
+    def add(self, text: str) -> None:
+        """Compare all later texts with this one as well."""
+        grams = self._grams(text)
+        for gram in grams:
+            self._where.setdefault(gram, []).append(len(self._sizes))
+        self._sizes.append(len(grams))
+        self._texts.append(text)
+
+    def find(self, text: str) -> str | None:
+        """The first text added whose Jaccard index with this one is at least ``NEAR_DUPLICATE``, else None."""
+        grams = self._grams(text)
+        shared = Counter(number for gram in grams for number in self._where.get(gram, ()))
+        for number, count in sorted(shared.items()):
+            if count >= NEAR_DUPLICATE * (len(grams) + self._sizes[number] - count):
+                return self._texts[number]
+        return None
 
 
 def form_key(form: str) -> str:

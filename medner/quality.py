@@ -15,45 +15,14 @@ import yaml
 
 from medner.exceptions import InputError
 from medner.files import read_text
+from medner.leakage import NearDuplicates
 from medner.records import Record
 from medner.tokenization import blank, reference_doc
 
-NEAR_DUPLICATE = 0.6  # Jaccard index of character 5-grams
 PARALLEL = 0.3  # share of common word beginnings (after folding spelling) of two sentences in two languages
 SHARED_BEGINNINGS = 5  # fewer in common are chance
 
 _WORD = re.compile(r"\w+")
-
-
-def shingles(text: str, size: int = 5) -> set[str]:
-    """Character n-grams of a text, without case; a text shorter than ``size`` is its own single n-gram."""
-    text = text.lower()
-    return {text[i : i + size] for i in range(max(1, len(text) - size + 1))}
-
-
-class NearDuplicates:
-    """Texts taken in so far, asked for one that is nearly the same (Jaccard index of character 5-grams)."""
-
-    def __init__(self) -> None:
-        self._sizes: list[int] = []
-        self._where: dict[str, list[int]] = {}
-
-    def nearest(self, text: str) -> tuple[int, float] | None:
-        """The most similar text so far: its number in the order of :meth:`add`, and the index; None without any."""
-        own = shingles(text)
-        shared = Counter(number for shingle in own for number in self._where.get(shingle, ()))
-        scored = [(count / (len(own) + self._sizes[number] - count), number) for number, count in shared.items()]
-        if not scored:
-            return None
-        index, number = max(scored)
-        return number, index
-
-    def add(self, text: str) -> None:
-        """Take a text in."""
-        own = shingles(text)
-        for shingle in own:
-            self._where.setdefault(shingle, []).append(len(self._sizes))
-        self._sizes.append(len(own))
 
 
 @dataclass(frozen=True)
@@ -128,15 +97,14 @@ def _share(part: int, whole: int) -> float:
 
 
 def near_duplicate_pairs(records: Iterable[Record]) -> Iterator[str]:
-    """Each record that is nearly the same as an earlier one, with that one and the index."""
+    """Each record that is nearly the same as an earlier one, with that one."""
     seen = NearDuplicates()
-    ids: list[str] = []
+    ids: dict[str, str] = {}
     for record in records:
-        nearest = seen.nearest(record.text)
-        if nearest and nearest[1] >= NEAR_DUPLICATE:
-            yield f"{record.id} ~ {ids[nearest[0]]} ({nearest[1]:.2f})"
+        if double := seen.find(record.text):
+            yield f"{record.id} ~ {ids[double]}"
         seen.add(record.text)
-        ids.append(record.id)
+        ids.setdefault(record.text, record.id)
 
 
 def unlabelled_occurrences(records: Sequence[Record], allowed: Iterable[str] = ()) -> Iterator[str]:

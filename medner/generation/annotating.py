@@ -1,0 +1,94 @@
+"""Annotating given text: zero-shot labels from the same client, in the same markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from medner.exceptions import InputError
+from medner.files import read_text
+from medner.generation.client import Unusable, read_sentences
+from medner.generation.config import LABELS, Language
+from medner.generation.ledger import Answer, Ledger, Reject
+from medner.generation.markup import MarkupError, holds_tag, parse
+from medner.generation.planning import Task, system_prompt
+from medner.records import Record
+
+_TOKENS_AROUND = 512  # room for the tags and the JSON around the text
+
+
+class AnnotationTask(Task):
+    """One line of a text file; its number is the line's."""
+
+    text: str
+
+
+class Annotating:
+    """Labels for every line of a text file (empty lines are passed over).
+
+    A text that holds a tag of its own has no markup: it is rejected unasked. Raises InputError for a file without
+    text, and for one whose lines are not those that the output was begun with.
+    """
+
+    def __init__(self, language: Language, path: Path, ledger: Ledger) -> None:
+        self.prompt = language.prompt_version
+        self._language = language
+        lines = read_text(path).split("\n")
+        self._tasks = [AnnotationTask(number=n, text=line) for n, line in enumerate(lines, start=1) if line.strip()]
+        if not self._tasks:
+            raise InputError("holds no text", path=path, remedy="Write one text a line")
+        texts = {task.number: task.text for task in self._tasks}
+        for answer in ledger.answers:
+            if answer.task.get("text") != texts.get(answer.number):
+                what = "is not the text that the output was begun with"
+                remedy = "Restore it, or choose another output"
+                raise InputError(what, path=path, place=f"line {answer.number}", remedy=remedy)
+        for task in self._tasks:
+            if holds_tag(task.text) and self.id(task.number) not in ledger.judged:
+                ledger.reject(
+                    Reject(id=self.id(task.number), number=task.number, reason="tag in text", sentence=task.text)
+                )
+
+    def tasks(self, ledger: Ledger) -> Sequence[AnnotationTask]:
+        """The texts without a verdict."""
+        return [task for task in self._tasks if self.id(task.number) not in ledger.judged]
+
+    def id(self, number: int) -> str:
+        """E.g. ``ro-a000012`` for line 12."""
+        return f"{self._language.code}-a{number:06d}"
+
+    def task(self, data: dict[str, Any]) -> AnnotationTask:
+        """A task as it was written down."""
+        return AnnotationTask.model_validate(data)
+
+    def messages(self, task: Task) -> tuple[str, str]:
+        """System message, and the text alone: nothing around it could be taken for a part of it."""
+        assert isinstance(task, AnnotationTask)
+        return system_prompt(self._language, self._language.annotator), task.text
+
+    def max_tokens(self, task: Task) -> int:
+        """The text at one byte a token, which is the most it can have, and the tags."""
+        assert isinstance(task, AnnotationTask)
+        return len(task.text.encode()) + _TOKENS_AROUND
+
+    def judge(self, answer: Answer, judged: set[str]) -> Iterator[Record | Reject]:
+        """One record, or one reject where the answer is not the text with tags."""
+        name = self.id(answer.number)
+        if name in judged:
+            return
+        given = self.task(answer.task).text
+        marked = ""
+        try:
+            sentences = read_sentences(content=answer.content, refusal=answer.refusal, finish=answer.finish)
+            marked = sentences[0]
+            text, entities = parse(marked, LABELS)
+            if len(sentences) > 1 or text != given:
+                raise Unusable("text altered", f"{len(sentences)} sentences" if len(sentences) > 1 else text)
+            if blank := [e for e in entities if text[e.start : e.end] != text[e.start : e.end].strip()]:
+                raise Unusable("white space at span edge", repr(text[blank[0].start : blank[0].end]))
+        except (Unusable, MarkupError) as error:
+            yield Reject(id=name, number=answer.number, reason=error.reason, detail=error.detail, sentence=marked)
+            return
+        meta = {"origin": f"annotated by {answer.model}", "prompt": answer.prompt, "model": answer.model}
+        yield Record(name, self._language.code, given, entities, meta | {"request": answer.number})

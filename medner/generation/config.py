@@ -1,0 +1,196 @@
+"""What a language needs for generation (``configs/generation/<lang>.yml`` and its pools), and the price table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from medner.exceptions import InputError
+from medner.files import read_text
+from medner.generation.markup import MarkupError, parse
+
+Label = Literal["PERSON", "ORG", "LOC", "MEDICAL"]
+LABELS: tuple[str, ...] = get_args(Label)
+SPLITS = ("train", "dev", "test")
+
+Weight = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+NonEmpty = Annotated[str, Field(min_length=1)]
+Weights = Annotated[dict[NonEmpty, Weight], Field(min_length=1)]
+_M = TypeVar("_M", bound=BaseModel)
+
+
+class _Settings(BaseModel):
+    """Settings from a file: no unknown keys, so that a misspelt one is told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Genre(_Settings):
+    """A kind of text: its weight in the grid, how the prompt calls it, its registers, and what it mentions."""
+
+    weight: Weight = 1
+    about: NonEmpty
+    registers: Weights
+    mentions: dict[Label, Share] = {}  # share of its sentences that are given a pool entry of this label
+
+
+class Density(_Settings):
+    """How many conditions a sentence is given; with none, it is given no entity at all."""
+
+    weight: Weight = 1
+    about: NonEmpty
+    medical: Annotated[int, Field(ge=0)]
+
+
+class HardCase(_Settings):
+    """Something asked of a share of the sentences on top of their entities."""
+
+    share: Share
+    ask: NonEmpty
+
+
+class Rules(_Settings):
+    """What :mod:`medner.generation.gates` needs to know of the language to check the guidelines."""
+
+    articles: list[NonEmpty] = []  # never the first word of a span; with an apostrophe at the end: elided
+    titles: list[NonEmpty] = []  # words that are no name on their own
+    not_entities: dict[Label, list[NonEmpty]] = {}  # whole spans that the guidelines leave unmarked
+
+
+class Language(_Settings):
+    """One language: prompts, grid, rules. ``pools`` is relative to the file."""
+
+    code: Annotated[str, Field(pattern="^[a-z]{2,3}$")]
+    name: NonEmpty
+    prompt_version: NonEmpty
+    pools: Path
+    sentences_per_request: Annotated[int, Field(ge=1, le=50)]
+    tokens_per_sentence: Annotated[int, Field(ge=20)]  # at most, markup included; bounds what an answer can cost
+    specialties: Weights
+    genres: Annotated[dict[NonEmpty, Genre], Field(min_length=1)]
+    densities: Annotated[dict[NonEmpty, Density], Field(min_length=1)]
+    hard_cases: list[HardCase] = []
+    rules: Rules = Rules()
+    guidelines: NonEmpty
+    system: NonEmpty
+    user: NonEmpty
+    annotator: NonEmpty
+    examples: Annotated[list[NonEmpty], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a pool: a surface form, and the split that may use it."""
+
+    split: str
+    label: str
+    form: str
+    specialty: str = ""
+
+
+class Price(_Settings):
+    """USD per million tokens; ``batch`` is the factor of the Batch API."""
+
+    input: Annotated[float, Field(ge=0)]
+    output: Annotated[float, Field(ge=0)]
+    batch: Annotated[float, Field(gt=0, le=1)] = 1
+
+    def cost(self, input_tokens: int, output_tokens: int, *, batch: bool = False) -> float:
+        """USD for so many tokens."""
+        full = (input_tokens * self.input + output_tokens * self.output) / 1_000_000
+        return full * self.batch if batch else full
+
+
+def _load(path: Path, settings: type[_M]) -> _M:
+    remedy = f"Compare it with the files in {path.parent}"
+    try:
+        raw: Any = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise InputError(f"is no YAML ({' '.join(str(error).split())})", path=path, remedy=remedy) from None
+    try:
+        return settings.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InputError(first["msg"], path=path, place=place, remedy=remedy) from None
+
+
+def load_language(code: str, folder: Path) -> Language:
+    """The settings ``<folder>/<code>.yml``. Raises InputError for an unknown language and for malformed settings."""
+    path = folder / f"{code}.yml"
+    if not path.is_file():
+        known = sorted(p.stem for p in folder.glob("*.yml") if p.stem != "prices")
+        remedy = f"Use one of {', '.join(known) or 'none there'}, or write this file"
+        raise InputError(f"no settings for language {code!r}", path=path, remedy=remedy)
+    language = _load(path, Language)
+    if language.code != code:
+        remedy = "Name the file after the language code"
+        raise InputError(f"is {language.code!r}, not {code!r}", path=path, place="code", remedy=remedy)
+    known_places = {
+        "system": ("language", "guidelines", "examples"),
+        "annotator": ("language", "guidelines", "examples"),
+        "user": ("count", "specialty", "genre", "register", "density", "briefs"),
+    }
+    for name, places in known_places.items():
+        try:
+            getattr(language, name).format(**dict.fromkeys(places, ""))
+        except (KeyError, IndexError, ValueError, AttributeError) as error:
+            remedy = f"Use only {', '.join(f'{{{place}}}' for place in places)}; write {{{{ and }}}} for braces"
+            raise InputError(f"has a bad placeholder ({error})", path=path, place=name, remedy=remedy) from None
+    for number, example in enumerate(language.examples):
+        try:
+            parse(example, LABELS)
+        except MarkupError as error:
+            remedy = "Correct the markup"
+            raise InputError(str(error), path=path, place=f"examples.{number}", remedy=remedy) from None
+    return language.model_copy(update={"pools": (path.parent / language.pools).resolve()})
+
+
+def load_pools(language: Language) -> list[Entry]:
+    """All entries of a language's pools: ``<pools>/<label>.tsv`` with columns split, (specialty,) kind, form.
+
+    Raises InputError for a missing file, a line with other columns, an unknown split, or a specialty of the grid that
+    has no condition in some split.
+    """
+    entries: list[Entry] = []
+    for label in LABELS:
+        path = language.pools / f"{label.lower()}.tsv"
+        columns = ["split", "specialty", "kind", "form"] if label == "MEDICAL" else ["split", "kind", "form"]
+        lines = [line.split("\t") for line in read_text(path).rstrip("\n").split("\n")]
+        if lines[0] != columns:
+            what = f"the first line must be {' '.join(columns)}, with tabs"
+            raise InputError(what, path=path, place="line 1", remedy="Correct it")
+        for number, cells in enumerate(lines[1:], start=2):
+            row = dict(zip(columns, cells, strict=False))
+            if len(cells) != len(columns) or not all(cells) or row["split"] not in SPLITS:
+                what = f"needs {', '.join(columns)} with tabs between; split is one of {', '.join(SPLITS)}"
+                raise InputError(what, path=path, place=f"line {number}", remedy="Correct or remove the line")
+            entries.append(Entry(row["split"], label, row["form"], row.get("specialty", "")))
+    covered = {entry.specialty for entry in entries}
+    if missing := sorted(set(language.specialties) - covered):
+        path = language.pools / "medical.tsv"
+        raise InputError(f"no condition for {', '.join(missing)}", path=path, remedy="Add some, or drop the specialty")
+    return entries
+
+
+class _Prices(_Settings):
+    models: dict[str, Price]
+
+
+def load_prices(path: Path) -> Mapping[str, Price]:
+    """Prices by model name. Raises InputError for a malformed table."""
+    return _load(path, _Prices).models
+
+
+def known_price(model: str, prices: Mapping[str, Price], path: Path) -> Price:
+    """The price of a model. Raises InputError saying which line to add when the table does not know it."""
+    if model not in prices:
+        remedy = f"Add a line such as '{model}: {{input: 1.00, output: 4.00, batch: 0.5}}' (USD per million tokens)"
+        raise InputError(f"no price for model {model!r}", path=path, place="models", remedy=remedy)
+    return prices[model]

@@ -1,0 +1,151 @@
+"""What a sentence must pass before it is accepted. Every refusal has a reason that can be counted."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import NamedTuple
+
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
+from spacy.language import Language as Pipeline
+
+from medner.exceptions import InputError
+from medner.generation.config import Entry, Language, Rules
+from medner.generation.markup import holds_tag
+from medner.leakage import NearDuplicates, form_key
+from medner.records import Entity, Record
+from medner.tokenization import blank, reference_doc
+
+_PARTNERS = {"(": ")", "[": "]", "«": "»", "„": "”“", "“": "”", ")": "(", "]": "[", "»": "«", "”": "„“"}
+_EDGES = frozenset(",;:!?…'’‘\"-–—/|*•<>=")
+# A full stop that belongs to its word: S.U.A., Popescu I., genunchi stg.
+_ABBREVIATED = re.compile(r"(?:\.\w+|(?:^|[\s.-])(?:\w|[^\W\d_A-ZȘȚÂÎĂ]{2,3}))\.$")
+_STRANGE = ("Cc", "Cs", "Co", "Cn", "Zl", "Zp")  # Unicode categories that no sentence holds
+_TYPEWRITER = str.maketrans("’‘ʼ`", "''''")
+
+
+class Refusal(NamedTuple):
+    """Why a sentence is not accepted: a reason to count, and what in particular."""
+
+    reason: str
+    detail: str
+
+
+@cache
+def _identifier() -> LanguageIdentifier:
+    identifier: LanguageIdentifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+    return identifier
+
+
+def check_language_code(language: Language) -> None:
+    """Raises InputError where the language identification does not know the language."""
+    if language.code not in _identifier().labels:
+        known = ", ".join(sorted(_identifier().labels))
+        what = f"language {language.code!r} is unknown to the language identification"
+        raise InputError(what, remedy=f"Use the ISO 639 code of one of {known}")
+
+
+class Gates:
+    """All gates for one language. ``check`` judges a record, ``accept`` makes it count for those to come."""
+
+    def __init__(self, language: Language, pools: Iterable[Entry]) -> None:
+        check_language_code(language)
+        self._language = language
+        self._nlp: Pipeline = blank()
+        self._seen = NearDuplicates()
+        self._splits: dict[tuple[str, str], set[str]] = {}
+        for entry in pools:
+            if entry.label != "LOC":  # places may be the same in every split
+                self._splits.setdefault((entry.label, form_key(entry.form)), set()).add(entry.split)
+
+    def accept(self, record: Record) -> None:
+        """Compare later sentences with this one."""
+        self._seen.add(record.text)
+
+    def check(self, record: Record, split: str, asked: Iterable[tuple[str, str]] = ()) -> Refusal | None:
+        """Why the record is refused for a split, or None.
+
+        asked: (label, form) of pool entries the sentence was to hold; one that it holds unmarked is refused.
+        """
+        return next(self._refusals(record, split, asked), None)
+
+    def _refusals(self, record: Record, split: str, asked: Iterable[tuple[str, str]]) -> Iterator[Refusal]:
+        yield from _text_refusals(record.text)
+        for entity in record.entities:
+            yield from span_refusals(record, entity, self._language.rules)
+        yield from _unmarked(record, asked)
+        _, off = reference_doc(self._nlp, record)
+        for number in off:
+            yield Refusal("off token boundaries", record.surface(record.entities[number]))
+        for entity in record.entities:
+            form = record.surface(entity)
+            if split not in (splits := self._splits.get((entity.label, form_key(form)), {split})):
+                yield Refusal("entry of another split", f"{form} ({', '.join(sorted(splits))})")
+        language, _ = _identifier().classify(record.text)
+        if language != self._language.code:
+            yield Refusal("language", str(language))
+        if double := self._seen.find(record.text):
+            yield Refusal("near-duplicate", double)
+
+
+def _text_refusals(text: str) -> Iterator[Refusal]:
+    if strange := [c for c in text if c == "\ufffd" or unicodedata.category(c) in _STRANGE]:
+        yield Refusal("control character", " ".join(f"U+{ord(c):04X}" for c in strange[:3]))
+    if not any(c.isalpha() for c in text):
+        yield Refusal("no words", text)
+    if text != text.strip() or "  " in text:
+        yield Refusal("white space", "at an end of the sentence, or doubled")
+    if holds_tag(text):
+        yield Refusal("unknown tag", text)
+
+
+def span_refusals(record: Record, entity: Entity, rules: Rules) -> Iterator[Refusal]:
+    """What the guidelines have against one span, as far as rules can tell."""
+    form = record.surface(entity)
+    if form != form.strip():
+        yield Refusal("white space at span edge", repr(form))
+    words = re.findall(r"\w+", form.lower())
+    titles = {part for title in rules.titles for part in re.findall(r"\w+", title.lower())}
+    if entity.label == "PERSON" and set(words) <= titles:
+        yield Refusal("title without name", form)
+    if not any(c.isalnum() for c in form) or _punctuation_at_edge(form):
+        yield Refusal("punctuation at span edge", form)
+    if article := _leading_article(form, entity.label, rules.articles):
+        yield Refusal("article in span", f"{article} in {form}")
+    if form.lower() in {generic.lower() for generic in rules.not_entities.get(entity.label, ())}:  # type: ignore[call-overload]
+        yield Refusal("not an entity", form)
+
+
+def _punctuation_at_edge(form: str) -> bool:
+    first, last = form[0], form[-1]
+    if first in _EDGES or last in _EDGES or first == "." or (last == "." and not _ABBREVIATED.search(form)):
+        return True
+    # A bracket or quotation mark at an edge needs its partner inside.
+    return any(
+        not set(_PARTNERS[mark]) & set(form[1:-1] + other)
+        for mark, other in ((first, last), (last, first))
+        if mark in _PARTNERS
+    )
+
+
+def _leading_article(form: str, label: str, articles: Iterable[str]) -> str | None:
+    """The article a span starts with. Names keep a capital one of their own (Le Havre); conditions have none."""
+    plain = form.translate(_TYPEWRITER)
+    if label == "MEDICAL":
+        plain = plain.lower()
+    for article in articles:
+        elided = article.endswith("'")
+        if plain.startswith(article if elided else f"{article} "):
+            return article
+    return None
+
+
+def _unmarked(record: Record, asked: Iterable[tuple[str, str]]) -> Iterator[Refusal]:
+    """Forms that stand in the text unmarked: those marked elsewhere in it, and those asked for."""
+    wanted = {(entity.label, record.surface(entity)) for entity in record.entities} | set(asked)
+    for _, form in sorted(wanted):
+        for match in re.finditer(rf"(?<!\w){re.escape(form)}(?!\w)", record.text):
+            if not any(e.start < match.end() and match.start() < e.end for e in record.entities):
+                yield Refusal("unmarked mention", form)

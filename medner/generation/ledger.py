@@ -1,0 +1,254 @@
+"""What was paid for and what became of it, on disk, so that a run can be killed at any moment and continued.
+
+Three files of JSON Lines, which are only ever appended to, one fsynced record at a time:
+
+* ``<output>`` the accepted records,
+* ``<output>.answers.jsonl`` every answer as it came, written before it is judged; its last line may be torn by a crash,
+* ``<output>.rejects.jsonl`` what was refused, with the reason.
+
+Nothing else is remembered: what is still to be judged and what was spent is computed from these files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from medner.exceptions import InputError
+from medner.files import decode
+from medner.readers.synthetic import read_synthetic
+from medner.records import Record, Tally
+
+
+class Answer(BaseModel):
+    """One line of the answers file: a task, and what the model answered to it or how the request failed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    number: int
+    task: dict[str, Any]
+    model: str
+    prompt: str
+    content: str = ""
+    refusal: str = ""
+    finish: str = ""  # the API's finish_reason
+    fault: str = ""  # a request that failed after it may have been answered: charged with its worst case
+    input_tokens: int = Field(default=0, ge=0)
+    output_tokens: int = Field(default=0, ge=0)
+    cost: float | None = None  # USD; None where the price table does not know the model
+    batch: bool = False
+
+
+class Reject(BaseModel):
+    """One line of the rejects file: a sentence, or a whole answer (its id ends in the number), or a failed request."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    number: int
+    reason: str
+    detail: str = ""
+    sentence: str = ""
+
+
+def _dump(item: BaseModel | dict[str, Any]) -> bytes:
+    data = item.model_dump() if isinstance(item, BaseModel) else item
+    return (json.dumps(data, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+class Lines:
+    """A JSON Lines file that is locked, mended once, then appended to; a record is on disk when ``append`` returns.
+
+    A last line that a crash has torn is cut off (``torn`` says so). Raises InputError where the file cannot be written
+    or another run has it open.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.torn = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new = not path.exists()
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._mend()
+                if new:  # the name must survive a power cut as well
+                    folder = os.open(path.parent, os.O_RDONLY)
+                    os.fsync(folder)
+                    os.close(folder)
+            except BaseException:
+                os.close(self._file)
+                raise
+        except BlockingIOError:
+            raise InputError("another run is writing it", path=path, remedy="Wait for it, or choose another") from None
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> InputError:
+        remedy = "Check permissions and free space, then run the command again: it continues"
+        return InputError(f"cannot be written ({error.strerror or error})", path=self.path, remedy=remedy)
+
+    def _mend(self) -> None:
+        data = self.path.read_bytes()
+        whole, last = data[: data.rfind(b"\n") + 1], data[data.rfind(b"\n") + 1 :]
+        if not last:
+            return
+        try:  # no beginning of a JSON object is one, so this line only lacks its end
+            json.loads(last)
+            os.write(self._file, b"\n")
+        except ValueError:
+            os.ftruncate(self._file, len(whole))
+            self.torn = True
+        os.fsync(self._file)
+
+    def append(self, item: BaseModel | dict[str, Any]) -> None:
+        """Add one record and wait until it is on disk."""
+        data = memoryview(_dump(item))
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+            os.fsync(self._file)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def read(self, kind: type[BaseModel]) -> Iterator[Any]:
+        """All lines. Raises InputError for one that is none of ours."""
+        for number, line in enumerate(decode(self.path.read_bytes(), self.path).split("\n"), start=1):
+            if line.strip():
+                try:
+                    yield kind.model_validate_json(line)
+                except ValidationError:
+                    remedy = "Restore the file, or move it and its neighbours away to start anew"
+                    what = f"is no {kind.__name__.lower()} of this program"
+                    raise InputError(what, path=self.path, place=f"line {number}", remedy=remedy) from None
+
+    def close(self) -> None:
+        """Give the lock back."""
+        os.close(self._file)
+
+
+@dataclass
+class Judgement:
+    """What became of one answer: records that are accepted, and rejects."""
+
+    accepted: list[Record] = field(default_factory=list)
+    rejected: list[Reject] = field(default_factory=list)
+
+
+class Ledger:
+    """The three files of one output, and what they add up to. To be closed after use."""
+
+    def __init__(self, output: Path) -> None:
+        self.output = Lines(output)
+        self._answers = self._rejects = self.output
+        try:
+            self._answers = Lines(output.with_name(output.name + ".answers.jsonl"))
+            self._rejects = Lines(output.with_name(output.name + ".rejects.jsonl"))
+            self.records: list[Record] = list(read_synthetic(output, Tally())) if output.read_bytes().strip() else []
+            self.answers: list[Answer] = list(self._answers.read(Answer))
+            rejects: list[Reject] = list(self._rejects.read(Reject))
+        except BaseException:
+            self.close()
+            raise
+        self.judged = {record.id for record in self.records} | {reject.id for reject in rejects}
+        self.reasons = Counter(reject.reason for reject in rejects)
+        self._numbers = {a.number for a in self.answers} | {r.number for r in rejects}
+        self._numbers |= {int(r.meta["request"]) for r in self.records if str(r.meta.get("request", "")).isdigit()}
+
+    def close(self) -> None:
+        """Close the files."""
+        for lines in {self.output, self._answers, self._rejects}:
+            lines.close()
+
+    @property
+    def torn(self) -> list[Path]:
+        """Files whose last line a crash had torn."""
+        return [lines.path for lines in (self.output, self._answers, self._rejects) if lines.torn]
+
+    def next_number(self) -> int:
+        """A number that no request of this output had."""
+        return max(self._numbers, default=0) + 1
+
+    def keep(self, answer: Answer) -> None:
+        """Write an answer down; to be called before it is looked at."""
+        self._answers.append(answer)
+        self.answers.append(answer)
+        self._numbers.add(answer.number)
+
+    def accept(self, record: Record) -> None:
+        """Write a record down."""
+        entities = [{"start": e.start, "end": e.end, "label": e.label} for e in record.entities]
+        self.output.append(
+            {"id": record.id, "lang": record.lang, "text": record.text, "entities": entities, "meta": dict(record.meta)}
+        )
+        self.records.append(record)
+        self.judged.add(record.id)
+
+    def reject(self, reject: Reject) -> None:
+        """Write a refusal down."""
+        self._rejects.append(reject)
+        self.judged.add(reject.id)
+        self.reasons[reject.reason] += 1
+        self._numbers.add(reject.number)
+
+    def tokens(self) -> tuple[int, int]:
+        """Input and output tokens of all answers."""
+        return sum(a.input_tokens for a in self.answers), sum(a.output_tokens for a in self.answers)
+
+    def unpriced(self) -> list[Answer]:
+        """Answers whose cost is not known."""
+        return [answer for answer in self.answers if answer.cost is None]
+
+    def spent(self) -> float:
+        """USD for all answers whose cost is known, earlier runs included."""
+        return sum(answer.cost or 0.0 for answer in self.answers)
+
+
+class Budget:
+    """Lets a request begin only if all that may still come cannot exceed the limit.
+
+    limit: USD for the output over all runs, None for no limit.
+    """
+
+    def __init__(self, limit: float | None, spent: float) -> None:
+        self._limit, self._spent = limit, spent
+        self._held: list[float] = []  # worst cases set aside; a running sum would never be 0 again
+        self._freed = asyncio.Condition()
+
+    async def reserve(self, worst: float) -> bool:
+        """Set the worst case of one request aside; waits for requests under way. False: the budget is used up."""
+        async with self._freed:
+            while self._limit is not None and self._spent + sum(self._held) + worst > self._limit:
+                if not self._held:
+                    return False
+                await self._freed.wait()
+            self._held.append(worst)
+            return True
+
+    async def settle(self, worst: float, cost: float) -> None:
+        """Replace what was set aside by what it came to."""
+        async with self._freed:
+            self._held.remove(worst)
+            self._spent += cost
+            self._freed.notify_all()
+
+
+def affordable(worst_cases: Iterable[float], limit: float | None, spent: float) -> int:
+    """How many of the requests, in order, fit into the limit if each costs its worst case."""
+    count = 0
+    for worst in worst_cases:
+        spent += worst
+        if limit is not None and spent > limit:
+            break
+        count += 1
+    return count

@@ -1,0 +1,104 @@
+"""What the two command lines that ask a language model have in common: options, progress, the final table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from steps import ROOT, note
+
+from medner.exceptions import InputError
+from medner.generation.client import Client
+from medner.generation.config import known_price, load_prices
+from medner.generation.ledger import Ledger
+from medner.generation.run import Model, Run, Work
+
+SETTINGS = ROOT / "configs" / "generation"
+
+ModelName = Annotated[str, typer.Option("--model", help="Model, as the server calls it.")]
+BaseUrl = Annotated[
+    str, typer.Option("--base-url", help="Any OpenAI-compatible server, e.g. http://127.0.0.1:8000/v1.")
+]
+Concurrency = Annotated[int, typer.Option(min=1, help="Requests at the same time.")]
+BudgetUSD = Annotated[
+    float | None, typer.Option("--budget", min=0, help="USD that the output may cost at most, over all runs.")
+]
+Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one answer.")]
+Temperature = Annotated[
+    float | None, typer.Option(min=0, max=2, help="Sampling temperature; left out: the model's own default.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the plan and, where the server knows one, of the model.")]
+Settings = Annotated[Path, typer.Option("--settings", help="Folder with <lang>.yml and prices.yml.")]
+
+
+def model_of(name: str, settings: Path, *, temperature: float | None, seed: int, budget: float | None) -> Model:
+    """The model with its price. Raises InputError where a budget is given and the price is not known."""
+    path = settings / "prices.yml"
+    prices = load_prices(path)
+    price = prices.get(name) if budget is None else known_price(name, prices, path)
+    return Model(name, price, temperature, seed)
+
+
+def check_spending(ledger: Ledger, budget: float | None) -> None:
+    """Raises InputError where earlier answers of the output have no known cost, so that no budget can hold."""
+    if budget is not None and (unpriced := ledger.unpriced()):
+        what = f"{len(unpriced)} earlier answers of model {unpriced[0].model!r} have no known cost"
+        raise InputError(what, path=ledger.output.path, remedy="Leave --budget out, or choose another output")
+
+
+def opened(ledger: Ledger) -> None:
+    """Tell what a crash had left behind."""
+    for path in ledger.torn:
+        note(f"{path}: a crash had torn the last line; it was cut off.")
+
+
+def ask_with_progress(
+    work: Work,
+    ledger: Ledger,
+    model: Model,
+    total: int,
+    *,
+    base_url: str,
+    timeout: float,
+    concurrency: int,
+    budget: float | None,
+) -> bool:
+    """A ``Run`` to its end, with a progress bar; False when the budget ended it."""
+    client = Client(base_url, timeout=timeout)
+    columns = (
+        TextColumn("accepted {task.completed}/{task.total}"),
+        BarColumn(),
+        TextColumn("rejected {task.fields[rejected]}  {task.fields[cost]}", markup=False),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, transient=True) as progress:
+        bar = progress.add_task("", total=total, rejected=0, cost="")
+
+        def update() -> None:
+            rejected = ledger.reasons.total()
+            progress.update(bar, completed=len(ledger.records), rejected=rejected, cost=cost_of(ledger))
+
+        update()
+        run = Run(work, ledger, client, model, concurrency=concurrency, limit=budget, on_change=update)
+        return asyncio.run(run.to_the_end())
+
+
+def cost_of(ledger: Ledger) -> str:
+    """What the output has cost so far, over all runs."""
+    unknown = len(ledger.unpriced())
+    return f"${ledger.spent():.4f}" + (f" and {unknown} answers of unknown cost" if unknown else "")
+
+
+def report(ledger: Ledger) -> None:
+    """The table of what became of all answers of the output."""
+    faults = Counter(answer.fault for answer in ledger.answers if answer.fault)
+    rows = [("accepted", len(ledger.records)), *((f"rejected: {r}", n) for r, n in ledger.reasons.most_common())]
+    rows += [(f"tried again, perhaps billed: {reason}", count) for reason, count in faults.most_common()]
+    for name, count in rows:
+        typer.echo(f"{count:>8,}  {name}")
+    tokens = ledger.tokens()
+    typer.echo(f"{tokens[0]:,} input and {tokens[1]:,} output tokens, {cost_of(ledger)}, all runs together")

@@ -1,0 +1,106 @@
+"""The gates: they let the committed corpora through, and each refuses what it is there for."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from conftest import ROOT
+
+from medner.exceptions import InputError
+from medner.generation.config import LABELS, Language, load_language, load_pools
+from medner.generation.gates import Gates, check_language_code
+from medner.generation.markup import parse
+from medner.leakage import NearDuplicates
+from medner.readers.synthetic import read_synthetic
+from medner.records import Record, Tally
+
+LANGUAGES = {code: load_language(code, ROOT / "configs" / "generation") for code in ("ro", "fr")}
+GATES = {code: Gates(language, load_pools(language)) for code, language in LANGUAGES.items()}
+
+
+def reason(lang: str, marked: str, split: str = "train", asked: tuple[tuple[str, str], ...] = ()) -> str:
+    refusal = GATES[lang].check(Record("x", lang, *parse(marked, LABELS)), split, asked)
+    return "" if refusal is None else refusal.reason
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_committed_corpora_pass(lang: str) -> None:
+    gates = Gates(LANGUAGES[lang], load_pools(LANGUAGES[lang]))
+    refused: Counter[str] = Counter()
+    count = 0
+    for split in ("train", "dev", "test"):
+        for record in read_synthetic(ROOT / "assets" / "synthetic" / lang / f"{split}.jsonl", Tally()):
+            count += 1
+            if refusal := gates.check(record, split):
+                refused[refusal.reason] += 1
+            gates.accept(record)
+    assert refused.total() <= 0.01 * count, refused
+    assert set(refused) <= {"language", "off token boundaries", "article in span", "entry of another split"}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+def test_the_few_shot_examples_pass_and_give_no_other_split_away(lang: str, split: str) -> None:
+    for example in LANGUAGES[lang].examples:
+        # Examples are in every prompt: what they name must not be in the pools of dev and test.
+        assert reason(lang, example) == "", example
+        if split != "train":
+            held_out = {(e.label, e.form) for e in load_pools(LANGUAGES[lang]) if e.split == split}
+            text, entities = parse(example, LABELS)
+            assert not {(label, text[start:end]) for start, end, label in entities} & held_out
+
+
+@pytest.mark.parametrize(
+    ("lang", "marked", "expected"),
+    [
+        ("ro", "Pacienta acuză <MEDICAL>dureri toracice</MEDICAL> de trei zile și nu are alte probleme.", ""),
+        ("ro", "Pacienta acuză <MEDICAL>dureri toracice </MEDICAL>de trei zile.", "white space at span edge"),
+        ("ro", "Pacienta acuză de trei zile <MEDICAL>dureri toracice.</MEDICAL>", "punctuation at span edge"),
+        ("ro", "Pacienta acuză <MEDICAL>(dureri toracice</MEDICAL>) de trei zile.", "punctuation at span edge"),
+        ("ro", "A fost internată la <ORG>Spitalul „Sfânta Ana”</ORG> pentru investigații.", ""),
+        ("ro", "Prezintă <MEDICAL>leziuni la genunchiul stg.</MEDICAL> de ieri dimineață, după o cădere.", ""),
+        ("ro", "Pacienta are <MEDICAL>o durere toracică</MEDICAL> de trei zile.", "article in span"),
+        ("fr", "Le patient souffre d<MEDICAL>'hypertension</MEDICAL> depuis trois ans.", "punctuation at span edge"),
+        ("fr", "Le patient présente <MEDICAL>l’hypertension</MEDICAL> depuis trois ans.", "article in span"),
+        ("fr", "Elle habite depuis trois ans au bord de la mer, près du <LOC>Havre</LOC>.", ""),
+        ("fr", "Elle habite depuis trois ans à <LOC>Le Havre</LOC>, au bord de la mer.", ""),
+        ("fr", "Consultation ce matin avec <PERSON>Mme</PERSON> pour un renouvellement.", "title without name"),
+        ("ro", "Consult efectuat ieri de <PERSON>Prof. Dr.</PERSON> pentru reevaluare.", "title without name"),
+        ("ro", "Tratamentul scade <MEDICAL>riscul</MEDICAL> de deces la pacienții vârstnici.", "not an entity"),
+        ("ro", "Are <MEDICAL>astm</MEDICAL> de mic, iar astm are și fratele lui.", "unmarked mention"),
+        ("ro", "Pacienta are cefal<MEDICAL>ee</MEDICAL> de trei zile și nu doarme.", "off token boundaries"),
+        ("ro", "Le patient souffre de <MEDICAL>fièvre</MEDICAL> depuis hier soir.", "language"),
+        ("ro", "Pacienta are\n<MEDICAL>febră</MEDICAL> de trei zile.", "control character"),
+        ("ro", "Pacienta are  <MEDICAL>febră</MEDICAL> de trei zile.", "white space"),
+        ("ro", "12/80; 37,2", "no words"),
+    ],
+)
+def test_each_gate_refuses_its_own(lang: str, marked: str, expected: str) -> None:
+    assert reason(lang, marked) == expected
+
+
+def test_what_was_asked_for_must_be_marked() -> None:
+    marked = "Programare la ecografie pentru <PERSON>Andreea Popescu</PERSON>, cunoscută cu gută de doi ani."
+    assert reason("ro", marked) == ""
+    assert reason("ro", marked, asked=(("MEDICAL", "gută"),)) == "unmarked mention"
+
+
+def test_an_entry_of_another_split_is_refused() -> None:
+    entry = next(e for e in load_pools(LANGUAGES["ro"]) if e.split == "test" and e.label == "MEDICAL")
+    marked = f"Pacienta este internată de trei zile pentru <MEDICAL>{entry.form}</MEDICAL>."
+    assert reason("ro", marked, "train") == "entry of another split"
+    assert reason("ro", marked, "test") == ""
+
+
+def test_near_duplicates_are_found_by_jaccard() -> None:
+    seen = NearDuplicates(["Pacienta acuză dureri toracice de trei zile."])
+    assert seen.find("Pacienta acuză dureri toracice de cinci zile!")
+    assert seen.find("PACIENTA  acuză dureri toracice de trei zile.")
+    assert seen.find("Se recomandă control peste o lună.") is None
+
+
+def test_a_language_that_cannot_be_identified_is_told() -> None:
+    language: Language = LANGUAGES["ro"].model_copy(update={"code": "qqq"})
+    with pytest.raises(InputError, match="unknown to the language identification"):
+        check_language_code(language)
