@@ -23,7 +23,7 @@ format: $(INSTALLED)
 # The commands section from project.yml, the results from the committed metrics.
 readme: $(INSTALLED)
 	$(BIN)/python -m spacy project document --no-emoji --output README.md
-	for metrics in metrics/reference/*; do $(BIN)/python scripts/summary.py --metrics $$metrics --insert-into README.md; done
+	set -e; for metrics in metrics/reference/*; do $(BIN)/python scripts/summary.py --metrics $$metrics --insert-into README.md; done
 
 clean:
 	rm -rf .venv assets/fetched corpus training project.lock
