@@ -51,16 +51,16 @@ def main(
         scores = {suite: SuiteScore() for suite in manifest["suites"]}
         for source in sorted({source for sources in manifest["suites"].values() for source in sources}):
             gold = list(DocBin().from_bytes(read_bytes(corpus / source / "test.spacy")).get_docs(nlp.vocab))
-            predicted = list(
-                track(nlp.pipe(doc.text for doc in gold), description=source, total=len(gold), transient=True)
-            )
-            write_bytes(folder / f"{source}.predictions.spacy", DocBin(docs=predicted).to_bytes())
             annotated = manifest["sources"][source]["annotated"]
-            for g, p in zip(gold, predicted, strict=True):
+            predictions = DocBin()
+            found = track(nlp.pipe(doc.text for doc in gold), description=source, total=len(gold), transient=True)
+            for g, p in zip(gold, found, strict=True):
+                predictions.add(p)
                 counts = count(g, p, annotated)
                 for suite, sources in manifest["suites"].items():
                     if source in sources:
                         scores[suite].add(counts)
+            write_bytes(folder / f"{source}.predictions.spacy", predictions.to_bytes())
         result = {
             "provenance": about,
             "test": {

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import srsly
+from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medner.encoder import Manifest
+from medner.exceptions import InputError
+from medner.training import load_training_config, overrides, provenance, schedule, stamp
+
+CONFIG = load_training_config(ROOT / "configs" / "exp1.cfg")
+RATE = "training.optimizer.learn_rate.initial_rate"
+
+
+def encoder(**wishes: float) -> Manifest:
+    return Manifest("e", "r", untrained=False, parameters=1, vocabulary=1, sha256="", **wishes)  # type: ignore[arg-type]
+
+
+@given(st.integers(1, 20_000), st.integers(1, 50))
+def test_the_last_evaluation_comes_at_the_end(documents: int, epochs: int) -> None:
+    chosen = schedule(documents, 16, epochs)
+    steps, every = int(chosen["training.optimizer.learn_rate.total_steps"]), int(chosen["training.eval_frequency"])
+    assert steps == -(-documents // 16) * epochs
+    last = (steps - 1) // every * every  # spaCy counts steps from 0
+    assert steps - 1 - last < max(10, epochs)
+    assert (steps - 1) // every >= min(steps - 1, epochs)
+    assert 1 <= chosen["training.optimizer.learn_rate.warmup_steps"] <= max(1, steps * 0.1 + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "asked", "epochs", "rate"),
+    [
+        (encoder(), None, 3, None),  # the study's
+        (encoder(learning_rate=1e-3, epochs=10), None, 10, 1e-3),  # the encoder's wish
+        (encoder(learning_rate=1e-3, epochs=10), 20, 20, 1e-3),  # the user's
+    ],
+)
+def test_who_decides(manifest: Manifest, asked: int | None, epochs: int, rate: float | None) -> None:
+    chosen = overrides(CONFIG, manifest, 100, epochs=asked, seed=7)
+    assert (chosen["training.max_epochs"], chosen.get(RATE), chosen["system.seed"]) == (epochs, rate, 7)
+
+
+def test_provenance_travels_with_the_pipeline(tmp_path: Path) -> None:
+    srsly.write_json(tmp_path / "meta.json", {"lang": "xx"})
+    with pytest.raises(InputError, match=r"says nothing of encoder and data\. Train it with the train step\."):
+        provenance(tmp_path)
+    stamp(tmp_path, {"seed": 3})
+    assert provenance(tmp_path) == {"seed": 3}
+    assert srsly.read_json(tmp_path / "meta.json")["lang"] == "xx"
