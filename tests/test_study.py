@@ -49,6 +49,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "assets" / "synthetic" / "generic_nouns.yml", folder / "assets" / "synthetic")
     floors = yaml.safe_load((ROOT / "configs" / "quality.yml").read_text())
     floors["minimum"] = {"sentences": 100, "distinct_3grams": 0.85}
+    floors["maximum"] |= {"top_medical_form": 0.05, "top_opening_bigram": 0.05}
     (folder / "configs" / "quality.yml").write_text(yaml.safe_dump(floors))
     (folder / "assets" / "sample").mkdir()
     for split, count in (("train", 80), ("valid", 20), ("test", 20)):
