@@ -30,7 +30,6 @@ class Download:
     mirror: str
     git_blob: str
     licence: str
-    optional: bool = False
 
     @property
     def host(self) -> str:

@@ -37,6 +37,8 @@ def main(
     reported (RONEC's own valid split holds eight). A shared form fails where both sides are the same synthetic corpus,
     whose splits are made without shared forms (generic nouns apart); elsewhere the share is reported.
     """
+    if bool(train) != bool(test):
+        raise InputError("one file alone cannot be compared", remedy="Give training and test data, or neither")
     plan = load_plan(ROOT / "configs" / "experiments.yml")
     generic = yaml.safe_load(read_text(ROOT / "assets" / "synthetic" / "generic_nouns.yml"))
     exempt = [form for forms in generic.values() for form in forms]

@@ -31,9 +31,10 @@ def main(
     floors = load_floors(ROOT / "configs" / "quality.yml")
     records: dict[str, list[Record]] = {
         folder.name: [record for path in sorted(folder.glob("*.jsonl")) for record in read_synthetic(path, Tally())]
-        for folder in sorted(corpora.iterdir())
-        if folder.is_dir()
+        for folder in sorted(corpora.glob("*/"))
     }
+    if not records:
+        raise InputError("holds no corpus", path=corpora, remedy="It needs one folder of JSONL files per language")
     figures: dict[str, dict[str, Any]] = {
         lang: measure(own, lang, floors.unlabelled_allowed.get(lang, ()))
         for lang, own in track(records.items(), description="Measuring", transient=True)

@@ -94,6 +94,12 @@ def test_the_committed_corpora_keep_every_floor(tmp_path: Path) -> None:
     assert set(srsly.read_json(tmp_path / "corpora.json")) == {"ro", "fr"}
 
 
+def test_a_folder_without_corpora(tmp_path: Path) -> None:
+    result = CliRunner().invoke(step.app, ["--corpora", str(tmp_path), "--output", str(tmp_path / "out.json")])
+    assert result.exit_code == 1
+    assert f"{tmp_path}: holds no corpus. It needs one folder of JSONL files per language." in result.output
+
+
 def test_a_corpus_below_the_floors_fails(tmp_path: Path) -> None:
     (tmp_path / "corpora" / "ro").mkdir(parents=True)
     rows = [{"id": r.id, "lang": "ro", "text": r.text, "entities": [e._asdict() for e in r.entities]} for r in RECORDS]
@@ -143,6 +149,9 @@ def test_the_leakage_step_passes_and_fails(tmp_path: Path) -> None:
     result = CliRunner().invoke(leakage_step.app, [train, leaky, *output])
     assert result.exit_code == 1
     assert f"{train} holds 2 surface forms of {leaky}" in result.output
+    alone = CliRunner().invoke(leakage_step.app, [train, *output])
+    assert alone.exit_code == 1
+    assert "one file alone cannot be compared. Give training and test data, or neither." in alone.output
     (tmp_path / "no.spacy").write_bytes(b"no DocBin")
     broken = CliRunner().invoke(leakage_step.app, [str(tmp_path / "no.spacy"), clean, *output])
     assert broken.exit_code == 1
