@@ -1,9 +1,9 @@
-"""The encoder folder that training starts from: fetched at a pinned revision, or a stand-in that says so."""
+"""The encoder folder that training starts from: fetched at a pinned revision, or the embedded one that says so."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import yaml
 from medner.exceptions import InputError
 from medner.fetching import reachable
 from medner.files import new_folder, read_bytes, read_text, sha256, write_text
-from medner.records import CEDILLA_TO_COMMA
 
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
@@ -21,6 +20,7 @@ WEIGHTS = "model.safetensors"
 VOCABULARIES = ("vocab.txt", "tokenizer.json", "sentencepiece.bpe.model")
 FILES = ("config.json", "tokenizer_config.json", "special_tokens_map.json", *VOCABULARIES, WEIGHTS)
 HUB_SECONDS = 5
+UNTRAINED = "untrained"  # the name that asks for the embedded encoder with random weights: the floor of comparisons
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Manifest:
     sha256: str
     learning_rate: float | None = None
     epochs: int | None = None
+    embedded: bool = False
 
     @property
     def title(self) -> str:
@@ -52,12 +53,12 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def load_settings(path: Path, name: str | None = None) -> Mapping[str, Any]:
-    """``configs/encoder.yml``; another ``name`` replaces the pinned encoder (its newest revision is then taken)."""
+    """``configs/encoder.yml``; another ``name`` replaces the pinned encoder (newest revision)."""
     try:
         settings = dict(yaml.safe_load(read_text(path)))
         if name and name != settings["name"]:
             settings |= {"name": name, "repository": name, "revision": "main"}
-        settings["stand_in"]["bert"], settings["stand_in"]["training"]
+        settings["repository"], settings["revision"]
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         what = f"is no encoder configuration ({' '.join(str(error).split())})"
         raise InputError(what, path=path, remedy="Compare it with configs/encoder.yml in the repository") from None
@@ -65,29 +66,64 @@ def load_settings(path: Path, name: str | None = None) -> Mapping[str, Any]:
 
 
 def prepare(
-    target: Path, settings: Mapping[str, Any], texts: Iterable[str], *, mirror: Path | None, strict: bool, seed: int
+    target: Path, settings: Mapping[str, Any], embedded: Path, *, mirror: Path | None, strict: bool, seed: int
 ) -> Manifest:
-    """Fill ``target`` with encoder, tokenizer and manifest, from the mirror, the hub, or as the stand-in.
+    """Fill ``target`` with encoder, tokenizer and manifest, from the mirror, the hub, or the ``embedded`` folder.
 
-    texts: what the stand-in's tokenizer is trained on (read only if it is needed). seed: of its random weights.
-    Raises InputError where ``strict`` forbids the stand-in, and for an encoder that is damaged, pickled or whose
+    The embedded encoder is taken where neither mirror nor hub has the one that ``settings`` name, and when they name
+    it itself; named ``untrained`` it gets random weights from ``seed``.
+    Raises InputError where ``strict`` forbids to fall back on it, and for an encoder that is damaged, pickled or whose
     tokenizer does not match its weights; nothing is written then.
     """
     with new_folder(target) as folder:
-        if mirror and (source := mirror / settings["name"]).is_dir():
+        if settings["name"] == UNTRAINED:
+            manifest = _without_training(embedded, folder, seed)
+        elif settings["name"] == read_manifest(embedded).name:
+            manifest = _embedded(embedded, folder)
+        elif mirror and (source := mirror / settings["name"]).is_dir():
             _copy(source, folder)
-            manifest = _inspect(folder, source, settings)
+            manifest = _inspect(folder, source, settings["name"], settings["revision"])
         elif _download(folder, settings):
-            manifest = _inspect(folder, settings["repository"], settings)
+            manifest = _inspect(folder, settings["repository"], settings["name"], settings["revision"])
         elif strict:
             raise InputError(
-                f"{settings['name']} is in no mirror, the model hub is out of reach, and --strict allows no stand-in",
+                f"{settings['name']} is in no mirror, the model hub is out of reach, and --strict allows no other",
                 remedy=f"Give a --mirror with a folder {settings['name']}/, or connect to the network",
             )
         else:
-            manifest = _build_stand_in(folder, settings["stand_in"], texts, seed)
-        write_text(folder / MANIFEST, srsly.json_dumps(asdict(manifest), indent=2) + "\n")
+            manifest = _embedded(embedded, folder)
+        write_manifest(folder, manifest)
     return manifest
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write an encoder folder's manifest."""
+    write_text(folder / MANIFEST, srsly.json_dumps(asdict(manifest), indent=2) + "\n")
+
+
+def _embedded(source: Path, folder: Path) -> Manifest:
+    """Copy the embedded encoder. Raises InputError if its weights are not those that its manifest speaks of."""
+    stated = read_manifest(source)
+    _copy(source, folder)
+    found = _inspect(folder, source, stated.name, stated.revision)
+    if found.sha256 != stated.sha256:
+        what = f"the weights are not those of its manifest (sha256 {found.sha256[:12]}…, not {stated.sha256[:12]}…)"
+        raise InputError(what, path=source, remedy="Fetch the repository again, or pre-train again")
+    return replace(stated, parameters=found.parameters, embedded=True)
+
+
+def _without_training(source: Path, folder: Path, seed: int) -> Manifest:
+    import torch  # noqa: PLC0415 - slow to import
+    from transformers import AutoModel  # noqa: PLC0415
+
+    trained = _embedded(source, folder)
+    model = AutoModel.from_pretrained(folder, use_safetensors=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = type(model)(model.config)
+    model.save_pretrained(folder, safe_serialization=True)
+    digest = sha256(read_bytes(folder / WEIGHTS))
+    return replace(trained, name=f"{trained.name}-untrained", revision=f"seed {seed}", untrained=True, sha256=digest)
 
 
 def _copy(source: Path, folder: Path) -> None:
@@ -128,7 +164,7 @@ def _download(folder: Path, settings: Mapping[str, Any]) -> bool:
     return True
 
 
-def _inspect(folder: Path, source: Path | str, settings: Mapping[str, Any]) -> Manifest:
+def _inspect(folder: Path, source: Path | str, name: str, revision: str) -> Manifest:
     """Load the encoder once, as training will, and describe it."""
     from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
 
@@ -145,67 +181,10 @@ def _inspect(folder: Path, source: Path | str, settings: Mapping[str, Any]) -> M
             remedy="Use the tokenizer that the encoder was trained with",
         )
     return Manifest(
-        name=settings["name"],
-        revision=settings["revision"],
+        name=name,
+        revision=revision,
         untrained=False,
         parameters=sum(p.numel() for p in model.parameters()),
         vocabulary=len(tokenizer),
         sha256=sha256(read_bytes(folder / WEIGHTS)),
     )
-
-
-def _build_stand_in(folder: Path, settings: Mapping[str, Any], texts: Iterable[str], seed: int) -> Manifest:
-    import torch  # noqa: PLC0415
-    from transformers import BertConfig, BertModel  # noqa: PLC0415
-
-    tokenizer = train_tokenizer(texts, settings["vocabulary"])
-    tokenizer.save_pretrained(folder)
-    tokenizer.save_vocabulary(str(folder))
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = BertModel(BertConfig(vocab_size=len(tokenizer), **settings["bert"]))
-    model.save_pretrained(folder, safe_serialization=True)
-    return Manifest(
-        name=settings["name"],
-        revision=f"seed {seed}",
-        untrained=True,
-        parameters=sum(p.numel() for p in model.parameters()),
-        vocabulary=len(tokenizer),
-        sha256=sha256(read_bytes(folder / WEIGHTS)),
-        **settings["training"],
-    )
-
-
-def train_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
-    """A cased WordPiece tokenizer with BERT's layout, trained on texts; cedilla ş/ţ are read as comma-below ș/ț.
-
-    Returns a ``BertTokenizerFast`` of at most ``vocabulary`` pieces, the same one for the same texts.
-    """
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: PLC0415
-    from transformers import BertTokenizerFast  # noqa: PLC0415
-
-    cedillas = [normalizers.Replace(chr(old), chr(new)) for old, new in CEDILLA_TO_COMMA.items()]
-    normalizer = normalizers.Sequence([*cedillas, normalizers.BertNormalizer(lowercase=False, strip_accents=False)])
-
-    def empty(model: Any) -> Any:
-        tokenizer = Tokenizer(model)
-        tokenizer.normalizer = normalizer
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        return tokenizer
-
-    texts = list(texts)
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    # The trainer numbers word-inner letters in the order of a hash table, and breaks ties by number: another vocabulary
-    # each time. Naming them beforehand fixes the order.
-    letters = sorted({letter for text in texts for letter in normalizer.normalize_str(text) if not letter.isspace()})
-    inner = [f"##{letter}" for letter in letters]
-    trained = empty(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a word-piece, no password
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocabulary, special_tokens=[*special, *inner], initial_alphabet=letters, show_progress=False
-    )
-    trained.train_from_iterator(texts, trainer)
-    tokenizer = empty(models.WordPiece(vocab=trained.get_vocab(), unk_token="[UNK]"))  # noqa: S106
-    tokenizer.decoder = decoders.WordPiece()
-    ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
-    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    return BertTokenizerFast(tokenizer_object=tokenizer, do_lower_case=False, strip_accents=False, model_max_length=512)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import spacy
 import srsly
 from spacy.util import load_config
 from thinc.api import Config
@@ -42,7 +43,7 @@ def load_training_config(path: Path) -> Config:
         raise InputError("no such experiment", path=path, remedy=f"Use one of: {known}")
     try:
         config = load_config(path)
-        config["paths"]["train"], config["paths"]["encoder"], config["paths"]["log"]
+        config["paths"]["train"], config["paths"]["log"]
         config["training"]["batcher"]["size"], config["training"]["max_epochs"]
     except (KeyError, ValueError) as error:
         what = f"is no training config ({' '.join(str(error).split())})"
@@ -50,16 +51,34 @@ def load_training_config(path: Path) -> Config:
     return config
 
 
-def overrides(config: Config, encoder: Manifest, documents: int, *, epochs: int | None, seed: int) -> dict[str, Any]:
+def overrides(
+    config: Config, encoder: Manifest | None, documents: int, *, epochs: int | None, seed: int
+) -> dict[str, Any]:
     """All overrides of a training config: schedule, seed, and the learning rate that the encoder asks for.
 
-    documents: size of the training corpus. epochs: None takes the encoder's wish, else the config's number.
+    encoder: None where the config trains without one. documents: size of the training corpus.
+    epochs: None takes the encoder's wish, else the config's number.
     """
     training = config["training"]
-    chosen = schedule(documents, training["batcher"]["size"], epochs or encoder.epochs or training["max_epochs"])
-    if encoder.learning_rate:
+    wish = encoder.epochs if encoder else None
+    chosen = schedule(documents, training["batcher"]["size"], epochs or wish or training["max_epochs"])
+    if encoder and encoder.learning_rate:
         chosen["training.optimizer.learn_rate.initial_rate"] = encoder.learning_rate
     return {"system.seed": seed, **chosen}
+
+
+def without_encoder(pipeline: Path) -> Manifest:
+    """What stands in the encoder's place for a pipeline that was trained from nothing."""
+    nlp = spacy.load(pipeline)
+    sizes = (
+        node.get_param(name).size
+        for _, pipe in nlp.pipeline
+        for node in pipe.model.walk()  # type: ignore[attr-defined]
+        for name in node.param_names
+        if node.has_param(name)
+    )
+    name = f"no encoder, spaCy's {nlp.pipe_names[0]}"
+    return Manifest(name, f"spaCy {spacy.__version__}", untrained=False, parameters=sum(sizes), vocabulary=0, sha256="")
 
 
 def stamp(pipeline: Path, provenance: Mapping[str, Any]) -> None:

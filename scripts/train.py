@@ -17,7 +17,7 @@ from steps import ROOT, good, new_app, note, step
 from medner.encoder import read_manifest
 from medner.exceptions import InputError
 from medner.files import new_folder, read_bytes, read_text
-from medner.training import load_training_config, overrides, stamp
+from medner.training import load_training_config, overrides, stamp, without_encoder
 
 app = new_app()
 
@@ -44,12 +44,12 @@ def main(
     config_path = ROOT / "configs" / f"{experiment}.cfg"
     config = load_training_config(config_path)
     paths = config["paths"]
-    encoder = read_manifest(ROOT / paths["encoder"])
+    encoder = read_manifest(ROOT / paths["encoder"]) if "encoder" in paths else None
     documents = len(DocBin().from_bytes(read_bytes(ROOT / paths["train"])))
     manifest = srsly.json_loads(read_text(ROOT / "corpus" / "manifest.json"))
     chosen = overrides(config, encoder, documents, epochs=None if epochs == "auto" else int(epochs), seed=seed)
     chosen |= parse_config_overrides([])
-    if encoder.untrained:
+    if encoder and encoder.untrained:
         note(f"Encoder: {encoder.title}. Scores will be a floor, no result.")
     target = Path(output).absolute() if output else ROOT / "training" / experiment
     # The config's paths are relative to the project, and so they stay in the saved pipeline.
@@ -61,7 +61,7 @@ def main(
                 pipeline,
                 {
                     "experiment": experiment,
-                    "encoder": asdict(encoder),
+                    "encoder": asdict(encoder or without_encoder(pipeline)),
                     "sources": {
                         name: {key: manifest["sources"][name][key] for key in ("note", "stand_in")}
                         for name in manifest["experiments"][experiment]

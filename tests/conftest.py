@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,22 +17,38 @@ ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).parent / "golden"
 
 
-@pytest.fixture(scope="session")
-def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with mBERT's layout (config, vocabulary, safetensors): a tiny BERT with random weights."""
+def write_encoder(folder: Path, texts: Iterable[str], *, vocabulary: int = 200, hidden: int = 16) -> None:
+    """An encoder folder with mBERT's layout (config, vocabulary, safetensors): a tiny BERT with random weights."""
     import torch
-    from transformers import BertConfig, BertForMaskedLM
+    from transformers import BertConfig, BertModel
 
-    from medner.encoder import train_tokenizer
+    from medner.pretraining.vocabulary import train_tokenizer
 
-    folder = tmp_path_factory.mktemp("hub") / "bert-base-multilingual-cased"
-    texts = (GOLDEN / "synthetic" / "good.jsonl").read_text().split("\n")
-    tokenizer = train_tokenizer(texts, 200)
+    tokenizer = train_tokenizer(texts, vocabulary)
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
-    )
-    BertForMaskedLM(config).save_pretrained(folder)
+        vocab_size=len(tokenizer), hidden_size=hidden, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=2 * hidden, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    BertModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     tokenizer.save_vocabulary(str(folder))
+
+
+def write_embedded(folder: Path, texts: Iterable[str], **options: Any) -> None:
+    """An embedded encoder with its manifest."""
+    from medner.encoder import Manifest, write_manifest
+    from medner.files import read_bytes, sha256
+
+    write_encoder(folder, texts, **{k: v for k, v in options.items() if k in ("vocabulary", "hidden")})
+    about = {k: v for k, v in options.items() if k in ("learning_rate", "epochs")}
+    digest = sha256(read_bytes(folder / "model.safetensors"))
+    write_manifest(folder, Manifest("tiny", "1", untrained=False, parameters=0, vocabulary=0, sha256=digest, **about))
+
+
+@pytest.fixture(scope="session")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the model hub would give it."""
+    folder = tmp_path_factory.mktemp("hub") / "bert-base-multilingual-cased"
+    write_encoder(folder, (GOLDEN / "synthetic" / "good.jsonl").read_text().split("\n"))
     return folder

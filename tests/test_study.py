@@ -15,7 +15,7 @@ import pytest
 import spacy
 import srsly
 import yaml
-from conftest import ROOT
+from conftest import ROOT, write_embedded
 from spacy.tokens import DocBin
 
 OFFLINE = "http://127.0.0.1:9"
@@ -29,7 +29,7 @@ def lines(path: Path, count: int) -> str:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with small corpora, a tiny stand-in encoder and no way out to a network."""
+    """A copy of the project with small corpora, a tiny embedded encoder and no way out to a network."""
     folder = tmp_path_factory.mktemp("study")
     for part in ("configs", "scripts", "medner"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
@@ -37,10 +37,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for asset in config["assets"]:
         asset["url"] = f"{OFFLINE}/{Path(asset['dest']).name}"
     (folder / "project.yml").write_text(yaml.safe_dump(config))
-    encoder = yaml.safe_load((ROOT / "configs" / "encoder.yml").read_text())
-    encoder["stand_in"]["bert"] |= {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
-    encoder["stand_in"] |= {"vocabulary": 1500, "training": {"learning_rate": 0.003, "epochs": 8}}
-    (folder / "configs" / "encoder.yml").write_text(yaml.safe_dump(encoder))
     for lang in ("ro", "fr"):
         (folder / "assets" / "synthetic" / lang).mkdir(parents=True)
         for split, count in (("train", 100), ("dev", 20), ("test", 20)):
@@ -55,6 +51,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for split, count in (("train", 80), ("valid", 20), ("test", 20)):
         items = json.loads((ROOT / "assets" / "sample" / f"{split}.json").read_text())[:count]
         (folder / "assets" / "sample" / f"{split}.json").write_text(json.dumps(items))
+    texts = [
+        record["text"] for lang in ("ro", "fr") for record in srsly.read_jsonl(folder / f"assets/synthetic/{lang}/train.jsonl")
+    ]
+    write_embedded(
+        folder / "assets" / "encoder", texts, vocabulary=1500, hidden=32, learning_rate=0.003, epochs=8
+    )
     return folder
 
 
@@ -82,7 +84,7 @@ def test_the_table_is_printed_and_written(study: tuple[Path, str]) -> None:
     assert table.strip() in output
     for name in ("exp1", "exp2", "exp3"):
         assert re.search(rf"^\| {name} \| 0\.\d{{3}} / 0\.\d{{3}} / \*\*0\.\d{{3}}\*\*", table, re.MULTILINE)
-    assert "UNTRAINED weights: these scores are a floor, no result" in table
+    assert "Encoder: tiny, revision 1" in table
     assert "ronec: STAND-IN: SAMPLE in RONEC's format" in table
 
 
@@ -183,7 +185,7 @@ print(nlp.meta["medner"]["encoder"]["name"], len(nlp({(RO + " ") * 60!r})))
     assert result.returncode == 0, result.stderr
     assert "'l’', 'Hôpital'" in result.stdout
     assert "'d’', 'insuffisance', 'cardiaque'" in result.stdout
-    assert "untrained-stand-in" in result.stdout
+    assert "tiny" in result.stdout
 
 
 def test_the_end_of_a_long_text_is_read(study: tuple[Path, str]) -> None:

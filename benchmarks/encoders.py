@@ -1,0 +1,111 @@
+"""Words per second of training and of annotation: the compact encoder, spaCy's CNN, and a BERT of mBERT's size.
+
+All three are spaCy pipelines with this project's configs and tokenizer, on the same sentences, in this process, in turn.
+The large BERT has random weights, which does not change its speed; the compact one's tokenizer serves it too.
+
+Example: python benchmarks/encoders.py --sentences 160 --rounds 3
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from spacy.language import Language
+from spacy.schemas import ConfigSchemaTraining
+from spacy.tokens import DocBin
+from spacy.training import Example
+from spacy.util import load_config, load_model_from_config, minibatch, registry
+from thinc.api import fix_random_seed
+from transformers import AutoTokenizer, BertConfig, BertModel
+
+from medner.readers.synthetic import read_synthetic
+from medner.records import Tally
+from medner.tokenization import blank, reference_doc
+
+ROOT = Path(__file__).resolve().parent.parent
+BATCH = 16
+
+
+def large_bert(folder: Path, tokenizer: Path) -> Path:
+    """An encoder folder with the layers of BERT-base (12 × 768)."""
+    pieces = AutoTokenizer.from_pretrained(tokenizer, use_fast=True)
+    BertModel(BertConfig(vocab_size=len(pieces))).save_pretrained(folder)
+    pieces.save_pretrained(folder)
+    return folder
+
+
+def pipeline(config: str, encoder: Path | None, corpus: Path) -> Language:
+    """An initialised pipeline of one of the configs."""
+    overrides = {"paths.train": str(corpus), "paths.dev": str(corpus), "paths.log": ""}
+    if encoder:
+        overrides["paths.encoder"] = str(encoder)
+    raw = load_config(ROOT / "configs" / f"{config}.cfg", overrides=overrides)
+    fix_random_seed(0)
+    nlp = load_model_from_config(raw, auto_fill=True)
+    nlp.initialize()
+    return nlp
+
+
+def seconds(work: Callable[[], None], rounds: int) -> float:
+    work()
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def main(
+    encoder: Annotated[Path, typer.Option(help="The compact encoder.")] = ROOT / "assets/encoder",
+    sentences: Annotated[int, typer.Option(help="Sentences of the synthetic test sets, half of each language.")] = 160,
+    rounds: Annotated[int, typer.Option(help="Counted rounds of each side.")] = 3,
+) -> None:
+    """Print words/s of all three and their ratios to the compact encoder."""
+    records = [
+        record
+        for lang in ("ro", "fr")
+        for record in list(read_synthetic(ROOT / f"assets/synthetic/{lang}/test.jsonl", Tally()))[: sentences // 2]
+    ]
+    docs = [reference_doc(blank(), record)[0] for record in records]
+    words = sum(len(doc) for doc in docs)
+    speeds = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        corpus = Path(temporary) / "corpus.spacy"
+        DocBin(docs=docs).to_disk(corpus)
+        sides = {
+            "compact encoder": ("exp3", encoder),
+            "CNN": ("exp3-cnn", None),
+            "BERT-base layout": ("exp3", large_bert(Path(temporary) / "bert", encoder)),
+        }
+        for name, (config, folder) in sides.items():
+            nlp = pipeline(config, folder, corpus)
+            optimizer = registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)["optimizer"]
+
+            def train(nlp: Language = nlp, optimizer: object = optimizer) -> None:
+                for batch in minibatch(docs, BATCH):
+                    nlp.update([Example(nlp.make_doc(doc.text), doc) for doc in batch], sgd=optimizer, drop=0.1)
+
+            def annotate(nlp: Language = nlp) -> None:
+                for _ in nlp.pipe(doc.text for doc in docs):
+                    pass
+
+            speeds[name] = (words / seconds(train, rounds), words / seconds(annotate, rounds))
+    print(f"{len(docs)} sentences, {words:,} words; torch {torch.__version__}, {torch.get_num_threads()} threads")
+    first = speeds["compact encoder"]
+    for name, (training, annotation) in speeds.items():
+        print(
+            f"{name:18} training {training:8,.0f} words/s ({training / first[0]:.2f}×)"
+            f"   annotation {annotation:8,.0f} words/s ({annotation / first[1]:.2f}×)"
+        )
+
+
+if __name__ == "__main__":
+    typer.run(main)

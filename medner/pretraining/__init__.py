@@ -1,0 +1,1 @@
+"""Training an encoder of one's own on plain text: reading, word-pieces, objectives, and the run itself."""

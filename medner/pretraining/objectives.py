@@ -1,0 +1,122 @@
+"""What the encoder is asked while it learns: which word was masked, or which words a small model has replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModel
+
+from medner.exceptions import InputError
+
+# On a CPU, for sequences this short, plain attention is faster than the fused kernel (benchmarks/pretraining.py).
+ATTENTION = "eager"
+
+
+class Guess(nn.Module):
+    """Scores of all pieces at some places, by the model's own embeddings."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        embeddings = encoder.get_input_embeddings()  # type: ignore[operator]
+        pieces, width = embeddings.weight.shape
+        self.dense = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.bias = nn.Parameter(torch.zeros(pieces))
+
+    def forward(self, model: nn.Module, shown: Tensor, places: Tensor) -> Tensor:
+        """(places, pieces) scores, fp32. shown: (sequences, length); places: flat indices into it."""
+        hidden = model(input_ids=shown).last_hidden_state
+        hidden = hidden.reshape(-1, hidden.shape[-1])[places]
+        hidden = self.norm(functional.gelu(self.dense(hidden)))
+        return (hidden @ model.get_input_embeddings().weight.T + self.bias).float()  # type: ignore[operator]
+
+
+class MaskedLanguageModel(nn.Module):
+    """Predict masked pieces (Devlin et al. 2019): 80 % [MASK], 10 % another piece, 10 % left as they are."""
+
+    def __init__(self, encoder: nn.Module, mask: int, **_: Any) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.mask = mask
+        self.guess = Guess(encoder)
+
+    def forward(self, pieces: Tensor, masked: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """Losses by name for a batch of (sequences, length) pieces; ``loss`` is what training minimises (nats)."""
+        truth = pieces.flatten()[masked]
+        draw = torch.rand(len(masked), generator=generator).to(truth.device)
+        other = torch.randint(0, self.guess.bias.numel(), (len(masked),), generator=generator).to(truth)
+        shown = torch.where(draw < 0.8, self.mask, torch.where(draw < 0.9, other, truth))
+        corrupted = pieces.flatten().index_put((masked,), shown).view_as(pieces)
+        loss = functional.cross_entropy(self.guess(self.encoder, corrupted, masked), truth)
+        return {"loss": loss, "mlm": loss}
+
+
+class ReplacedTokenDetection(nn.Module):
+    """Tell replaced pieces from original ones (ELECTRA, Clark et al. 2020).
+
+    A generator of fewer layers, thrown away afterwards, proposes pieces for the masked places; the encoder judges
+    every place. Both share the embeddings of pieces; the judge's loss counts 50 times.
+    """
+
+    WEIGHT = 50.0
+
+    def __init__(self, encoder: nn.Module, mask: int, generator: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.mask = mask
+        self.generator = generator
+        self.generator.set_input_embeddings(encoder.get_input_embeddings())  # type: ignore[operator]
+        self.guess = Guess(encoder)
+        width = encoder.config.hidden_size
+        self.judge = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1))
+
+    def forward(self, pieces: Tensor, masked: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """Losses by name for a batch of (sequences, length) pieces; ``loss`` is what training minimises (nats)."""
+        flat = pieces.flatten()
+        truth = flat[masked]
+        corrupted = flat.index_fill(0, masked, self.mask).view_as(pieces)
+        scores = self.guess(self.generator, corrupted, masked)
+        guessing = functional.cross_entropy(scores, truth)
+        with torch.no_grad():  # a sample from the generator's softmax, by its cumulative distribution
+            heights = scores.softmax(-1).cumsum(-1)
+            drawn = torch.rand((len(masked), 1), generator=generator).to(heights) * heights[:, -1:]
+            proposed = torch.searchsorted(heights, drawn).flatten().clamp_max(scores.shape[-1] - 1)
+        shown = flat.index_put((masked,), proposed).view_as(pieces)
+        replaced = (shown != pieces).flatten()
+        verdict = self.judge(self.encoder(input_ids=shown).last_hidden_state).flatten().float()
+        detecting = functional.binary_cross_entropy_with_logits(verdict, replaced.float())
+        return {"loss": guessing + self.WEIGHT * detecting, "mlm": guessing, "rtd": detecting}
+
+
+OBJECTIVES: Mapping[str, type[MaskedLanguageModel | ReplacedTokenDetection]] = {
+    "mlm": MaskedLanguageModel,
+    "rtd": ReplacedTokenDetection,
+}
+
+
+def new_encoder(settings: Mapping[str, Any], tokenizer: Any) -> Any:
+    """A transformer of transformers' ``model_type`` with random weights. Raises InputError for unknown settings."""
+    ends = {"pad_token_id": "pad", "cls_token_id": "cls", "sep_token_id": "sep"}
+    numbers = {name: getattr(tokenizer, f"{end}_token_id") for name, end in ends.items()}
+    try:
+        config = AutoConfig.for_model(vocab_size=len(tokenizer), **numbers, **settings)
+        return AutoModel.from_config(config, attn_implementation=ATTENTION)
+    except (ValueError, TypeError) as error:
+        what = f"no encoder of these settings ({' '.join(str(error).split())[:200]})"
+        raise InputError(what, remedy="Give a model_type of transformers and its settings") from None
+
+
+def build(name: str, settings: Mapping[str, Any], tokenizer: Any, generator: Mapping[str, Any]) -> nn.Module:
+    """The model of an objective, with random weights; ``generator`` holds how its generator's settings differ.
+
+    Raises InputError for an unknown objective.
+    """
+    if name not in OBJECTIVES:
+        raise InputError(f"unknown objective {name!r}", remedy=f"Use one of {', '.join(OBJECTIVES)}")
+    encoder = new_encoder(settings, tokenizer)
+    helper = new_encoder({**settings, **generator}, tokenizer) if name == "rtd" else None
+    return OBJECTIVES[name](encoder, mask=tokenizer.mask_token_id, generator=helper)

@@ -1,0 +1,83 @@
+"""Plain text for pre-training, read line by line from whatever folder the user has."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import spacy
+
+from medner.corpus import read_docbin
+from medner.exceptions import InputError
+from medner.records import CEDILLA_TO_COMMA
+
+OPENERS = {".gz": gzip.open, ".xz": lzma.open}
+TEXT_SUFFIXES = (".txt", ".txt.gz", ".txt.xz", ".spacy")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Texts of one language and domain; ``weight`` is its share of what the encoder reads."""
+
+    name: str
+    weight: float
+    files: tuple[Path, ...]
+
+
+def find_groups(folders: Sequence[Path], groups: Sequence[dict[str, object]] | None) -> list[Group]:
+    """The groups of ``configs/encoder.yml`` with their files, looked for in each folder; without groups, one of all.
+
+    A pattern of a group is a path below one of the folders and may hold wildcards.
+    Raises InputError for a folder that does not exist or holds no text, and for a pattern that finds nothing.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError("no such folder", path=folder, remedy="Give folders that hold .txt files")
+    if not groups:
+        found = {
+            folder: sorted(p for p in folder.rglob("*") if p.name.endswith(TEXT_SUFFIXES) and p.is_file())
+            for folder in folders
+        }
+        for folder, files in found.items():
+            if not files:
+                raise InputError(
+                    "holds no text", path=folder, remedy=f"Put UTF-8 files there ({', '.join(TEXT_SUFFIXES)})"
+                )
+        return [Group(folder.name, 1.0, tuple(files)) for folder, files in found.items()]
+
+    def files_of(group: dict[str, object]) -> Iterator[Path]:
+        for pattern in group["files"]:  # type: ignore[attr-defined]
+            matches = sorted(path for folder in folders for path in folder.glob(pattern) if path.is_file())
+            if not matches:
+                where = ", ".join(map(str, folders))
+                raise InputError(
+                    f"group {group['name']}: no file {pattern} in {where}",
+                    remedy="Give the folder that holds it too, or take the line out of the configuration",
+                )
+            yield from matches
+
+    return [Group(str(g["name"]), float(g["weight"]), tuple(files_of(g))) for g in groups]  # type: ignore[arg-type]
+
+
+def lines(path: Path) -> Iterator[str]:
+    """Lines of a text file (plain, ``.gz`` or ``.xz``), or the texts of a DocBin; comma-below for cedilla ş/ţ.
+
+    Streams; an empty line marks the end of a document and is passed on. Raises InputError naming the line where the
+    file is not UTF-8.
+    """
+    if path.suffix == ".spacy":
+        yield from (record.text for record in read_docbin(path, spacy.blank("xx")))
+        return
+    number = 0
+    try:
+        with OPENERS.get(path.suffix, open)(path, "rb") as file:
+            for number, raw in enumerate(file, start=1):
+                yield raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n").translate(CEDILLA_TO_COMMA)
+    except UnicodeDecodeError:
+        raise InputError("not UTF-8", path=path, place=f"line {number}", remedy="Save the file as UTF-8") from None
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        what = f"cannot be read ({error})"
+        raise InputError(what, path=path, place=f"after line {number}", remedy="Fetch the file again") from None

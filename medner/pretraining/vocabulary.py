@@ -1,0 +1,56 @@
+"""The tokenizer of an encoder of one's own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from medner.records import CEDILLA_TO_COMMA
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int, letter_count: int = 1) -> Any:
+    """A cased WordPiece tokenizer with BERT's layout, trained on texts; cedilla ş/ţ are read as comma-below ș/ț.
+
+    letter_count: how often a letter must occur to be known. Returns a ``BertTokenizerFast`` of at most ``vocabulary``
+    pieces, the same one for the same texts.
+    """
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: PLC0415
+    from transformers import BertTokenizerFast  # noqa: PLC0415
+
+    cedillas = [normalizers.Replace(chr(old), chr(new)) for old, new in CEDILLA_TO_COMMA.items()]
+    normalizer = normalizers.Sequence([*cedillas, normalizers.BertNormalizer(lowercase=False, strip_accents=False)])
+
+    def empty(model: Any) -> Any:
+        tokenizer = Tokenizer(model)
+        tokenizer.normalizer = normalizer
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        return tokenizer
+
+    texts = list(texts)
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    # The trainer numbers word-inner letters in the order of a hash table, and breaks ties by number: another vocabulary
+    # each time. Naming them beforehand fixes the order.
+    counts = Counter(letter for text in texts for letter in normalizer.normalize_str(text) if not letter.isspace())
+    letters = sorted(letter for letter, number in counts.items() if number >= letter_count)
+    inner = [f"##{letter}" for letter in letters]
+    trained = empty(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a word-piece, no password
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[*special, *inner],
+        initial_alphabet=letters,
+        limit_alphabet=len(letters),
+        show_progress=False,
+    )
+    trained.train_from_iterator(texts, trainer)
+    tokenizer = empty(models.WordPiece(vocab=trained.get_vocab(), unk_token="[UNK]"))  # noqa: S106
+    tokenizer.decoder = decoders.WordPiece()
+    ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    return BertTokenizerFast(
+        tokenizer_object=tokenizer,
+        do_lower_case=False,
+        strip_accents=False,
+        model_max_length=512,
+        model_input_names=["input_ids", "attention_mask"],
+    )

@@ -1,0 +1,55 @@
+"""Train a compact encoder of one's own on plain text, on a CPU or a GPU, and write it as the embedded default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from steps import ROOT, good, new_app, step
+
+from medner.pretraining.run import export, load_recipe, prepare_text, pretrain
+
+app = new_app()
+
+
+@app.command(epilog="Example: python scripts/pretrain.py ~/text corpus --work training/pretraining --steps 20000")
+@step
+def main(
+    text: Annotated[list[Path], typer.Argument(help="Folders of text: UTF-8 .txt, .txt.gz or .txt.xz, or .spacy.")],
+    work: Annotated[Path, typer.Option(help="Folder for word-pieces, checkpoints and log.jsonl.")] = ROOT
+    / "training"
+    / "pretraining",
+    output: Annotated[Path, typer.Option(help="Encoder folder to write.")] = ROOT / "assets" / "encoder",
+    config: Annotated[Path, typer.Option(help="Encoder configuration with a recipe.")] = ROOT
+    / "configs"
+    / "encoder.yml",
+    steps: Annotated[int | None, typer.Option(help="Batches to read, in place of the recipe's.")] = None,
+    objective: Annotated[str | None, typer.Option(help="mlm or rtd, in place of the recipe's.")] = None,
+    any_text: Annotated[bool, typer.Option("--any-text", help="Read all text found, not the recipe's groups.")] = False,
+    start: Annotated[Path | None, typer.Option(help="Encoder folder to go on from (weights and tokenizer).")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of weights, batches and masks.")] = 0,
+) -> None:
+    """Read, tokenise, train, export. Killed at any moment and called again, it goes on from the last checkpoint."""
+    changes: dict[str, Any] = {"steps": steps, "objective": objective}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if any_text:
+        changes["groups"] = None
+    recipe = load_recipe(config, **changes)
+    prepare_text(work, text, recipe, start)
+    columns = (
+        TextColumn("[progress.description]{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns) as bar:
+        task = bar.add_task(recipe.objective, total=recipe.steps)
+        for at in pretrain(work, recipe, seed=seed, start=start):
+            losses = ", ".join(f"{name} {value:.3f}" for name, value in at.losses.items() if name != "loss")
+            bar.update(task, completed=at.step, description=f"{at.speed:,.0f} pieces/s, {losses}")
+    size = export(work, recipe, output)
+    good(f"{output}: {size / 1e6:.1f} MB after {recipe.steps:,} steps")
+
+
+if __name__ == "__main__":
+    app()

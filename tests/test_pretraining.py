@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import gzip
+import lzma
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import srsly
+import yaml
+from conftest import GOLDEN, ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from medner.encoder import load_settings, prepare, read_manifest
+from medner.exceptions import InputError
+from medner.pretraining.pieces import Sampler, split
+from medner.pretraining.run import Recipe, load_recipe, prepare_text, pretrain
+from medner.pretraining.text import find_groups, lines
+from medner.pretraining.vocabulary import train_tokenizer
+
+TEXT = [line for line in (GOLDEN / "synthetic" / "good.jsonl").read_text().split("\n") if line] * 20
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "vocabulary": 150,
+    "vocabulary_characters": 20_000,
+    "encoder": {
+        "model_type": "modernbert", "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 16, "max_position_embeddings": 64, "reference_compile": False,
+    },
+    "objective": "mlm",
+    "generator": {"num_hidden_layers": 1},
+    "sequences": 8,
+    "length": 32,
+    "steps": 40,
+    "learning_rate": 0.01,
+    "warmup": 2,
+    "decay": 0.25,
+    "held_out": 0.2,
+    "evaluate": 10,
+    "save": 10,
+    "groups": None,
+}  # fmt: skip
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    folder = tmp_path / "text"
+    folder.mkdir()
+    (folder / "a.txt").write_text("\n".join(TEXT) + "\n\n")
+    return folder
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "encoder.yml"
+    recipe = yaml.safe_load((ROOT / "configs" / "encoder.yml").read_text())["pretraining"]
+    path.write_text(yaml.safe_dump({"pretraining": recipe | SMALL}))
+    return path
+
+
+def train(folder: Path, text: Path, recipe: Recipe, steps: int | None = None, **options: Any) -> None:
+    """Train until the end, or until a number of steps has been done and then the process is gone."""
+    prepare_text(folder, [text], recipe)
+    for at in pretrain(folder, recipe, seed=0, **options):
+        if at.step == steps:
+            return
+
+
+def command(text: Path, config: Path, work: Path, output: Path, *options: str) -> list[str]:
+    names = {"--config": config, "--work": work, "--output": output}
+    return [
+        sys.executable, str(ROOT / "scripts" / "pretrain.py"), str(text),
+        *(str(part) for pair in names.items() for part in pair), *options,
+    ]  # fmt: skip
+
+
+def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("objective", ["mlm", "rtd"])
+def test_the_held_out_loss_falls(tmp_path: Path, text: Path, config: Path, objective: str) -> None:
+    train(tmp_path / "work", text, load_recipe(config, objective=objective))
+    log = list(srsly.read_jsonl(tmp_path / "work" / "log.jsonl"))
+    assert [entry["step"] for entry in log] == [10, 20, 30, 40]
+    losses = [entry["held_out"]["text"]["mlm"] for entry in log]
+    assert losses[-1] < losses[0]
+    assert set(log[0]["held_out"]["text"]) == ({"mlm"} if objective == "mlm" else {"mlm", "rtd"})
+    assert srsly.read_json(tmp_path / "work" / "shares.json")[0]["share"] == 1.0
+
+
+def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(tmp_path: Path, text: Path, config: Path) -> None:
+    recipe = load_recipe(config)
+    train(tmp_path / "whole", text, recipe)
+    train(tmp_path / "cut", text, recipe, steps=27)
+    log = (tmp_path / "cut" / "log.jsonl").read_text()
+    (tmp_path / "cut" / "log.jsonl").write_text(log + '{"step": 25}\n')
+    train(tmp_path / "cut", text, recipe)
+    whole, cut = (load_file(tmp_path / name / "checkpoint" / "model.safetensors") for name in ("whole", "cut"))
+    assert whole.keys() == cut.keys()
+    assert all((whole[key] == cut[key]).all() for key in whole)
+    logs = [list(srsly.read_jsonl(tmp_path / name / "log.jsonl")) for name in ("whole", "cut")]
+    assert [entry["held_out"] for entry in logs[0]] == [entry["held_out"] for entry in logs[1]]
+
+
+def test_killed_and_called_again(tmp_path: Path, text: Path, config: Path) -> None:
+    arguments = (text, config, tmp_path / "work", tmp_path / "encoder", "--steps", "2000")
+    process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL)
+    while not (tmp_path / "work" / "checkpoint").is_dir():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    step = srsly.read_json(tmp_path / "work" / "checkpoint" / "state.json")["step"]
+    again = run(text, config, tmp_path / "work", tmp_path / "encoder", "--steps", str(step + 10))
+    assert again.returncode == 0, again.stderr
+    assert srsly.read_json(tmp_path / "work" / "checkpoint" / "state.json")["step"] == step + 10
+
+
+def test_the_export_is_an_encoder_that_training_takes(tmp_path: Path, text: Path, config: Path) -> None:
+    output = tmp_path / "encoder"
+    output.mkdir()
+    (output / "README.md").write_text("card")
+    done = run(text, config, tmp_path / "work", output)
+    assert done.returncode == 0, done.stderr
+    assert "after 40 steps" in done.stdout
+    assert (output / "README.md").read_text() == "card"
+    stated = read_manifest(output)
+    assert (stated.name, stated.learning_rate) == ("small", load_recipe(config).training["learning_rate"])
+    assert {str(tensor.dtype) for tensor in load_file(output / "model.safetensors").values()} == {"torch.float16"}
+    settings = load_settings(ROOT / "configs" / "encoder.yml", "small")
+    used = prepare(tmp_path / "used", settings, output, mirror=None, strict=True, seed=0)
+    assert used.sha256 == stated.sha256
+    # and one may go on from it, on other text
+    (text / "a.txt").write_text("\n".join(reversed(TEXT)))
+    more = run(text, config, tmp_path / "more", tmp_path / "further", "--start", str(output), "--steps", "10")
+    assert more.returncode == 0, more.stderr
+    assert (tmp_path / "further" / "vocab.txt").read_bytes() == (output / "vocab.txt").read_bytes()
+
+
+def test_text_files_of_every_kind(tmp_path: Path) -> None:
+    body = "Şcoala ţine.\r\n\r\nFièvre"
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf" + body.encode())
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress(body.encode()))
+    (tmp_path / "c.txt.xz").write_bytes(lzma.compress(body.encode()))
+    (tmp_path / "notes.md").write_text("not read")
+    (group,) = find_groups([tmp_path], None)
+    assert [list(lines(path)) for path in group.files] == [["Școala ține.", "", "Fièvre"]] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", b"bine\nr\xe3u\n", "a.txt, line 2: not UTF-8. Save the file as UTF-8."),
+        ("a.txt.xz", b"no archive", "a.txt.xz, after line 0: cannot be read (Input format not supported"),
+        ("a.txt", b"", "group text holds no text. Check its files."),
+        ("a.doc", b"Fara text", "text: holds no text. Put UTF-8 files there (.txt, .txt.gz, .txt.xz, .spacy)."),
+    ],
+)
+def test_bad_text(tmp_path: Path, config: Path, name: str, content: bytes, message: str) -> None:
+    folder = tmp_path / "text"
+    folder.mkdir()
+    (folder / name).write_bytes(content)
+    done = run(folder, config, tmp_path / "work", tmp_path / "encoder")
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "encoder").exists()
+    assert not (tmp_path / "work" / "text").exists()
+
+
+def test_a_pattern_that_finds_nothing(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"group ro: no file news/\*\.txt in"):
+        find_groups([tmp_path], [{"name": "ro", "weight": 1, "files": ["news/*.txt"]}])
+    with pytest.raises(InputError, match="nonesuch: no such folder"):
+        find_groups([tmp_path / "nonesuch"], None)
+
+
+def test_a_checkpoint_of_another_recipe_or_text(tmp_path: Path, text: Path, config: Path) -> None:
+    train(tmp_path / "work", text, load_recipe(config), steps=12)
+    with pytest.raises(InputError, match="checkpoint: is a checkpoint of another recipe or seed"):
+        train(tmp_path / "work", text, load_recipe(config, masked=0.3))
+    (text / "b.txt").write_text("other text")
+    with pytest.raises(InputError, match="work: was prepared from other text or another recipe"):
+        train(tmp_path / "work", text, load_recipe(config))
+
+
+def test_a_start_that_does_not_fit(tmp_path: Path, text: Path, config: Path, bert: Path) -> None:
+    with pytest.raises(InputError, match="does not fit the recipe"):
+        train(tmp_path / "work", text, load_recipe(config), start=bert)
+    with pytest.raises(InputError, match=r"model\.safetensors: no such file"):
+        train(tmp_path / "work", text, load_recipe(config), start=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"objective": "clm"}, "unknown objective 'clm'. Use one of mlm, rtd."), ({"size": 1}, "holds no pre-training")],
+)
+def test_bad_recipes(tmp_path: Path, text: Path, config: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        train(tmp_path / "work", text, load_recipe(config, **changes))
+
+
+@given(st.integers(2, 5000), st.floats(0.01, 0.5))
+def test_the_split_keeps_every_piece_once(size: int, held_out: float) -> None:
+    pieces = np.arange(size, dtype=np.uint16)
+    train, out = split(pieces, held_out)
+    assert sorted([*train, *out]) == list(pieces)
+    assert len(out)
+
+
+def test_batches_mask_whole_words_and_depend_on_the_step_alone() -> None:
+    tokenizer = train_tokenizer(TEXT, 150)
+    ids = tokenizer(" ".join(TEXT), add_special_tokens=False)["input_ids"]
+    groups = {"a": np.array(ids, dtype=np.uint16)}
+    sampler = Sampler(groups, {"a": 1.0}, tokenizer, sequences=64, length=32, masked=0.15, seed=3)
+    first, again, other = sampler.batch(4), sampler.batch(4), sampler.batch(5)
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first.pieces, other.pieces)
+    assert first.pieces.shape == (64, 32)
+    masked = np.zeros(first.pieces.shape, dtype=bool)
+    masked.flat[first.masked] = True
+    special = np.isin(first.pieces, [tokenizer.cls_token_id, tokenizer.sep_token_id])
+    assert not masked[special].any()
+    assert 0.05 < masked.mean() < 0.3
+    inner = ~sampler.starts_word[first.pieces]
+    assert (masked[:, 1:] == masked[:, :-1])[inner[:, 1:]].all()
+
+
+def test_the_schedule_rises_stays_and_falls(config: Path) -> None:
+    recipe = load_recipe(config)
+    rates = [recipe.rate(step) for step in range(recipe.steps)]
+    assert rates[0] == 0.005
+    assert rates[1:30] == [0.01] * 29
+    assert rates[-1] == pytest.approx(0.001)
+
+
+def test_help_has_an_example() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "pretrain.py"), "--help"],
+        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"},
+    )  # fmt: skip
+    assert "Example: python scripts/pretrain.py" in done.stdout
