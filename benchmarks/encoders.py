@@ -1,7 +1,7 @@
 """Words per second of training and of annotation: the compact encoder, spaCy's CNN, and a BERT of mBERT's size.
 
-All three are spaCy pipelines with this project's configs and tokenizer, on the same sentences, in this process, in turn.
-The large BERT has random weights, which does not change its speed; the compact one's tokenizer serves it too.
+All three are spaCy pipelines with this project's configs and tokenizer, on the same sentences, in this process, in
+turn. The large BERT has random weights, which does not change its speed; the compact one's tokenizer serves it too.
 
 Example: python benchmarks/encoders.py --sentences 160 --rounds 3
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def without_encoder(pipeline: Path) -> Manifest:
         if node.has_param(name)
     )
     name = f"no encoder, spaCy's {nlp.pipe_names[0]}"
-    return Manifest(name, f"spaCy {spacy.__version__}", untrained=False, parameters=sum(sizes), vocabulary=0, sha256="")
+    return Manifest(name, f"spaCy {version('spacy')}", untrained=False, parameters=sum(sizes), vocabulary=0, sha256="")
 
 
 def stamp(pipeline: Path, provenance: Mapping[str, Any]) -> None:

@@ -117,7 +117,9 @@ def test_embedded_weights_must_be_those_of_the_manifest(tmp_path: Path, embedded
         make(tmp_path / "encoder", embedded)
     (embedded / "model.safetensors").unlink()
     (embedded / "pytorch_model.bin").write_bytes(b"code")
-    with pytest.raises(InputError, match=r"lacks model.safetensors \(pytorch_model.bin is a pickle and is never loaded"):
+    with pytest.raises(
+        InputError, match=r"lacks model.safetensors \(pytorch_model.bin is a pickle and is never loaded"
+    ):
         make(tmp_path / "encoder", embedded)
     assert not (tmp_path / "encoder").exists()
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gzip
 import lzma
-import os
 import signal
 import subprocess
 import sys
@@ -17,7 +16,9 @@ import yaml
 from conftest import GOLDEN, ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from pretrain import app
 from safetensors.torch import load_file
+from typer.testing import CliRunner, Result
 
 from medner.encoder import load_settings, prepare, read_manifest
 from medner.exceptions import InputError
@@ -74,16 +75,13 @@ def train(folder: Path, text: Path, recipe: Recipe, steps: int | None = None, **
             return
 
 
-def command(text: Path, config: Path, work: Path, output: Path, *options: str) -> list[str]:
+def arguments(text: Path, config: Path, work: Path, output: Path, *options: str) -> list[str]:
     names = {"--config": config, "--work": work, "--output": output}
-    return [
-        sys.executable, str(ROOT / "scripts" / "pretrain.py"), str(text),
-        *(str(part) for pair in names.items() for part in pair), *options,
-    ]  # fmt: skip
+    return [str(text), *(str(part) for pair in names.items() for part in pair), *options]
 
 
-def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False)
+def run(*parts: Any) -> Result:
+    return CliRunner().invoke(app, arguments(*parts))
 
 
 @pytest.mark.parametrize("objective", ["mlm", "rtd"])
@@ -112,8 +110,10 @@ def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(tmp_path: Path, text:
 
 
 def test_killed_and_called_again(tmp_path: Path, text: Path, config: Path) -> None:
-    arguments = (text, config, tmp_path / "work", tmp_path / "encoder", "--steps", "2000")
-    process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL)
+    parts = arguments(text, config, tmp_path / "work", tmp_path / "encoder", "--steps", "2000")
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "scripts" / "pretrain.py"), *parts], stdout=subprocess.DEVNULL
+    )
     while not (tmp_path / "work" / "checkpoint").is_dir():
         assert process.poll() is None
         time.sleep(0.05)
@@ -121,7 +121,7 @@ def test_killed_and_called_again(tmp_path: Path, text: Path, config: Path) -> No
     process.wait()
     step = srsly.read_json(tmp_path / "work" / "checkpoint" / "state.json")["step"]
     again = run(text, config, tmp_path / "work", tmp_path / "encoder", "--steps", str(step + 10))
-    assert again.returncode == 0, again.stderr
+    assert again.exit_code == 0, again.stderr
     assert srsly.read_json(tmp_path / "work" / "checkpoint" / "state.json")["step"] == step + 10
 
 
@@ -130,7 +130,7 @@ def test_the_export_is_an_encoder_that_training_takes(tmp_path: Path, text: Path
     output.mkdir()
     (output / "README.md").write_text("card")
     done = run(text, config, tmp_path / "work", output)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "after 40 steps" in done.stdout
     assert (output / "README.md").read_text() == "card"
     stated = read_manifest(output)
@@ -142,7 +142,7 @@ def test_the_export_is_an_encoder_that_training_takes(tmp_path: Path, text: Path
     # and one may go on from it, on other text
     (text / "a.txt").write_text("\n".join(reversed(TEXT)))
     more = run(text, config, tmp_path / "more", tmp_path / "further", "--start", str(output), "--steps", "10")
-    assert more.returncode == 0, more.stderr
+    assert more.exit_code == 0, more.stderr
     assert (tmp_path / "further" / "vocab.txt").read_bytes() == (output / "vocab.txt").read_bytes()
 
 
@@ -170,7 +170,7 @@ def test_bad_text(tmp_path: Path, config: Path, name: str, content: bytes, messa
     folder.mkdir()
     (folder / name).write_bytes(content)
     done = run(folder, config, tmp_path / "work", tmp_path / "encoder")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "encoder").exists()
@@ -241,11 +241,3 @@ def test_the_schedule_rises_stays_and_falls(config: Path) -> None:
     assert rates[0] == 0.005
     assert rates[1:30] == [0.01] * 29
     assert rates[-1] == pytest.approx(0.001)
-
-
-def test_help_has_an_example() -> None:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "pretrain.py"), "--help"],
-        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"},
-    )  # fmt: skip
-    assert "Example: python scripts/pretrain.py" in done.stdout

@@ -52,11 +52,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         items = json.loads((ROOT / "assets" / "sample" / f"{split}.json").read_text())[:count]
         (folder / "assets" / "sample" / f"{split}.json").write_text(json.dumps(items))
     texts = [
-        record["text"] for lang in ("ro", "fr") for record in srsly.read_jsonl(folder / f"assets/synthetic/{lang}/train.jsonl")
+        record["text"]
+        for lang in ("ro", "fr")
+        for record in srsly.read_jsonl(folder / f"assets/synthetic/{lang}/train.jsonl")
     ]
-    write_embedded(
-        folder / "assets" / "encoder", texts, vocabulary=1500, hidden=32, learning_rate=0.003, epochs=8
-    )
+    write_embedded(folder / "assets" / "encoder", texts, vocabulary=1500, hidden=32, learning_rate=0.003, epochs=8)
     return folder
 
 
@@ -232,7 +232,9 @@ def test_bad_arguments_give_one_line_and_exit_code_1(
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("step", ["fetch", "encoder", "corpus", "quality", "leakage", "train", "evaluate", "summary"])
+@pytest.mark.parametrize(
+    "step", ["fetch", "encoder", "pretrain", "corpus", "quality", "leakage", "train", "evaluate", "summary"]
+)
 def test_help_has_an_example(step: str) -> None:
     result = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / f"{step}.py"), "--help"], capture_output=True, text=True, check=True

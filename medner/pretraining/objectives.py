@@ -19,26 +19,27 @@ ATTENTION = "eager"
 class Guess(nn.Module):
     """Scores of all pieces at some places, by the model's own embeddings."""
 
-    def __init__(self, encoder: nn.Module) -> None:
+    def __init__(self, encoder: Any) -> None:
         super().__init__()
-        embeddings = encoder.get_input_embeddings()  # type: ignore[operator]
+        embeddings = encoder.get_input_embeddings()
         pieces, width = embeddings.weight.shape
         self.dense = nn.Linear(width, width)
         self.norm = nn.LayerNorm(width)
         self.bias = nn.Parameter(torch.zeros(pieces))
 
-    def forward(self, model: nn.Module, shown: Tensor, places: Tensor) -> Tensor:
+    def forward(self, model: Any, shown: Tensor, places: Tensor) -> Tensor:
         """(places, pieces) scores, fp32. shown: (sequences, length); places: flat indices into it."""
         hidden = model(input_ids=shown).last_hidden_state
         hidden = hidden.reshape(-1, hidden.shape[-1])[places]
         hidden = self.norm(functional.gelu(self.dense(hidden)))
-        return (hidden @ model.get_input_embeddings().weight.T + self.bias).float()  # type: ignore[operator]
+        scores: Tensor = hidden @ model.get_input_embeddings().weight.T + self.bias
+        return scores.float()
 
 
 class MaskedLanguageModel(nn.Module):
     """Predict masked pieces (Devlin et al. 2019): 80 % [MASK], 10 % another piece, 10 % left as they are."""
 
-    def __init__(self, encoder: nn.Module, mask: int, **_: Any) -> None:
+    def __init__(self, encoder: Any, mask: int, **_: Any) -> None:
         super().__init__()
         self.encoder = encoder
         self.mask = mask
@@ -64,12 +65,12 @@ class ReplacedTokenDetection(nn.Module):
 
     WEIGHT = 50.0
 
-    def __init__(self, encoder: nn.Module, mask: int, generator: nn.Module) -> None:
+    def __init__(self, encoder: Any, mask: int, generator: Any) -> None:
         super().__init__()
         self.encoder = encoder
         self.mask = mask
         self.generator = generator
-        self.generator.set_input_embeddings(encoder.get_input_embeddings())  # type: ignore[operator]
+        self.generator.set_input_embeddings(encoder.get_input_embeddings())
         self.guess = Guess(encoder)
         width = encoder.config.hidden_size
         self.judge = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.util import minibatch
 
 from medner.exceptions import InputError
 from medner.pretraining.text import Group, lines
 
 Pieces = NDArray[np.uint16]
+Item = TypeVar("Item")
 HELD_OUT_RUN = 4096  # pieces; held-out text is cut out in runs of this length, spread over the group
 
 
@@ -28,6 +28,13 @@ class Batch(NamedTuple):
     masked: NDArray[np.int64]
 
 
+def _some(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Lists of ``size`` items, the last one shorter (itertools.batched comes with Python 3.12)."""
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
+
+
 def write_pieces(group: Group, tokenizer: Any, path: Path) -> int:
     """Tokenise a group's files to ``path``: 16-bit piece numbers, [SEP] after each document. Returns their number.
 
@@ -37,8 +44,10 @@ def write_pieces(group: Group, tokenizer: Any, path: Path) -> int:
         raise InputError(f"{len(tokenizer)} pieces are too many", remedy="Take a vocabulary below 65,536")
     written = 0
     with path.open("wb") as file:
-        for some in minibatch(chain.from_iterable(chain(lines(p), [""]) for p in group.files), 2000):
-            encoded = tokenizer(list(some), add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        for some in _some(chain.from_iterable(chain(lines(p), [""]) for p in group.files), 2000):
+            encoded = tokenizer(list(some), add_special_tokens=False, return_attention_mask=False, verbose=False)[
+                "input_ids"
+            ]
             flat: list[int] = []
             for line in encoded:
                 if line:
@@ -54,7 +63,7 @@ def write_pieces(group: Group, tokenizer: Any, path: Path) -> int:
 
 def split(pieces: Pieces, held_out: float) -> tuple[Pieces, Pieces]:
     """Training and held-out pieces: every so many runs of HELD_OUT_RUN pieces go to the second."""
-    every = max(2, round(1 / held_out))
+    every = min(max(2, round(1 / held_out)), len(pieces))
     run = min(HELD_OUT_RUN, max(1, len(pieces) // every))
     out = (np.arange(len(pieces)) // run) % every == every - 1
     return pieces[~out], pieces[out]
@@ -97,7 +106,7 @@ class Sampler:
         body = self.length - 2
         pieces = self.groups[name]
         starts = range(0, max(1, len(pieces) - body + 1), body)
-        for number, some in enumerate(minibatch(starts, self.sequences)):
+        for number, some in enumerate(_some(starts, self.sequences)):
             if number == limit:
                 return
             rows = np.stack([self._framed(pieces[start : start + body]) for start in some])

@@ -87,8 +87,9 @@ def device_and_type() -> tuple[torch.device, torch.dtype]:
 
 
 def prepare_text(folder: Path, sources: Sequence[Path], recipe: Recipe, start: Path | None = None) -> None:
-    """Find the text, train the tokenizer (or take that of the encoder ``start``), and write each group's pieces, once, to ``folder``.
+    """Find the text, train the tokenizer, and write each group's pieces to ``folder``, once.
 
+    start: an encoder folder whose tokenizer to take instead.
     Raises InputError where an earlier preparation used other files or another recipe, and from reading.
     """
     groups = find_groups(sources, recipe.groups)
@@ -132,7 +133,7 @@ def pretrain(folder: Path, recipe: Recipe, *, seed: int, start: Path | None = No
     weights = {name: weight for name, weight, _ in about["wanted"]["groups"]}
     parts = {n: split(np.fromfile(folder / "text" / f"{n}.pieces", dtype=np.uint16), recipe.held_out) for n in weights}
     sizes = {name: len(train) for name, (train, _) in parts.items()}
-    make = {
+    make: dict[str, Any] = {
         "sequences": recipe.sequences,
         "length": recipe.length,
         "masked": recipe.masked,
@@ -169,7 +170,7 @@ def pretrain(folder: Path, recipe: Recipe, *, seed: int, start: Path | None = No
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate(step)
         losses = _losses(model, sampler.batch(step), device, seed * 1_000_003 + step)
-        losses["loss"].backward()
+        losses["loss"].backward()  # type: ignore[no-untyped-call]
         for name in names:
             grad = live[name].grad
             masters[name].grad = None if grad is None else grad.float()
@@ -231,7 +232,7 @@ def _begin_with(model: torch.nn.Module, start: Path) -> None:
         raise InputError("no such file", path=path, remedy="Give an encoder folder with safetensors weights")
     found = {key: value.float() for key, value in load_file(path).items()}
     try:
-        model.encoder.load_state_dict(found)  # type: ignore[union-attr, operator]
+        model.encoder.load_state_dict(found)  # type: ignore[union-attr]
     except RuntimeError as error:
         what = f"does not fit the recipe ({str(error).splitlines()[1].strip()})"
         raise InputError(what, path=path, remedy="Take the recipe that the encoder was made with") from None
@@ -332,5 +333,3 @@ def _existing(path: Path) -> Path:
     if not path.is_file():
         raise InputError("no such file", path=path, remedy="Pre-train first")
     return path
-
-

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import lzma
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import spacy
 
@@ -14,7 +15,7 @@ from medner.corpus import read_docbin
 from medner.exceptions import InputError
 from medner.records import CEDILLA_TO_COMMA
 
-OPENERS = {".gz": gzip.open, ".xz": lzma.open}
+OPENERS: Mapping[str, Callable[[Path, str], Any]] = {".gz": gzip.open, ".xz": lzma.open}
 TEXT_SUFFIXES = (".txt", ".txt.gz", ".txt.xz", ".spacy")
 
 
@@ -27,7 +28,7 @@ class Group:
     files: tuple[Path, ...]
 
 
-def find_groups(folders: Sequence[Path], groups: Sequence[dict[str, object]] | None) -> list[Group]:
+def find_groups(folders: Sequence[Path], groups: Sequence[Mapping[str, Any]] | None) -> list[Group]:
     """The groups of ``configs/encoder.yml`` with their files, looked for in each folder; without groups, one of all.
 
     A pattern of a group is a path below one of the folders and may hold wildcards.
@@ -48,8 +49,8 @@ def find_groups(folders: Sequence[Path], groups: Sequence[dict[str, object]] | N
                 )
         return [Group(folder.name, 1.0, tuple(files)) for folder, files in found.items()]
 
-    def files_of(group: dict[str, object]) -> Iterator[Path]:
-        for pattern in group["files"]:  # type: ignore[attr-defined]
+    def files_of(group: Mapping[str, Any]) -> Iterator[Path]:
+        for pattern in group["files"]:
             matches = sorted(path for folder in folders for path in folder.glob(pattern) if path.is_file())
             if not matches:
                 where = ", ".join(map(str, folders))
@@ -59,7 +60,7 @@ def find_groups(folders: Sequence[Path], groups: Sequence[dict[str, object]] | N
                 )
             yield from matches
 
-    return [Group(str(g["name"]), float(g["weight"]), tuple(files_of(g))) for g in groups]  # type: ignore[arg-type]
+    return [Group(str(g["name"]), float(g["weight"]), tuple(files_of(g))) for g in groups]
 
 
 def lines(path: Path) -> Iterator[str]:
