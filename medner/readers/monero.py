@@ -33,7 +33,7 @@ def space_after(tokens: Sequence[str]) -> list[bool]:
     """For each token, whether a space follows it in running text (the last: True).
 
     Rules for punctuation, brackets, slashes, clitics and number ranges; on SiMoNERo dev, whose true spacing is known
-    and whose tokens are MoNERo's, they are right for 99.7 % of 14,168 gaps.
+    and whose tokens are MoNERo's, they are right for 99.9 % of 14,168 gaps.
     """
     return [not _joined(tokens, i) for i in range(len(tokens) - 1)] + [True] * bool(tokens)
 
@@ -48,7 +48,7 @@ def _joined(tokens: Sequence[str], i: int) -> bool:
         return True
     if right == "-" and i + 2 < len(tokens):  # 30 - 40
         return bool(_NUMBER.fullmatch(left) and _NUMBER.match(tokens[i + 2]))
-    if left == "-" and i:
+    if left in ("-", ",") and i:  # 30-40, and the references 26,27
         return bool(_NUMBER.fullmatch(tokens[i - 1]) and _NUMBER.match(right))
     return bool(_ARTICLE.fullmatch(right))
 
