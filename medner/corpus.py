@@ -19,6 +19,7 @@ from medner.records import Entity, Record
 from medner.sources import Part
 from medner.tokenization import reference_doc
 
+
 @dataclass
 class Statistics:
     """What one split of one source holds after conversion, and what was lost on the way."""
@@ -130,5 +131,10 @@ def statistics_table(statistics: Mapping[str, Mapping[str, Statistics]], labels:
     if dropped:
         lines += ["", "Dropped mentions (labels that the project has no use for):", "", *dropped]
     if quirks:
-        lines += ["", "Mentions that flat, continuous spans cannot hold (left out, unless it says trimmed):", "", *quirks]
+        lines += [
+            "",
+            "Mentions that flat, continuous spans cannot hold (left out, unless it says trimmed):",
+            "",
+            *quirks,
+        ]
     return "\n".join(lines) + "\n"

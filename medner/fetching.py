@@ -150,9 +150,7 @@ def fetch(item: Download | Collection, root: Path, mirror: Path | None, is_reach
     return fetch_file(item, root, mirror, is_reachable)
 
 
-def fetch_collection(
-    corpus: Collection, root: Path, mirror: Path | None, is_reachable: Callable[[str], bool]
-) -> str:
+def fetch_collection(corpus: Collection, root: Path, mirror: Path | None, is_reachable: Callable[[str], bool]) -> str:
     """Put a corpus of many files in its place under ``root``, as one zip, verified, and say where it came from.
 
     Returns ``"present"``, ``"mirror"``, ``"network"``, ``"missing"``, or ``"changed"`` where its site offers other

@@ -36,6 +36,8 @@ def _records(text: str, path: Path, tally: Tally) -> Iterator[tuple[Record, str]
             number += 1
             sentence_id = sentence.metadata.get("sent_id") or str(number)
             place = f"sentence {number} (sent_id {sentence_id})"
+            if short := next((row["id"] for row in sentence if "misc" not in row), None):
+                raise ValueError(f"word {short} has not ten columns")
             words = [row for row in sentence if isinstance(row["id"], int)]
             misc = [row["misc"] or {} for row in words]
             body, entities = from_bio(
@@ -43,8 +45,8 @@ def _records(text: str, path: Path, tally: Tally) -> Iterator[tuple[Record, str]
                 without_orphans([m.get(LABEL, "O") for m in misc], tally),
                 [m.get("SpaceAfter") != "No" for m in misc],
             )
-            if sentence.metadata.get("text", body) != body:
-                raise ValueError(f"the words make up {body[:40]!r}…, which is not # text")
+            if (given := sentence.metadata.get("text", body)) != body:
+                raise ValueError(f"the words make up {body!r}, not '# text = {given}'")
         except (conllu.exceptions.ParseException, ValueError, KeyError) as error:
             raise InputError(str(error), path=path, place=place, remedy="Fetch or repair the file") from None
         record = Record(id=sentence_id, lang="ro", text=body, entities=tuple(entities))
