@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ class Statistics:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers, keys sorted, for JSON."""
-        return {k: dict(sorted(v.items())) if isinstance(v, Counter) else v for k, v in asdict(self).items()}
+        # not asdict(), which takes a Counter apart before Python 3.12
+        return {k: dict(sorted(v.items())) if isinstance(v, Counter) else v for k, v in vars(self).items()}
 
 
 def convert(nlp: Language, part: Part, source: str) -> tuple[DocBin, Statistics]:

@@ -76,7 +76,7 @@ def missing_sources(plan: Plan, fetched: Mapping[str, Mapping[str, Any]]) -> dic
 def medical_splits(plan: Plan, sources: Iterable[str], files: Files, scheme: Scheme) -> dict[str, dict[str, Part]]:
     """The splits of gold medical corpora with the project's labels.
 
-    No training sentence occurs in a test part of the same language, exactly or nearly (:class:`medner.leakage.Overlap`):
+    No training sentence occurs in a test part of the same language, exactly or nearly (see :class:`Overlap`):
     those that do are left out and counted as overlapping; so are those of the dev part, a seeded tenth of train, that
     occur in what is left of train. Raises InputError for a source without a reader, from the readers, and for unknown
     labels.
@@ -92,12 +92,11 @@ def medical_splits(plan: Plan, sources: Iterable[str], files: Files, scheme: Sch
             tally = Tally()
             path = next(iter(own.values()))
             parts[source][split] = _mapped(read(own, tally), labels, tally, path, None)
-    for source, splits in parts.items():
-        if "train" in splits:
-            lang = plan.sources[source]["lang"]
-            tests = [p["test"] for s, p in parts.items() if "test" in p and plan.sources[s]["lang"] == lang]
-            held_out = Overlap(record.text for part in tests for record in part.records)
-            splits |= _with_dev(_outside(splits["train"], held_out))
+    for source in [source for source, splits in parts.items() if "train" in splits]:
+        lang = plan.sources[source]["lang"]
+        tests = [p["test"] for s, p in parts.items() if "test" in p and plan.sources[s]["lang"] == lang]
+        held_out = Overlap(record.text for part in tests for record in part.records)
+        parts[source] |= _with_dev(_outside(parts[source]["train"], held_out))
     return {source: {split: splits[split] for split in SPLITS if split in splits} for source, splits in parts.items()}
 
 

@@ -37,6 +37,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for asset in config["assets"]:
         asset["url"] = f"{OFFLINE}/{Path(asset['dest']).name}"
     (folder / "project.yml").write_text(yaml.safe_dump(config))
+    downloads = yaml.safe_load((ROOT / "configs" / "downloads.yml").read_text())
+    downloads["e3c"]["url"] = f"{OFFLINE}/"
+    (folder / "configs" / "downloads.yml").write_text(yaml.safe_dump(downloads))
     encoder = yaml.safe_load((ROOT / "configs" / "encoder.yml").read_text())
     encoder["stand_in"]["bert"] |= {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
     encoder["stand_in"] |= {"vocabulary": 1500, "training": {"learning_rate": 0.003, "epochs": 8}}
@@ -84,6 +87,8 @@ def test_the_table_is_printed_and_written(study: tuple[Path, str]) -> None:
         assert re.search(rf"^\| {name} \| 0\.\d{{3}} / 0\.\d{{3}} / \*\*0\.\d{{3}}\*\*", table, re.MULTILINE)
     assert "UNTRAINED weights: these scores are a floor, no result" in table
     assert "ronec: STAND-IN: SAMPLE in RONEC's format" in table
+    assert "- simonero: SKIPPED, simonero-dev is neither present, nor in a mirror, nor on the network" in table
+    assert "⚠ Suite e3c is skipped: e3c is neither present, nor in a mirror, nor on the network." in output
 
 
 def test_training_on_medical_text_finds_medical_mentions(study: tuple[Path, str]) -> None:
@@ -207,8 +212,16 @@ def test_predictions_are_kept(study: tuple[Path, str]) -> None:
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
-        (["train.py", "exp9"], "no such experiment. Use one of: exp1, exp2, exp3."),
+        (
+            ["train.py", "exp9"],
+            "no such experiment. Use one of: exp1, exp2, exp3, gold, gold-fr, only-fr, only-ro, ronec-fr.",
+        ),
         (["train.py", "exp1", "--epochs", "none"], "--epochs is 'none'. Give a whole number from 1, or auto."),
+        (
+            ["train.py", "gold-fr"],
+            "gold-fr cannot be trained: quaero is neither present, nor in a mirror, nor on the network. Give a mirror that "
+            "holds it (MEDNER_MIRROR), then run the fetch step with --force and the corpus step.",
+        ),
         (["evaluate.py", "exp9"], "no such pipeline. Train it first: spacy project run train-exp9."),
         (["summary.py", "--metrics", "nonesuch"], "nonesuch: no evaluated experiment. Run an evaluate step first."),
         (["corpus.py", "--persons", "some"], "persons is 'some'. Use one of named, all."),

@@ -1,4 +1,4 @@
-"""brat stand-off: a text and, beside it, ``T1<TAB>LABEL 0 5;9 12<TAB>surface`` lines (brat.nlplab.org/standoff.html)."""
+"""brat stand-off: a text and, beside it, lines ``T1<TAB>LABEL 0 5;9 12<TAB>surface`` (brat.nlplab.org)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mantra GSC: brat stand-off whose types are concepts and whose notes name the UMLS semantic group (Kors et al. 2015)."""
+"""Mantra GSC: brat stand-off; types are concepts, and notes name the UMLS semantic group (Kors et al. 2015)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _GROUPS = re.compile(r'"([A-Z]{4}(?:\|[A-Z]{4})*)"')
 def read_mantra(path: Path, tally: Tally) -> Iterator[Record]:
     """The French units of a folder or archive, labelled with semantic groups; a span may carry several concepts.
 
-    Raises InputError for an annotation whose note names no group, and from :func:`medner.readers.brat.read_brat`.
+    Raises InputError for an annotation whose note names no group, and as :func:`medner.readers.brat.read_brat`.
     """
     return read_brat(path, [f"French/{genre}" for genre in GENRES], "fr", tally, _group)
 

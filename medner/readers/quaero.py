@@ -13,6 +13,6 @@ def read_quaero(path: Path, part: str, genre: str, tally: Tally) -> Iterator[Rec
     """Lines of the texts of one part (``train``, ``dev``) and genre (``EMEA``, ``MEDLINE``) of a folder or archive.
 
     EMEA's text is distributed tokenised (``l ’ espace``) and stays so: its offsets are the corpus's own, and BERT's
-    word-pieces are the same with and without those spaces. Raises InputError from :func:`medner.readers.brat.read_brat`.
+    word-pieces are the same with and without those spaces. Raises InputError as :func:`medner.readers.brat.read_brat`.
     """
     return read_brat(path, [f"{part}/{genre}"], "fr", tally, lambda annotation, _: annotation.type)
