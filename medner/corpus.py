@@ -118,7 +118,8 @@ def statistics_table(statistics: Mapping[str, Mapping[str, Statistics]], labels:
         "left out (overlap)",
     ]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * 2 + " ---: |" * (len(head) - 2)]
-    dropped, quirks = [], []
+    dropped: list[str] = []
+    quirks: list[str] = []
     for source, splits in statistics.items():
         for split, s in splits.items():
             numbers = [s.sentences, s.tokens, *(s.entities[label] for label in labels)]
