@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Annotated
 
 import spacy
+import srsly
 import typer
 
 from medner.fetching import mirrored
 from medner.labels import load_scheme, map_record
+from medner.plan import load_plan
 from medner.readers.ronec import read_ronec
 from medner.readers.synthetic import read_synthetic
 from medner.records import Record, Tally
+from medner.sources import medical_splits, missing_sources
 from medner.tokenization import blank, ceiling
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,7 +29,7 @@ def main(
         str, typer.Option(envvar="MEDNER_MIRROR", help="Mirror folder with ronec/test.json; else the sample.")
     ] = "",
 ) -> None:
-    """Print both tokenizers for RONEC test and the two synthetic corpora, by label."""
+    """Print both tokenizers for RONEC test, the synthetic corpora and the medical suites that are fetched, by label."""
     scheme = load_scheme(ROOT / "configs" / "labels.yml", "all")
     ronec = mirrored(Path(mirror), "ronec/test.json") if mirror else None
     path = ronec or ROOT / "assets" / "sample" / "test.json"
@@ -38,6 +41,15 @@ def main(
     for lang in ("ro", "fr"):
         files = sorted((ROOT / "assets" / "synthetic" / lang).glob("*.jsonl"))
         sets[f"synthetic {lang}"] = [record for file in files for record in read_synthetic(file, Tally())]
+    manifest = ROOT / "assets" / "fetched" / "manifest.json"
+    if manifest.is_file():  # the fetch step has run
+        files = srsly.read_json(manifest)["files"]
+        plan = load_plan(ROOT / "configs" / "experiments.yml")
+        plan = plan.without(missing_sources(plan, files))
+        wanted = [name for name, about in plan.sources.items() if "files" in about]
+        paths = {name: ROOT / about["path"] for name, about in files.items()}
+        for name, splits in medical_splits(plan, wanted, paths, scheme).items():
+            sets |= {f"{name} test": part.records for split, part in splits.items() if split == "test"}
     print("| corpus | tokenizer | " + " | ".join(scheme.labels) + " | all |\n|" + " --- |" * (len(scheme.labels) + 3))
     for name, records in sets.items():
         for tokenizer, nlp in (("xx", spacy.blank("xx")), ("medner", blank())):

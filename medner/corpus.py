@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,10 @@ from spacy.tokens import DocBin
 
 from medner.exceptions import InputError
 from medner.files import read_bytes, write_bytes
-from medner.labels import CorpusLabels, NameLexicon, Scheme, map_record
-from medner.leakage import Overlap
 from medner.plan import Plan
-from medner.readers.ronec import read_ronec
-from medner.readers.ronec_v1 import read_ronec_v1
-from medner.readers.synthetic import read_synthetic
-from medner.records import Entity, Record, Tally
+from medner.records import Entity, Record
+from medner.sources import Part
 from medner.tokenization import reference_doc
-
-SPLITS = ("train", "dev", "test")
-
-
-@dataclass(frozen=True)
-class Part:
-    """One split of one source, with the project's labels, and what reading it met."""
-
-    records: list[Record]
-    tally: Tally
 
 
 @dataclass
@@ -45,64 +31,12 @@ class Statistics:
     dropped: Counter[str] = field(default_factory=Counter)
     cedillas: int = 0
     overlapping: int = 0
+    quirks: Counter[str] = field(default_factory=Counter)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers, keys sorted, for JSON."""
-        return {k: dict(sorted(v.items())) if isinstance(v, Counter) else v for k, v in asdict(self).items()}
-
-
-def ronec_splits(variant: str, fetched: Path, sample: Path, scheme: Scheme) -> dict[str, Part]:
-    """RONEC's splits with the project's labels, for a variant of :func:`medner.fetching.ronec_variant`.
-
-    In variant ``v1``, sentences that occur in v2 valid or test are left out and counted as overlapping. With
-    ``persons: named`` the word lists that tell names from nouns are learnt from the training split alone.
-    Raises InputError from the readers and for unknown labels.
-    """
-    folder = sample if variant == "sample" else fetched / "ronec"
-    train = folder / "train.json" if variant != "v1" else fetched / "ronec_v1" / "ronec_iob.zip"
-    paths = {"train": train, "dev": folder / "valid.json", "test": folder / "test.json"}
-    tallies = {split: Tally() for split in paths}
-    read = {
-        split: list((read_ronec_v1 if path.suffix == ".zip" else read_ronec)(path, tallies[split]))
-        for split, path in paths.items()
-    }
-    if variant == "v1":
-        overlap = Overlap(record.text for split in ("dev", "test") for record in read[split])
-        clean = [record for record in read["train"] if not overlap.find(record.text)]
-        tallies["train"].overlapping = len(read["train"]) - len(clean)
-        read["train"] = clean
-
-    names = {split: "ronec-v1" if path.suffix == ".zip" else "ronec" for split, path in paths.items()}
-    lexicon = None
-    if scheme.persons == "named" and any(scheme.corpus(name).nominal_persons for name in names.values()):
-        lexicon = NameLexicon(scheme.titles, scheme.particles).learn(read["train"])
-    return {
-        split: _mapped(read[split], scheme.corpus(names[split]), tallies[split], paths[split], lexicon)
-        for split in paths
-    }
-
-
-def synthetic_splits(folder: Path, scheme: Scheme, lang: str) -> dict[str, Part]:
-    """The three splits of a synthetic corpus: ``<folder>/{train,dev,test}.jsonl``.
-
-    Raises InputError from the reader, for unknown labels and for a record in another language than ``lang``.
-    """
-    parts = {}
-    for split in SPLITS:
-        path, tally = folder / f"{split}.jsonl", Tally()
-        records = list(read_synthetic(path, tally))
-        for record in records:
-            if record.lang != lang:
-                what = f"record {record.id!r} is in {record.lang!r}, not {lang!r}"
-                raise InputError(what, path=path, remedy="Move it to its own language's folder")
-        parts[split] = _mapped(records, scheme.corpus("synthetic"), tally, path, None)
-    return parts
-
-
-def _mapped(
-    records: Iterable[Record], labels: CorpusLabels, tally: Tally, path: Path, lexicon: NameLexicon | None
-) -> Part:
-    return Part([map_record(record, labels, tally, path=path, lexicon=lexicon) for record in records], tally)
+        # not asdict(), which takes a Counter apart before Python 3.12
+        return {k: dict(sorted(v.items())) if isinstance(v, Counter) else v for k, v in vars(self).items()}
 
 
 def convert(nlp: Language, part: Part, source: str) -> tuple[DocBin, Statistics]:
@@ -111,7 +45,9 @@ def convert(nlp: Language, part: Part, source: str) -> tuple[DocBin, Statistics]
     Every doc carries ``id``, ``source`` and ``lang`` in its user data.
     """
     docbin, tally = DocBin(store_user_data=True), part.tally
-    stats = Statistics(dropped=tally.dropped, cedillas=tally.cedillas, overlapping=tally.overlapping)
+    stats = Statistics(
+        dropped=tally.dropped, cedillas=tally.cedillas, overlapping=tally.overlapping, quirks=tally.quirks
+    )
     for record in part.records:
         doc, off = reference_doc(nlp, record)
         doc.user_data = {"id": record.id, "source": source, "lang": record.lang}
@@ -146,11 +82,15 @@ def write_corpus(folder: Path, plan: Plan, parts: Mapping[tuple[str, str], DocBi
     """Write every source's splits, every experiment's train and dev and every suite's test file under ``folder``.
 
     ``parts`` holds the DocBin of each (source, split). A suite of one source of the same name is that source's file.
+    Raises InputError for an experiment or suite that asks a source for a part that it does not have.
     """
 
-    def joined(sources: Iterable[str], split: str) -> DocBin:
+    def joined(name: str, sources: Iterable[str], split: str) -> DocBin:
         whole = DocBin(store_user_data=True)
         for source in sources:
+            if (source, split) not in parts:
+                what = f"{name} needs a {split} part of {source}, which has none"
+                raise InputError(what, remedy="Take the source out of it in configs/experiments.yml")
             whole.merge(parts[source, split])
         return whole
 
@@ -158,14 +98,14 @@ def write_corpus(folder: Path, plan: Plan, parts: Mapping[tuple[str, str], DocBi
         write_bytes(folder / source / f"{split}.spacy", docbin.to_bytes())
     for name, sources in plan.experiments.items():
         for split in ("train", "dev"):
-            write_bytes(folder / name / f"{split}.spacy", joined(sources, split).to_bytes())
+            write_bytes(folder / name / f"{split}.spacy", joined(name, sources, split).to_bytes())
     for name, sources in plan.suites.items():
         if sources != (name,):
-            write_bytes(folder / name / "test.spacy", joined(sources, "test").to_bytes())
+            write_bytes(folder / name / "test.spacy", joined(name, sources, "test").to_bytes())
 
 
 def statistics_table(statistics: Mapping[str, Mapping[str, Statistics]], labels: Iterable[str]) -> str:
-    """A Markdown table of all splits, and a list of what was dropped, one line a split."""
+    """A Markdown table of all splits, and lists of what was dropped and of what does not fit flat spans, by split."""
     labels = list(labels)
     head = [
         "corpus",
@@ -178,16 +118,25 @@ def statistics_table(statistics: Mapping[str, Mapping[str, Statistics]], labels:
         "left out (overlap)",
     ]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * 2 + " ---: |" * (len(head) - 2)]
-    dropped = []
+    dropped: list[str] = []
+    quirks: list[str] = []
     for source, splits in statistics.items():
         for split, s in splits.items():
-            counts = [s.sentences, s.tokens, *(s.entities[label] for label in labels)]
+            numbers = [s.sentences, s.tokens, *(s.entities[label] for label in labels)]
             off, total = s.off_boundaries.total(), s.entities.total()
             share = f"{off:,} ({off / total:.2%})" if total else "0"
-            row = [source, split, *(f"{n:,}" for n in counts), share, f"{s.cedillas:,}", f"{s.overlapping:,}"]
+            row = [source, split, *(f"{n:,}" for n in numbers), share, f"{s.cedillas:,}", f"{s.overlapping:,}"]
             lines.append("| " + " | ".join(row) + " |")
-            if s.dropped:
-                dropped.append(f"- {source} {split}: " + ", ".join(f"{k} {n:,}" for k, n in s.dropped.most_common()))
+            for counts, found in ((s.dropped, dropped), (s.quirks, quirks)):
+                if counts:
+                    found.append(f"- {source} {split}: " + ", ".join(f"{k} {n:,}" for k, n in counts.most_common()))
     if dropped:
-        lines += ["", "Dropped mentions:", "", *dropped]
+        lines += ["", "Dropped mentions (labels that the project has no use for):", "", *dropped]
+    if quirks:
+        lines += [
+            "",
+            "Mentions that flat, continuous spans cannot hold (left out, unless it says trimmed):",
+            "",
+            *quirks,
+        ]
     return "\n".join(lines) + "\n"

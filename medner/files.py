@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
+import lzma
 import os
 import shutil
+import tarfile
 import tempfile
-from collections.abc import Iterator
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,6 +48,49 @@ def decode(data: bytes, path: Path | str) -> str:
 def read_text(path: Path) -> str:
     """``decode(read_bytes(path))``."""
     return decode(read_bytes(path), path)
+
+
+def read_members(path: Path) -> dict[str, bytes]:
+    """Name and content of every file in a folder, a zip or a tar archive (names relative, with ``/``), by name.
+
+    Nothing is unpacked to disk. Raises InputError if it cannot be read.
+    """
+    if path.is_dir():
+        files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+        return {name: read_bytes(file) for name, file in sorted(files.items())}
+    return unpacked(read_bytes(path), path)
+
+
+def unpacked(data: bytes, path: Path | str) -> dict[str, bytes]:
+    """Name and content of every file in a zip or tar archive, by name. Raises InputError for anything else."""
+    members: dict[str, bytes] = {}
+    try:
+        if zipfile.is_zipfile(io.BytesIO(data)):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                members = {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
+        else:
+            with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+                for member in tar:
+                    if file := tar.extractfile(member):  # None for folders
+                        members[member.name.removeprefix("./")] = file.read()
+    except (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, OSError, EOFError, zlib.error, KeyError) as error:
+        what = f"is no archive that can be read ({' '.join(str(error).split())})"
+        raise InputError(what, path=path, remedy="Give a zip or tar archive, or a folder; it may be damaged") from None
+    return dict(sorted(members.items()))
+
+
+def packed(members: Mapping[str, bytes]) -> bytes:
+    """A zip of the files, the same bytes whenever the files are the same."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in sorted(members.items()):
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)  # ZipInfo: a date that never changes
+    return buffer.getvalue()
+
+
+def members_sha256(members: Mapping[str, bytes]) -> str:
+    """One checksum of many files: SHA-256 over a line ``<SHA-256 of the file>  <name>`` each, sorted by name."""
+    return sha256("".join(f"{sha256(data)}  {name}\n" for name, data in sorted(members.items())).encode())
 
 
 def sha256(data: bytes) -> str:

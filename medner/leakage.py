@@ -122,15 +122,20 @@ class Leakage:
 
 
 def find_leakage(
-    train: Iterable[Record], test: Iterable[Record], labels: Iterable[str], exempt: Iterable[str] = ()
+    train: Iterable[Record],
+    test: Iterable[Record],
+    labels: Iterable[str],
+    exempt: Iterable[str] = (),
+    overlap: Overlap | None = None,
 ) -> Leakage:
     """Test sentences that training holds, exactly or nearly (ids and kind), and surface forms on both sides.
 
     ``seen`` is, by label, the share of the test corpus's different forms (by :func:`form_key`) that training holds.
+    overlap: that of the training texts, where it was made for another test corpus already.
     """
     train, test = list(train), list(test)
     labels = list(labels)
-    overlap = Overlap(record.text for record in train)
+    overlap = overlap or Overlap(record.text for record in train)
     sentences = [f"{record.id} ({kind})" for record in test if (kind := overlap.find(record.text))]
     forms = shared_forms(train, test, labels, exempt)
     keys = {label: {form_key(r.surface(e)) for r in test for e in r.entities if e.label == label} for label in labels}

@@ -17,9 +17,28 @@ from medner.files import read_text
 class Plan:
     """``configs/experiments.yml``."""
 
-    sources: Mapping[str, Mapping[str, str]]
+    sources: Mapping[str, Mapping[str, Any]]
     experiments: Mapping[str, tuple[str, ...]]
     suites: Mapping[str, tuple[str, ...]]
+
+    def without(self, missing: Mapping[str, str]) -> Plan:
+        """What is left of the plan where some sources are missing: experiments and suites that do without them."""
+
+        def left(users: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+            return {name: sources for name, sources in users.items() if not set(sources) & set(missing)}
+
+        sources = {name: about for name, about in self.sources.items() if name not in missing}
+        return Plan(sources, left(self.experiments), left(self.suites))
+
+
+def reasons(users: Mapping[str, tuple[str, ...]], missing: Mapping[str, str]) -> dict[str, str]:
+    """The experiments or suites that use missing sources, each with why they are missing."""
+    lacking = {name: [source for source in sources if source in missing] for name, sources in users.items()}
+    return {
+        name: "; ".join(dict.fromkeys(missing[source] for source in sources))
+        for name, sources in lacking.items()
+        if sources
+    }
 
 
 def load_plan(path: Path) -> Plan:

@@ -45,12 +45,15 @@ class Tally:
     cedillas: int = 0
     overlapping: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    # What the project's flat, continuous spans cannot hold, by kind and label: "discontinuous DISO", "nested MEDICAL".
+    quirks: Counter[str] = field(default_factory=Counter)
 
 
-def check_entities(record: Record, path: Path | str, place: str) -> Record:
+def check_entities(record: Record, path: Path | str, place: str, *, flat: bool = True) -> Record:
     """The record with its entities sorted. Raises InputError on a span that cannot be a mention.
 
-    Refused: out of range or empty; starting or ending in white space; two spans that nest, overlap or cross.
+    Refused: out of range or empty; starting or ending in white space; and, for a ``flat`` corpus, two spans that nest
+    or cross (elsewhere :func:`longest` thins them out, once it is known which labels are wanted).
     """
 
     def refuse(entity: Entity, what: str, remedy: str) -> InputError:
@@ -66,10 +69,27 @@ def check_entities(record: Record, path: Path | str, place: str) -> Record:
         if form != form.strip():
             raise refuse(entity, f"starts or ends in white space ({form!r})", "Shorten the span")
     for left, right in itertools.pairwise(entities):
-        if right.start < left.end:
+        if flat and right.start < left.end:
             kind = "lies inside" if right.end <= left.end else "crosses"
             raise refuse(right, f"{kind} span {left.start}-{left.end} ({left.label})", "Keep the longest span only")
     return replace(record, entities=entities)
+
+
+def longest(record: Record, tally: Tally) -> Record:
+    """The record with flat entities: of two that overlap, the longer stays, the earlier where both are of one length.
+
+    What goes is counted: ``nested`` (inside the other), ``same span`` or ``crossing``, with its label.
+    """
+    kept: list[Entity] = []
+    for entity in sorted(record.entities, key=lambda e: (e.start - e.end, e.start)):
+        other = next((e for e in kept if e.start < entity.end and entity.start < e.end), None)
+        if other is None:
+            kept.append(entity)
+            continue
+        inside = other.start <= entity.start and entity.end <= other.end
+        kind = "same span" if other[:2] == entity[:2] else "nested" if inside else "crossing"
+        tally.quirks[f"{kind} {entity.label}"] += 1
+    return replace(record, entities=tuple(sorted(kept)))
 
 
 def normalised(record: Record, tally: Tally) -> Record:

@@ -57,6 +57,8 @@ def summarise(results: Mapping[str, Mapping[str, Any]], suites: Iterable[str]) -
     notes = {name: about for result in results.values() for name, about in result["test"].items()}
     for name, about in notes.items():
         lines.append(f"- {name}: {'STAND-IN: ' if about['stand_in'] else ''}{about['note']}")
+    skipped = {suite: reason for result in results.values() for suite, reason in result.get("skipped", {}).items()}
+    lines += [f"- {suite}: SKIPPED, {reason}" for suite, reason in skipped.items()]
     for name, result in results.items():
         p = result["provenance"]
         lines.append(

@@ -27,6 +27,9 @@ _APOSTROPHE = "['’ʼ‘`]"
 _ELISION = [
     rf"(?<=\b[cdjlmnstCDJLMNST]{_APOSTROPHE})(?=[{_LETTER}0-9])",
     rf"(?<=[qQ][uU]{_APOSTROPHE})(?=[{_LETTER}])",
+    # Italian, in names: dall'|Aquila, nell'|Adige, all'|Opera
+    rf"(?<=\b[aA]ll{_APOSTROPHE})(?=[{_LETTER}])",
+    rf"(?<=\b(?:[dD]all|[dD]ell|[nN]ell|[sS]ull){_APOSTROPHE})(?=[{_LETTER}])",
 ]
 # Sentences, headlines and times glued together, as on the web: UCLA.|Buffy, Brasov|În, 03:19|Replica, rival|.|mai.
 # Whatever could be one word or abbreviation stays whole: S.U.A, McDonald, B12, HbA1c, 7.5.

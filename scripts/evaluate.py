@@ -11,7 +11,7 @@ import typer
 from rich.progress import track
 from spacy.cli.evaluate import evaluate
 from spacy.tokens import DocBin
-from steps import ROOT, good, new_app, step
+from steps import ROOT, good, new_app, note, step
 
 from medner.exceptions import InputError
 from medner.files import new_folder, read_bytes, read_text, write_bytes, write_text
@@ -64,11 +64,16 @@ def main(
         result = {
             "provenance": about,
             "test": {
-                name: {k: manifest["sources"][name][k] for k in ("note", "stand_in")} for name in manifest["sources"]
+                name: {key: source[key] for key in ("note", "stand_in")}
+                for name, source in manifest["sources"].items()
+                if "test" in source["splits"]
             },
+            "skipped": manifest["skipped"],
             "suites": {suite: score.as_dict(about["seed"]) for suite, score in scores.items()},
         }
         write_text(folder / "scores.json", srsly.json_dumps(result, indent=2) + "\n")
+    for suite, reason in manifest["skipped"].items():
+        note(f"Suite {suite} is skipped: {reason}.")
     good(f"Evaluated {experiment} on {', '.join(scores)}")
 
 

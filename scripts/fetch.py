@@ -12,7 +12,7 @@ from rich.progress import track
 from steps import MIRROR_HELP, ROOT, folder_or_none, good, new_app, note, step
 
 from medner.exceptions import InputError
-from medner.fetching import fetch, load_downloads, reachable, ronec_variant
+from medner.fetching import ABSENT, fetch, load_downloads, reachable, ronec_variant
 from medner.files import write_text
 
 app = new_app()
@@ -27,7 +27,8 @@ def main(
 ) -> None:
     """Fetch the corpora that configs/downloads.yml pins, verify them, and write assets/fetched/manifest.json.
 
-    What cannot be had is named plainly, and the committed sample in RONEC's format takes its place.
+    What cannot be had is named plainly. The committed sample takes RONEC's place; of the medical corpora, whatever is
+    missing is left out of the study, with the suites and experiments that use it.
     """
     downloads = load_downloads(ROOT / "configs" / "downloads.yml", ROOT / "project.yml")
     is_reachable = functools.cache(reachable)
@@ -37,8 +38,8 @@ def main(
     }
     for download in downloads:
         origin = origins[download.name]
-        if origin == "missing":
-            note(f"{download.name}: neither present, nor in a mirror, nor on the network")
+        if origin in ABSENT:
+            note(f"{download.name}: {ABSENT[origin]}")
         else:
             good(f"{download.name}: {origin}")
     variant, message = ronec_variant(origins)
@@ -54,9 +55,10 @@ def main(
         "files": {
             d.name: {
                 "path": d.asset,
-                "git_blob": d.git_blob,
+                **d.checksum,
                 "licence": d.licence,
-                "available": origins[d.name] != "missing",
+                "available": origins[d.name] not in ABSENT,
+                **({"reason": ABSENT[origins[d.name]]} if origins[d.name] in ABSENT else {}),
             }
             for d in downloads
         },

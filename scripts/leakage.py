@@ -10,12 +10,12 @@ import srsly
 import typer
 import yaml
 from rich.progress import track
-from steps import ROOT, good, new_app, step
+from steps import ROOT, good, new_app, note, step
 
 from medner.corpus import read_docbin
 from medner.exceptions import InputError
 from medner.files import read_text, write_text
-from medner.leakage import find_leakage, shared_forms
+from medner.leakage import Overlap, find_leakage, shared_forms
 from medner.plan import load_plan
 from medner.tokenization import blank
 
@@ -44,18 +44,26 @@ def main(
     exempt = [form for forms in generic.values() for form in forms]
     nlp = blank()
     read = functools.cache(lambda path: read_docbin(path, nlp))
-    pairs = [(Path(train), Path(test))] if test else [
-        (corpus / name / f"{split}.spacy", corpus / source / "test.spacy")
-        for name in plan.experiments
-        for split in ("train", "dev")
-        for source in plan.sources
-    ]  # fmt: skip
+    last_overlap = functools.lru_cache(maxsize=1)(lambda path: Overlap(record.text for record in read(path)))
+    if test:
+        pairs = [(Path(train), Path(test))]
+    else:
+        manifest = srsly.json_loads(read_text(corpus / "manifest.json"))
+        pairs = [
+            (corpus / name / f"{split}.spacy", corpus / source / "test.spacy")
+            for name in manifest["experiments"]
+            for split in ("train", "dev")
+            for source, about in manifest["sources"].items()
+            if "test" in about["splits"]
+        ]
+        for suite, reason in manifest["skipped"].items():
+            note(f"Suite {suite} is skipped: {reason}.")
     found, faults = {}, []
     typer.echo("| training | test | sentences | " + " | ".join(f"{label} forms seen" for label in LABELS) + " |")
     typer.echo("| --- | --- | ---: |" + " ---: |" * len(LABELS))
     for left, right in track(pairs, description="Comparing", transient=True):
         seen, held_out = read(left), read(right)
-        leak = find_leakage(seen, held_out, LABELS, exempt)
+        leak = find_leakage(seen, held_out, LABELS, exempt, last_overlap(left))
         names = [str(path.relative_to(corpus)) if path.is_relative_to(corpus) else str(path) for path in (left, right)]
         found[" > ".join(names)] = leak.as_dict()
         cells = [f"{leak.seen[label]:.1%}" if label in leak.seen else "–" for label in LABELS]

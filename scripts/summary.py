@@ -20,9 +20,10 @@ app = new_app()
 @step
 def main(
     metrics: Annotated[Path, typer.Option(help="Folder that holds the experiments' metrics.")] = ROOT / "metrics",
+    name: Annotated[str, typer.Option(help="Name of the files to write.")] = "summary",
     insert_into: Annotated[str, typer.Option(help="Markdown file to put the table into, between its markers.")] = "",
 ) -> None:
-    """Write metrics/summary.md and metrics/summary.json from metrics/*/scores.json, and print the table."""
+    """Write metrics/NAME.md and metrics/NAME.json from metrics/*/scores.json, and print the table."""
     plan = load_plan(ROOT / "configs" / "experiments.yml")
     results = load_results(metrics, plan.experiments)
     text = summarise(results, plan.suites)
@@ -31,8 +32,8 @@ def main(
         write_text(document, insert(read_text(document), f"results of {metrics.as_posix()}", text, document))
         good(f"Wrote the table into {document}")
         return
-    write_text(metrics / "summary.md", text)
-    write_text(metrics / "summary.json", srsly.json_dumps(results, indent=2) + "\n")
+    write_text(metrics / f"{name}.md", text)
+    write_text(metrics / f"{name}.json", srsly.json_dumps(results, indent=2) + "\n")
     typer.echo(text)
     good(f"Wrote {metrics / 'summary.md'}")
 

@@ -44,9 +44,12 @@ def main(
     config_path = ROOT / "configs" / f"{experiment}.cfg"
     config = load_training_config(config_path)
     paths = config["paths"]
+    about = srsly.json_loads(read_text(ROOT / "corpus" / experiment / "manifest.json"))
+    if "missing" in about:
+        remedy = "Give a mirror that holds it (MEDNER_MIRROR), then run the fetch step with --force and the corpus step"
+        raise InputError(f"{experiment} cannot be trained: {about['missing']}", remedy=remedy)
     encoder = read_manifest(ROOT / paths["encoder"]) if "encoder" in paths else None
     documents = len(DocBin().from_bytes(read_bytes(ROOT / paths["train"])))
-    manifest = srsly.json_loads(read_text(ROOT / "corpus" / "manifest.json"))
     chosen = overrides(config, encoder, documents, epochs=None if epochs == "auto" else int(epochs), seed=seed)
     chosen |= parse_config_overrides([])
     if encoder and encoder.untrained:
@@ -62,11 +65,8 @@ def main(
                 {
                     "experiment": experiment,
                     "encoder": asdict(encoder or without_encoder(pipeline)),
-                    "sources": {
-                        name: {key: manifest["sources"][name][key] for key in ("note", "stand_in")}
-                        for name in manifest["experiments"][experiment]
-                    },
-                    "persons": manifest["persons"],
+                    "sources": about["sources"],
+                    "persons": about["persons"],
                     "seed": seed,
                     "epochs": chosen["training.max_epochs"],
                     "documents": documents,

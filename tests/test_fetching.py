@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import io
+import re
+import tarfile
 from pathlib import Path
 
 import fetch as step
@@ -13,8 +16,8 @@ from servers import serving
 from typer.testing import CliRunner
 
 from medner.exceptions import InputError
-from medner.fetching import Download, fetch, load_downloads, reachable, ronec_variant
-from medner.files import git_blob_id
+from medner.fetching import Collection, Download, fetch, load_downloads, reachable, ronec_variant
+from medner.files import git_blob_id, members_sha256, packed, read_members
 
 DATA = b'[{"id": 1}]\n'
 CLOSED = "http://127.0.0.1:9/train.json"
@@ -87,9 +90,110 @@ def test_variants(present: list[str], variant: str) -> None:
 
 def test_every_download_has_an_asset_at_the_pinned_commit() -> None:
     downloads = {d.name: d for d in load_downloads(ROOT / "configs" / "downloads.yml", ROOT / "project.yml")}
-    pinned = "https://raw.githubusercontent.com/dumitrescustefan/ronec/5ca6a898d4fa42f27fd49501d4a3265e61e9340c/"
-    assert all(d.url.startswith(pinned) for d in downloads.values())
-    assert downloads["ronec-train"].git_blob == "2fe4ca48da4a6486373ce00ac739481fb7b2033a"
+    pinned = re.compile(r"https://raw\.githubusercontent\.com/[^/]+/[^/]+/[0-9a-f]{40}/")
+    unpinned = {name: d.url for name, d in downloads.items() if not pinned.match(d.url)}
+    # MoNERo without its test sentences is published nowhere; QUAERO's own site is held to the content's checksum.
+    assert {name for name, url in unpinned.items() if not url} == {n for n in downloads if n.startswith("monero-")}
+    assert {name for name, url in unpinned.items() if url} == {"quaero"}
+    assert downloads["ronec-train"].checksum == {"git_blob": "2fe4ca48da4a6486373ce00ac739481fb7b2033a"}
+
+
+FILES = {"dev/EMEA/1.ann": b"T1\tDISO 0 3\tHTA\n", "dev/EMEA/1.txt": b"HTA\n", "dev/MEDLINE/2.txt": b"Asthme\n"}
+CORPUS = Collection(
+    name="quaero",
+    asset="assets/quaero.zip",
+    url=CLOSED,
+    mirror="quaero_frenchmed",
+    sha256=members_sha256(FILES),
+    licence="GFDL",
+    folders={"dev/EMEA": ("*.txt", "*.ann"), "dev/MEDLINE": ("2.txt",)},
+)
+
+
+def refuse(url: str) -> bool:
+    pytest.fail(f"asked the network for {url}")
+
+
+def tarred(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:xz") as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+OTHERS = {"QUAERO/test/EMEA/9.txt": b"x", "QUAERO/dev/EMEA/visual.conf": b"y"}
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {f"quaero_frenchmed/any/{name}": data for name, data in FILES.items()},
+        {"quaero_frenchmed/all.zip": packed({f"QUAERO/{name}": data for name, data in FILES.items()} | OTHERS)},
+        {
+            "quaero_frenchmed/SOURCE.md": b"# QUAERO",
+            "quaero_frenchmed/emea.tar.xz": tarred({name: data for name, data in FILES.items() if "EMEA" in name}),
+            "quaero_frenchmed/dev/MEDLINE/2.txt": FILES["dev/MEDLINE/2.txt"],
+        },
+        {"quaero_frenchmed.zip": packed(FILES)},
+    ],
+    ids=["folder", "zip in folder", "archive and folder", "zip"],
+)
+def test_a_collection_is_found_in_any_layout(tmp_path: Path, layout: dict[str, bytes]) -> None:
+    for name, data in layout.items():
+        (tmp_path / "mirror" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mirror" / name).write_bytes(data)
+    assert fetch(CORPUS, tmp_path, tmp_path / "mirror", refuse) == "mirror"
+    assert read_members(tmp_path / CORPUS.asset) == FILES
+    first = (tmp_path / CORPUS.asset).read_bytes()
+    assert fetch(CORPUS, tmp_path, None, refuse) == "present"
+    assert (tmp_path / CORPUS.asset).read_bytes() == first == packed(FILES)
+
+
+def test_a_collection_that_differs_is_told(tmp_path: Path) -> None:
+    (tmp_path / "quaero_frenchmed").mkdir()
+    (tmp_path / "quaero_frenchmed" / "half.zip").write_bytes(packed({"dev/EMEA/1.txt": b"HTA\n"}))
+    with pytest.raises(InputError) as caught:
+        fetch(CORPUS, tmp_path, tmp_path, refuse)
+    assert str(caught.value) == (
+        f"{tmp_path}/quaero_frenchmed: checksum of the 1 files differs: {members_sha256({'dev/EMEA/1.txt': FILES['dev/EMEA/1.txt']})}, "
+        f"expected {CORPUS.sha256}. Put the quaero files there whole and unchanged, or take them out."
+    )
+    assert not (tmp_path / CORPUS.asset).exists()
+
+
+def test_a_damaged_collection_is_fetched_again(tmp_path: Path) -> None:
+    (tmp_path / "assets").mkdir()
+    (tmp_path / CORPUS.asset).write_bytes(packed(FILES)[:50])
+    assert fetch(CORPUS, tmp_path, None, lambda _: False) == "missing"
+    (tmp_path / "quaero_frenchmed.zip").write_bytes(packed(FILES))
+    assert fetch(CORPUS, tmp_path, tmp_path, refuse) == "mirror"
+
+
+def test_collections_from_the_network(tmp_path: Path) -> None:
+    """As an archive or file by file; what is not the pinned content is left alone, and the study goes on without."""
+    served = {f"/corpus/{name}": data for name, data in FILES.items()}
+    served |= {"/all.zip": packed({f"Q/{name}": data for name, data in FILES.items()}), "/error.zip": b"<html>"}
+    served |= {"/other.zip": packed({**FILES, "dev/EMEA/1.txt": b"HTA 2\n"})}
+    named = {"dev/EMEA": ("1.txt", "1.ann"), "dev/MEDLINE": ("2.txt",)}
+    with serving(served) as (address, _):
+        for number, (path, folders, expected) in enumerate(
+            [
+                ("all.zip", CORPUS.folders, "network"),
+                ("corpus/", named, "network"),
+                ("corpus/", {"dev/EMEA": ("3.txt",)}, "missing"),
+                ("nonesuch.zip", CORPUS.folders, "missing"),
+                ("other.zip", CORPUS.folders, "changed"),
+                ("error.zip", CORPUS.folders, "changed"),
+            ]
+        ):
+            there = dataclasses.replace(CORPUS, url=f"{address}/{path}", asset=f"assets/{number}.zip", folders=folders)
+            assert fetch(there, tmp_path, None, reachable) == expected
+            assert (tmp_path / there.asset).exists() == (expected == "network")
+            if expected == "network":
+                assert read_members(tmp_path / there.asset) == FILES
 
 
 @pytest.fixture
@@ -99,7 +203,10 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     for asset in config["assets"]:
         asset["url"] = CLOSED
     (tmp_path / "project.yml").write_text(yaml.safe_dump(config))
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    downloads = yaml.safe_load((ROOT / "configs" / "downloads.yml").read_text())
+    downloads["e3c"]["url"] = f"{CLOSED}/"
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "downloads.yml").write_text(yaml.safe_dump(downloads))
     monkeypatch.setattr(step, "ROOT", tmp_path)
     return tmp_path
 
@@ -110,6 +217,8 @@ def test_the_step_names_its_stand_in(offline: Path) -> None:
     assert "SAMPLE in RONEC's format" in result.output
     manifest = srsly.read_json(offline / "assets" / "fetched" / "manifest.json")
     assert manifest["ronec"]["variant"] == "sample"
+    assert "⚠ quaero: neither present, nor in a mirror, nor on the network" in result.output
+    assert manifest["files"]["quaero"]["available"] is False
 
 
 def test_the_step_is_strict_if_told(offline: Path) -> None:
@@ -117,3 +226,23 @@ def test_the_step_is_strict_if_told(offline: Path) -> None:
     assert result.exit_code == 1
     assert "✘ RONEC v2 is not complete and --strict allows no stand-in" in result.output
     assert not (offline / "assets").exists()
+
+
+def test_the_step_takes_what_the_mirror_holds(offline: Path, tmp_path: Path) -> None:
+    downloads = yaml.safe_load((offline / "configs" / "downloads.yml").read_text())
+    downloads["quaero"] |= {"sha256": members_sha256(FILES), "folders": {"dev/EMEA": ["*"], "dev/MEDLINE": ["*"]}}
+    (offline / "configs" / "downloads.yml").write_text(yaml.safe_dump(downloads))
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "mirror" / "quaero_frenchmed.zip").write_bytes(packed(FILES))
+    result = CliRunner().invoke(step.app, ["--root", str(offline), "--mirror", str(tmp_path / "mirror")])
+    assert result.exit_code == 0, result.output
+    assert "✔ quaero: mirror" in result.output
+    files = srsly.read_json(offline / "assets" / "fetched" / "manifest.json")["files"]
+    assert files["quaero"] == {
+        "path": "assets/fetched/quaero.zip",
+        "sha256": members_sha256(FILES),
+        "licence": "GFDL",
+        "available": True,
+    }
+    assert files["e3c"]["available"] is False
+    assert files["e3c"]["reason"] == "neither present, nor in a mirror, nor on the network"

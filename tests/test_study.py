@@ -37,6 +37,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for asset in config["assets"]:
         asset["url"] = f"{OFFLINE}/{Path(asset['dest']).name}"
     (folder / "project.yml").write_text(yaml.safe_dump(config))
+    downloads = yaml.safe_load((ROOT / "configs" / "downloads.yml").read_text())
+    downloads["e3c"]["url"] = f"{OFFLINE}/"
+    (folder / "configs" / "downloads.yml").write_text(yaml.safe_dump(downloads))
     for lang in ("ro", "fr"):
         (folder / "assets" / "synthetic" / lang).mkdir(parents=True)
         for split, count in (("train", 100), ("dev", 20), ("test", 20)):
@@ -86,6 +89,8 @@ def test_the_table_is_printed_and_written(study: tuple[Path, str]) -> None:
         assert re.search(rf"^\| {name} \| 0\.\d{{3}} / 0\.\d{{3}} / \*\*0\.\d{{3}}\*\*", table, re.MULTILINE)
     assert "Encoder: tiny, revision 1" in table
     assert "ronec: STAND-IN: SAMPLE in RONEC's format" in table
+    assert "- simonero: SKIPPED, simonero-dev is neither present, nor in a mirror, nor on the network" in table
+    assert "⚠ Suite e3c is skipped: e3c is neither present, nor in a mirror, nor on the network." in output
 
 
 def test_training_on_medical_text_finds_medical_mentions(study: tuple[Path, str]) -> None:
@@ -209,8 +214,16 @@ def test_predictions_are_kept(study: tuple[Path, str]) -> None:
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
-        (["train.py", "exp9"], "no such experiment. Use one of: exp1, exp2, exp3."),
+        (
+            ["train.py", "exp9"],
+            "no such experiment. Use one of: exp1, exp2, exp3, gold, gold-fr, only-fr, only-ro, ronec-fr.",
+        ),
         (["train.py", "exp1", "--epochs", "none"], "--epochs is 'none'. Give a whole number from 1, or auto."),
+        (
+            ["train.py", "gold-fr"],
+            "gold-fr cannot be trained: quaero is neither present, nor in a mirror, nor on the network. Give a mirror that "
+            "holds it (MEDNER_MIRROR), then run the fetch step with --force and the corpus step.",
+        ),
         (["evaluate.py", "exp9"], "no such pipeline. Train it first: spacy project run train-exp9."),
         (["summary.py", "--metrics", "nonesuch"], "nonesuch: no evaluated experiment. Run an evaluate step first."),
         (["corpus.py", "--persons", "some"], "persons is 'some'. Use one of named, all."),
