@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import srsly
+from spacy.tokens import DocBin
 from spacy.util import load_config
 from thinc.api import Config
 
-from medner.encoder import Manifest
+from medner.encoder import Manifest, read_manifest
 from medner.exceptions import InputError
-from medner.files import read_text, write_text
+from medner.files import read_bytes, read_text, sha256, write_text
 
 PROVENANCE = "medner"  # key in a pipeline's meta.json
+CURVE = "curve.json"  # dev scores and losses of a training, beside its pipelines and its metrics
+DEV_SCORES = {"p": "ents_p", "r": "ents_r", "f1": "ents_f"}
 WARM_UP = 0.1  # share of all steps
 EVALUATIONS = 10  # at least so many per training, and at least one per epoch
 
@@ -42,7 +46,7 @@ def load_training_config(path: Path) -> Config:
         raise InputError("no such experiment", path=path, remedy=f"Use one of: {known}")
     try:
         config = load_config(path)
-        config["paths"]["train"], config["paths"]["encoder"], config["paths"]["log"]
+        config["paths"]["train"], config["paths"]["dev"], config["paths"]["encoder"], config["paths"]["log"]
         config["training"]["batcher"]["size"], config["training"]["max_epochs"]
     except (KeyError, ValueError) as error:
         what = f"is no training config ({' '.join(str(error).split())})"
@@ -62,6 +66,51 @@ def overrides(config: Config, encoder: Manifest, documents: int, *, epochs: int 
     return {"system.seed": seed, **chosen}
 
 
+@dataclass(frozen=True)
+class Training:
+    """A training run that is ready to start."""
+
+    config: Path
+    log: str
+    overrides: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    encoder: Manifest
+
+
+def prepare(
+    root: Path, experiment: str, *, epochs: int | None, seed: int, extra: Mapping[str, Any] | None = None
+) -> Training:
+    """What a training run of ``configs/<experiment>.cfg`` will do, and the provenance that its pipelines will carry.
+
+    root: the project folder. extra: overrides of the config that come last (SPACY_CONFIG_OVERRIDES). Two runs with
+    equal provenance are the same run. Raises InputError for an unknown experiment and where encoder or corpus are
+    missing.
+    """
+    path = root / "configs" / f"{experiment}.cfg"
+    config = load_training_config(path)
+    encoder = read_manifest(root / config["paths"]["encoder"])
+    extra = dict(extra or {})
+    data = {part: read_bytes(root / extra.get(f"paths.{part}", config["paths"][part])) for part in ("train", "dev")}
+    documents = len(DocBin().from_bytes(data["train"]))
+    manifest = srsly.json_loads(read_text(root / "corpus" / "manifest.json"))
+    chosen = overrides(config, encoder, documents, epochs=epochs, seed=seed) | extra
+    about = {
+        "experiment": experiment,
+        "encoder": asdict(encoder),
+        "sources": {
+            name: {key: manifest["sources"][name][key] for key in ("note", "stand_in")}
+            for name in manifest["experiments"][experiment]
+        },
+        "persons": manifest["persons"],
+        "seed": seed,
+        "epochs": chosen["training.max_epochs"],
+        "documents": documents,
+        "corpus": {part: sha256(content) for part, content in data.items()},
+        "overrides": {key: value for key, value in extra.items() if key != "paths.log"},
+    }
+    return Training(path, config["paths"]["log"], chosen, about, encoder)
+
+
 def stamp(pipeline: Path, provenance: Mapping[str, Any]) -> None:
     """Write a pipeline's provenance (encoder, data, seed, …) into its ``meta.json``."""
     meta = srsly.json_loads(read_text(pipeline / "meta.json"))
@@ -75,3 +124,25 @@ def provenance(pipeline: Path) -> dict[str, Any]:
         return dict(srsly.json_loads(read_text(path))[PROVENANCE])
     except (KeyError, ValueError):
         raise InputError("says nothing of encoder and data", path=path, remedy="Train it with the train step") from None
+
+
+def curve(log: Path) -> dict[str, Any]:
+    """The evaluations of a training run on its dev data, from the file of spaCy's ``ConsoleLogger.v3``.
+
+    ``evaluations`` has epoch, step, dev P, R, F1 (0 to 1) and the losses since the last one, by component; ``best`` is
+    the evaluation whose weights are in model-best (of equal ones the last, as spaCy chooses), None if there is none.
+    Raises InputError if the file is damaged.
+    """
+    evaluations = []
+    for number, line in enumerate(read_text(log).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = srsly.json_loads(line)
+            scores = {name: row["scores"][key] / 100 for name, key in DEV_SCORES.items()}
+            evaluations.append({"epoch": row["epoch"], "step": row["step"], **scores, "losses": dict(row["losses"])})
+        except (ValueError, KeyError, TypeError) as error:
+            what = f"is no evaluation of spaCy's logger ({error})"
+            raise InputError(what, path=log, place=f"line {number}", remedy="Train again") from None
+    best = max(reversed(evaluations), key=lambda evaluation: evaluation["f1"], default=None)
+    return {"evaluations": evaluations, "best": best}
