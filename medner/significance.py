@@ -262,9 +262,10 @@ def _as_dict(
     suite: str, before: str, after: str, seeds: Sequence[int], result: Comparison, p_holm: float
 ) -> dict[str, Any]:
     low, high = result.interval
+    p = f"p {'= ' * (result.p >= 0.001)}{p_text(result.p)} (Holm: {p_text(p_holm)})"
     sentence = (
-        f"{after} − {before} = {signed(result.difference)} [{signed(low)}, {signed(high)}], {p_text(result.p)} "
-        f"(Holm: {p_text(p_holm)}), {len(seeds)} seed{'s' * (len(seeds) > 1)}, {result.documents:,} texts"
+        f"{after} − {before} = {signed(result.difference)} [{signed(low)}, {signed(high)}], {p}, "
+        f"{len(seeds)} seed{'s' * (len(seeds) > 1)}, {result.documents:,} texts"
     )
     f1 = {before: result.f1_before, after: result.f1_after}
     return {
@@ -293,5 +294,5 @@ def signed(value: float) -> str:
 
 
 def p_text(p: float) -> str:
-    """``p = 0.012``, or ``p < 0.001``."""
-    return f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
+    """A p-value for a table: ``0.012``, or ``< 0.001``."""
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"

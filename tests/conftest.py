@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 # No test may reach a network: whoever tries finds a closed port on this machine.
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
