@@ -85,7 +85,7 @@ def randomisation_p(before: Counts3, after: Counts3, *, permutations: int = PERM
     observed = abs(float(_difference(total_left, total_right)))
     differs = (left != right).any(axis=(0, 2))  # exchanging equal answers changes nothing
     change = (right - left)[:, differs].swapaxes(0, 1)  # documents × runs × 2
-    flat = change.reshape(len(change), -1)
+    flat = change.reshape(len(change), 2 * len(left))
     rng = np.random.default_rng(seed)
     reached = 0
     for start in range(0, permutations, _BATCH):
