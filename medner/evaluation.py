@@ -73,7 +73,7 @@ def training_mentions(nlp: Language, train: Path, provenance: Mapping[str, Any])
 
     Raises InputError if the file is not the one that the pipeline's provenance names: seen and unseen would be wrong.
     """
-    if provenance["corpus"]["train"] != sha256(read_bytes(train)):
+    if provenance.get("corpus", {}).get("train") != sha256(read_bytes(train)):
         what = f"is not what {provenance['experiment']} was trained on"
         raise InputError(what, path=train, remedy="Train it again, or make the corpus that it was trained on")
     return mention_keys(read_docbin(train, nlp))

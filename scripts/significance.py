@@ -48,6 +48,7 @@ def main(
         "permutations": PERMUTATIONS,
         "resamples": RESAMPLES,
         "seed": seed,
+        "provenance": {name: found[0].scores["provenance"] for name, found in runs.items()},
         "comparisons": comparisons,
     }
     write_text(metrics / "significance.json", srsly.json_dumps(result, indent=2) + "\n")
