@@ -104,6 +104,11 @@ def form_key(form: str) -> str:
     return " ".join(word[:-2] if len(word) >= STEM_FROM else word for word in _WORD.findall(bare))
 
 
+def mention_keys(records: Iterable[Record]) -> set[tuple[str, str]]:
+    """Label and :func:`form_key` of every mention: what a model that was trained on these records has seen."""
+    return {(e.label, form_key(r.surface(e))) for r in records for e in r.entities}
+
+
 @dataclass(frozen=True)
 class Leakage:
     """What one training corpus gives away of one test corpus."""
@@ -152,7 +157,7 @@ def shared_forms(
     exempt: forms that may occur on both sides (generic nouns).
     """
     free = {form_key(form) for form in exempt}
-    seen = {(e.label, form_key(r.surface(e))) for r in train for e in r.entities}
+    seen = mention_keys(train)
     found: dict[str, set[str]] = {label: set() for label in labels}
     for record in test:
         for entity in record.entities:

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
+from nervaluate import Evaluator
+from nervaluate.entities import EvaluationResult
 from numpy.typing import NDArray
 from scipy import stats
-from spacy.tokens import Doc
+
+from medner.leakage import form_key
+from medner.predictions import Prediction
+from medner.records import Entity
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
+# Bins of text length, in the model's tokens.
+LENGTHS = {
+    "1-10": range(1, 11),
+    "11-20": range(11, 21),
+    "21-30": range(21, 31),
+    "31-50": range(31, 51),
+    "51+": range(51, sys.maxsize),
+}
+MATCHING = {"strict": "strict", "exact": "exact", "partial": "partial", "type": "ent_type"}  # ours -> nervaluate's
 
 
 class Counts(NamedTuple):
@@ -43,41 +59,126 @@ class Counts(NamedTuple):
         return Counts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
 
 
-def count(gold: Doc, predicted: Doc, annotated: Iterable[str]) -> dict[str, Counts]:
-    """Counts by label for one document, by character spans; labels that are not ``annotated`` count neither way."""
+def annotated_only(one: Prediction, annotated: Collection[str]) -> Prediction:
+    """The prediction without mentions of labels that its source does not annotate: they count neither way."""
+    gold, predicted = (tuple(e for e in spans if e.label in annotated) for spans in (one.gold, one.predicted))
+    return replace(one, gold=gold, predicted=predicted)
+
+
+def count(
+    one: Prediction, annotated: Iterable[str], kept: Callable[[Entity], bool] = lambda entity: True
+) -> dict[str, Counts]:
+    """Counts by label for one text, by character spans; labels that are not ``annotated`` count neither way.
+
+    kept: which gold and predicted mentions to count, all by default. It must depend on nothing but span and label, so
+    that a prediction and the gold mention that it hits are kept together.
+    """
     annotated = frozenset(annotated)
-    spans = [
-        {(e.start_char, e.end_char, e.label_) for e in doc.ents if e.label_ in annotated} for doc in (gold, predicted)
-    ]
-    tp, fp, fn = (
-        Counter(label for *_, label in part) for part in (spans[0] & spans[1], spans[1] - spans[0], spans[0] - spans[1])
-    )
+    gold, predicted = ({e for e in spans if e.label in annotated and kept(e)} for spans in (one.gold, one.predicted))
+    tp, fp, fn = (Counter(e.label for e in part) for part in (gold & predicted, predicted - gold, gold - predicted))
     return {label: Counts(tp[label], fp[label], fn[label]) for label in sorted(annotated)}
 
 
-@dataclass
-class SuiteScore:
-    """Counts of one suite, by label and by document."""
+def score_suite(
+    predictions: Sequence[Prediction],
+    annotated: Mapping[str, Collection[str]],
+    seen: Collection[tuple[str, str]],
+    seed: int,
+) -> dict[str, Any]:
+    """All scores of one suite, for JSON. Every group of counts has P, R, F1, TP, FP, FN and support.
 
-    by_label: dict[str, Counts] = field(default_factory=dict)
-    by_document: list[Counts] = field(default_factory=list)
+    annotated: the labels that each source annotates. seen: :func:`medner.leakage.mention_keys` of the model's training
+    data. seed: of the bootstrap.
 
-    def add(self, counts: Mapping[str, Counts]) -> None:
-        """Take in one document."""
+    Micro-averaged and by label (``labels``), F1 with its interval over documents; by source (``sources``); by length of
+    the text in the model's tokens (``length``); under nervaluate's four ways of matching (``matching``); and for
+    mentions whose form and label occur in training (``seen``) and all others (``unseen``). A gold mention and a
+    prediction are told apart by the same rule, each by its own form: recall is that of the seen (unseen) gold mentions,
+    precision that of the predictions with a seen (unseen) form, and the counts of the two add up to the whole.
+    """
+
+    def counts(one: Prediction, which: bool | None = None) -> dict[str, Counts]:
+        def kept(entity: Entity) -> bool:
+            return which is None or ((entity.label, form_key(one.surface(entity))) in seen) is which
+
+        return count(one, annotated[one.source], kept)
+
+    documents = [(one, counts(one)) for one in predictions]
+    by_document = [total(counted.values()) for _, counted in documents]
+    return {
+        **_group(counted for _, counted in documents),
+        "f1_interval": f1_interval(by_document, seed),
+        "confidence": CONFIDENCE,
+        "documents": len(documents),
+        "sources": {
+            source: _part(counted for one, counted in documents if one.source == source)
+            for source in sorted({one.source for one in predictions})
+        },
+        "length": {
+            name: _part(counted for one, counted in documents if len(one.tokens) in tokens)
+            for name, tokens in LENGTHS.items()
+        },
+        "seen": _group(counts(one, True) for one in predictions),
+        "unseen": _group(counts(one, False) for one in predictions),
+        "matching": matching(annotated_only(one, annotated[one.source]) for one in predictions),
+    }
+
+
+def _group(documents: Iterable[Mapping[str, Counts]]) -> dict[str, Any]:
+    summed: dict[str, Counts] = {}
+    for counts in documents:
         for label, value in counts.items():
-            self.by_label[label] = self.by_label.get(label, Counts()).plus(value)
-        self.by_document.append(total(counts.values()))
+            summed[label] = summed.get(label, Counts()).plus(value)
+    return {**_plain(total(summed.values())), "labels": {k: _plain(v) for k, v in sorted(summed.items())}}
 
-    def as_dict(self, seed: int) -> dict[str, Any]:
-        """For JSON: micro-averaged and by label P, R, F1 with counts and support; F1 with its interval."""
-        micro = total(self.by_label.values())
-        return {
-            **_plain(micro),
-            "f1_interval": f1_interval(self.by_document, seed),
-            "confidence": CONFIDENCE,
-            "documents": len(self.by_document),
-            "labels": {label: _plain(counts) for label, counts in sorted(self.by_label.items())},
-        }
+
+def _part(documents: Iterable[Mapping[str, Counts]]) -> dict[str, Any]:
+    documents = list(documents)
+    return {**_group(documents), "documents": len(documents)}
+
+
+def matching(predictions: Iterable[Prediction]) -> dict[str, Any]:
+    """Counts under the four ways of matching of SemEval-2013 task 9.1, by nervaluate, for JSON.
+
+    strict: span and label. exact: span, whatever the label. partial: overlap, whatever the label, worth half where the
+    span differs. type: overlap and label. The mentions must be of annotated labels only. Offsets go to nervaluate in
+    characters with inclusive ends, as it wants them; two mentions overlap from 1 % of the gold mention (its default).
+
+    nervaluate gives every prediction one gold mention, from left to right. For ``type`` over all labels at once, a
+    prediction with the wrong label can thereby take the gold mention that a later one has right (version 1.2.1), so
+    that the whole has fewer hits than its labels; ``type`` is therefore summed over the labels here, and a wrong label
+    counts as one spurious and one missed mention.
+    """
+    texts = [(one.gold, one.predicted) for one in predictions]
+    labels = sorted({e.label for spans in texts for part in spans for e in part})
+    pairs = [
+        [[{"label": e.label, "start": e.start, "end": e.end - 1} for e in sorted(part)] for part in t] for t in texts
+    ]
+    found = Evaluator([g for g, _ in pairs], [p for _, p in pairs], tags=labels, loader="dict").evaluate()
+    by_label = {
+        label: {ours: _matches([found["entities"][label][theirs]]) for ours, theirs in MATCHING.items()}
+        for label in labels
+    }
+    overall = {
+        ours: _matches(
+            [found["entities"][label][theirs] for label in labels] if ours == "type" else [found["overall"][theirs]]
+        )
+        for ours, theirs in MATCHING.items()
+    }
+    return {"nervaluate": version("nervaluate"), **overall, "labels": by_label}
+
+
+def _matches(results: Sequence[EvaluationResult]) -> dict[str, Any]:
+    kinds = ("correct", "incorrect", "partial", "missed", "spurious")
+    n = {kind: sum(getattr(result, kind) for result in results) for kind in kinds}
+    hits, both = n["correct"] + n["partial"] / 2, n["correct"] + n["incorrect"] + n["partial"]
+    predicted, gold = both + n["spurious"], both + n["missed"]
+    rates = {
+        "p": hits / predicted if predicted else 0.0,
+        "r": hits / gold if gold else 0.0,
+        "f1": 2 * hits / (predicted + gold) if hits else 0.0,
+    }
+    return {**{key: round(value, 6) for key, value in rates.items()}, **n}
 
 
 def total(counts: Iterable[Counts]) -> Counts:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import mean, stdev
 from typing import Any
 
-import srsly
-
 from medner.exceptions import InputError
-from medner.files import read_text
+from medner.results import Run, read_run
 from medner.scoring import CONFIDENCE, scores_table
+from medner.significance import p_text, signed
 
 
 def load_results(metrics: Path, experiments: Iterable[str]) -> dict[str, Any]:
     """``scores.json`` of every experiment that has been evaluated. Raises InputError if none has or one is damaged."""
-    paths = {name: metrics / name / "scores.json" for name in experiments}
-    try:
-        results = {name: srsly.json_loads(read_text(path)) for name, path in paths.items() if path.is_file()}
-    except ValueError as error:
-        raise InputError(f"holds a damaged scores.json ({error})", path=metrics, remedy="Evaluate again") from None
+    folders = [metrics / name for name in experiments]
+    results = {folder.name: read_run(folder).scores for folder in folders if (folder / "scores.json").is_file()}
     if not results:
         raise InputError("no evaluated experiment", path=metrics, remedy="Run an evaluate step first")
     return results
@@ -51,14 +48,7 @@ def summarise(results: Mapping[str, Mapping[str, Any]], suites: Iterable[str]) -
         "",
         table,
     ]
-    encoders = {name: _encoder(result["provenance"]["encoder"]) for name, result in results.items()}
-    for encoder in dict.fromkeys(encoders.values()):
-        lines.append(f"- Encoder: {encoder}" + _users(encoder, encoders))
-    notes = {name: about for result in results.values() for name, about in result["test"].items()}
-    for name, about in notes.items():
-        lines.append(f"- {name}: {'STAND-IN: ' if about['stand_in'] else ''}{about['note']}")
-    skipped = {suite: reason for result in results.values() for suite, reason in result.get("skipped", {}).items()}
-    lines += [f"- {suite}: SKIPPED, {reason}" for suite, reason in skipped.items()]
+    lines += origins(results)
     for name, result in results.items():
         p = result["provenance"]
         lines.append(
@@ -67,9 +57,65 @@ def summarise(results: Mapping[str, Mapping[str, Any]], suites: Iterable[str]) -
     return "\n".join(lines) + "\n"
 
 
+def origins(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What results were made with, as list items: every encoder with its state, every test source with its mark."""
+    encoders = {name: _encoder(result["provenance"]["encoder"]) for name, result in results.items()}
+    notes = {name: about for result in results.values() for name, about in result["test"].items()}
+    skipped = {suite: reason for result in results.values() for suite, reason in result.get("skipped", {}).items()}
+    return [
+        *(f"- Encoder: {encoder}" + _users(encoder, encoders) for encoder in dict.fromkeys(encoders.values())),
+        *(f"- {name}: {'STAND-IN: ' if about['stand_in'] else ''}{about['note']}" for name, about in notes.items()),
+        *(f"- {suite}: SKIPPED, {reason}" for suite, reason in skipped.items()),
+    ]
+
+
+def seeds_table(runs: Mapping[str, Sequence[Run]], suites: Iterable[str]) -> str:
+    """Markdown: mean ± standard deviation of F1 over an experiment's runs, a row per experiment, by suite.
+
+    The standard deviation is the sample's (n − 1), and left out for a single run.
+    """
+    suites = [s for s in suites if any(s in run.scores["suites"] for found in runs.values() for run in found)]
+    lines = ["| experiment | seeds | " + " | ".join(suites) + " |", "| --- | ---: |" + " --- |" * len(suites)]
+    for name, found in runs.items():
+        cells = [_spread([r.scores["suites"][s]["f1"] for r in found if s in r.scores["suites"]]) for s in suites]
+        lines.append(f"| {name} | {len(found)} | " + " | ".join(cells) + " |")
+    return "F1 over seeds, mean ± standard deviation:\n\n" + "\n".join(lines) + "\n"
+
+
+def _spread(values: Sequence[float]) -> str:
+    if not values:
+        return "–"
+    return f"**{mean(values):.3f}**" + (f" ± {stdev(values):.3f}" if len(values) > 1 else "")
+
+
+def significance_text(comparisons: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Markdown: what :func:`medner.significance.compare_experiments` found, by suite, and what it was made with."""
+    lines = [
+        "# Differences between experiments",
+        "",
+        f"Micro-F1 (exact span and label, annotated labels only) with the {CONFIDENCE:.0%} interval of the difference.",
+        "With several seeds, interval and p are those of a random sample of texts *and* of seeds (Obuchowski &",
+        "Rockette 1995; Hillis 2007). With one seed they are of texts alone (bootstrap, paired approximate",
+        "randomisation), and another training may differ. The last column is the p over texts alone in either case.",
+        "Holm: adjusted for all comparisons of the suite.",
+    ]
+    head = ["difference", "F1", "interval", "p", "p (Holm)", "seeds", "texts", "p over texts alone"]
+    for suite in dict.fromkeys(one["suite"] for one in comparisons):
+        lines += ["", f"## {suite}", "", "| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
+        for one in (one for one in comparisons if one["suite"] == suite):
+            low, high = map(signed, one["interval"])
+            ps = [p_text(p) for p in (one["p"], one["p_holm"], one["over_documents_only"]["p"])]
+            cells = [f"{one['after']} − {one['before']}", signed(one["difference"]), f"[{low}, {high}]", *ps[:2]]
+            cells += [str(len(one["seeds"])), f"{one['documents']:,}", ps[2]]
+            lines.append("| " + " | ".join(cells) + " |")
+        lines += ["", *(f"- {one['sentence']}" for one in comparisons if one["suite"] == suite)]
+    return "\n".join([*lines, "", *origins(results)]) + "\n"
+
+
 def _encoder(about: Mapping[str, Any]) -> str:
     state = ", UNTRAINED weights: these scores are a floor, no result" if about["untrained"] else ""
-    return f"{about['name']}, revision {about['revision']}, {about['parameters']:,} parameters{state}"
+    size = f", {about['parameters']:,} parameters" if about["parameters"] else ""
+    return f"{about['name']}, revision {about['revision']}{size}{state}"
 
 
 def _users(encoder: str, encoders: Mapping[str, str]) -> str:

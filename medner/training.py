@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import spacy
 import srsly
+from spacy.tokens import DocBin
 from spacy.util import load_config
 from thinc.api import Config
 
-from medner.encoder import Manifest
+from medner.encoder import Manifest, read_manifest
 from medner.exceptions import InputError
-from medner.files import read_text, write_text
+from medner.files import read_bytes, read_text, sha256, write_text
 
+# In the place of an encoder's manifest where a config trains without one.
+NO_ENCODER = Manifest(
+    "none, spaCy's CNN", f"spaCy {version('spacy')}", untrained=False, parameters=0, vocabulary=0, sha256=""
+)
 PROVENANCE = "medner"  # key in a pipeline's meta.json
+CURVE = "curve.json"  # dev scores and losses of a training, beside its pipelines and its metrics
+DEV_SCORES = {"p": "ents_p", "r": "ents_r", "f1": "ents_f"}
 WARM_UP = 0.1  # share of all steps
 EVALUATIONS = 10  # at least so many per training, and at least one per epoch
 
@@ -44,7 +51,7 @@ def load_training_config(path: Path) -> Config:
         raise InputError("no such experiment", path=path, remedy=f"Use one of: {known}")
     try:
         config = load_config(path)
-        config["paths"]["train"], config["paths"]["log"]
+        config["paths"]["train"], config["paths"]["dev"], config["paths"]["log"]
         config["training"]["batcher"]["size"], config["training"]["max_epochs"]
     except (KeyError, ValueError) as error:
         what = f"is no training config ({' '.join(str(error).split())})"
@@ -52,34 +59,61 @@ def load_training_config(path: Path) -> Config:
     return config
 
 
-def overrides(
-    config: Config, encoder: Manifest | None, documents: int, *, epochs: int | None, seed: int
-) -> dict[str, Any]:
+def overrides(config: Config, encoder: Manifest, documents: int, *, epochs: int | None, seed: int) -> dict[str, Any]:
     """All overrides of a training config: schedule, seed, and the learning rate that the encoder asks for.
 
-    encoder: None where the config trains without one. documents: size of the training corpus.
-    epochs: None takes the encoder's wish, else the config's number.
+    documents: size of the training corpus. epochs: None takes the encoder's wish, else the config's number.
     """
     training = config["training"]
-    wish = encoder.epochs if encoder else None
-    chosen = schedule(documents, training["batcher"]["size"], epochs or wish or training["max_epochs"])
-    if encoder and encoder.learning_rate:
+    chosen = schedule(documents, training["batcher"]["size"], epochs or encoder.epochs or training["max_epochs"])
+    if encoder.learning_rate:
         chosen["training.optimizer.learn_rate.initial_rate"] = encoder.learning_rate
     return {"system.seed": seed, **chosen}
 
 
-def without_encoder(pipeline: Path) -> Manifest:
-    """What stands in the encoder's place for a pipeline that was trained from nothing."""
-    nlp = spacy.load(pipeline)
-    sizes = (
-        node.get_param(name).size
-        for _, pipe in nlp.pipeline
-        for node in pipe.model.walk()  # type: ignore[attr-defined]
-        for name in node.param_names
-        if node.has_param(name)
-    )
-    name = f"no encoder, spaCy's {nlp.pipe_names[0]}"
-    return Manifest(name, f"spaCy {version('spacy')}", untrained=False, parameters=sum(sizes), vocabulary=0, sha256="")
+@dataclass(frozen=True)
+class Training:
+    """A training run that is ready to start."""
+
+    config: Path
+    log: str
+    overrides: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    encoder: Manifest
+
+
+def prepare(
+    root: Path, experiment: str, *, epochs: int | None, seed: int, extra: Mapping[str, Any] | None = None
+) -> Training:
+    """What a training run of ``configs/<experiment>.cfg`` will do, and the provenance that its pipelines will carry.
+
+    root: the project folder. extra: overrides of the config that come last (SPACY_CONFIG_OVERRIDES). Two runs with
+    equal provenance are the same run. Raises InputError for an unknown experiment and where encoder or corpus are
+    missing.
+    """
+    path = root / "configs" / f"{experiment}.cfg"
+    config = load_training_config(path)
+    about_corpus = srsly.json_loads(read_text(root / "corpus" / experiment / "manifest.json"))
+    if "missing" in about_corpus:
+        remedy = "Give a mirror that holds it (MEDNER_MIRROR), then run the fetch step with --force and the corpus step"
+        raise InputError(f"{experiment} cannot be trained: {about_corpus['missing']}", remedy=remedy)
+    encoder = read_manifest(root / config["paths"]["encoder"]) if "encoder" in config["paths"] else NO_ENCODER
+    extra = dict(extra or {})
+    data = {part: read_bytes(root / extra.get(f"paths.{part}", config["paths"][part])) for part in ("train", "dev")}
+    documents = len(DocBin().from_bytes(data["train"]))
+    chosen = overrides(config, encoder, documents, epochs=epochs, seed=seed) | extra
+    about = {
+        "experiment": experiment,
+        "encoder": asdict(encoder),
+        "sources": about_corpus["sources"],
+        "persons": about_corpus["persons"],
+        "seed": seed,
+        "epochs": chosen["training.max_epochs"],
+        "documents": documents,
+        "corpus": {part: sha256(content) for part, content in data.items()},
+        "overrides": {key: value for key, value in extra.items() if key != "paths.log"},
+    }
+    return Training(path, config["paths"]["log"], chosen, about, encoder)
 
 
 def stamp(pipeline: Path, provenance: Mapping[str, Any]) -> None:
@@ -95,3 +129,25 @@ def provenance(pipeline: Path) -> dict[str, Any]:
         return dict(srsly.json_loads(read_text(path))[PROVENANCE])
     except (KeyError, ValueError):
         raise InputError("says nothing of encoder and data", path=path, remedy="Train it with the train step") from None
+
+
+def curve(log: Path) -> dict[str, Any]:
+    """The evaluations of a training run on its dev data, from the file of spaCy's ``ConsoleLogger.v3``.
+
+    ``evaluations`` has epoch, step, dev P, R, F1 (0 to 1) and the losses since the last one, by component; ``best`` is
+    the evaluation whose weights are in model-best (of equal ones the last, as spaCy chooses), None if there is none.
+    Raises InputError if the file is damaged.
+    """
+    evaluations = []
+    for number, line in enumerate(read_text(log).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = srsly.json_loads(line)
+            scores = {name: row["scores"][key] / 100 for name, key in DEV_SCORES.items()}
+            evaluations.append({"epoch": row["epoch"], "step": row["step"], **scores, "losses": dict(row["losses"])})
+        except (ValueError, KeyError, TypeError) as error:
+            what = f"is no evaluation of spaCy's logger ({error})"
+            raise InputError(what, path=log, place=f"line {number}", remedy="Train again") from None
+    best = max(reversed(evaluations), key=lambda evaluation: evaluation["f1"], default=None)
+    return {"evaluations": evaluations, "best": best}

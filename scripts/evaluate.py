@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -9,14 +10,16 @@ import spacy
 import srsly
 import typer
 from rich.progress import track
-from spacy.cli.evaluate import evaluate
-from spacy.tokens import DocBin
+from spacy.cli._util import setup_gpu
+from spacy.training import Example
 from steps import ROOT, good, new_app, note, step
 
+from medner.evaluation import as_prediction, describe_tests, predict, read_examples, spacy_scores, training_mentions
 from medner.exceptions import InputError
-from medner.files import new_folder, read_bytes, read_text, write_bytes, write_text
-from medner.scoring import SuiteScore, count
-from medner.training import provenance
+from medner.files import new_folder, read_text, write_text
+from medner.predictions import SUFFIX, write_predictions
+from medner.scoring import score_suite, scores_table
+from medner.training import CURVE, provenance
 
 app = new_app()
 
@@ -30,9 +33,10 @@ def main(
     output: Annotated[str, typer.Option(help="Folder to write; empty: metrics/NAME.")] = "",
     corpus: Annotated[Path, typer.Option(help="Folder of the corpus step.")] = ROOT / "corpus",
 ) -> None:
-    """Write metrics/EXPERIMENT/SUITE.json (what `spacy evaluate` says) and scores.json (counts, intervals).
+    """Write metrics/EXPERIMENT/SUITE.json (what `spacy evaluate` writes), SUITE.predictions.jsonl and scores.json.
 
-    `spacy evaluate` holds a MEDICAL prediction on RONEC, which has no MEDICAL, against a model; scores.json does not.
+    The model reads every text once; all scores are computed from these predictions. `spacy evaluate` holds a MEDICAL
+    prediction on RONEC, which has no MEDICAL, against a model; scores.json does not.
     """
     pipeline = Path(model) if model else ROOT / "training" / experiment / "model-best"
     if not pipeline.is_dir():
@@ -40,40 +44,35 @@ def main(
             "no such pipeline", path=pipeline, remedy=f"Train it first: spacy project run train-{experiment}"
         )
     manifest = srsly.json_loads(read_text(corpus / "manifest.json"))
-    about = provenance(pipeline)
-    with new_folder(Path(output) if output else ROOT / "metrics" / experiment) as folder:
-        for suite in manifest["suites"]:
-            evaluate(
-                str(pipeline), corpus / suite / "test.spacy", output=folder / f"{suite}.json", use_gpu=gpu, silent=False
-            )
+    about, tests = provenance(pipeline), describe_tests(corpus, manifest)
+    setup_gpu(gpu, silent=True)
+    nlp = spacy.load(pipeline)
+    seen = training_mentions(nlp, ROOT / nlp.config["paths"]["train"], about)
+    examples: dict[str, list[Example]] = {}
+    seconds: dict[str, float] = {}
+    for source in tests:
+        asked = read_examples(nlp, corpus / source / "test.spacy")
+        start = time.perf_counter()
+        examples[source] = list(track(predict(nlp, asked), description=source, total=len(asked), transient=True))
+        seconds[source] = time.perf_counter() - start
 
-        nlp = spacy.load(pipeline)
-        scores = {suite: SuiteScore() for suite in manifest["suites"]}
-        for source in sorted({source for sources in manifest["suites"].values() for source in sources}):
-            gold = list(DocBin().from_bytes(read_bytes(corpus / source / "test.spacy")).get_docs(nlp.vocab))
-            annotated = manifest["sources"][source]["annotated"]
-            predictions = DocBin()
-            found = track(nlp.pipe(doc.text for doc in gold), description=source, total=len(gold), transient=True)
-            for g, p in zip(gold, found, strict=True):
-                predictions.add(p)
-                counts = count(g, p, annotated)
-                for suite, sources in manifest["suites"].items():
-                    if source in sources:
-                        scores[suite].add(counts)
-            write_bytes(folder / f"{source}.predictions.spacy", predictions.to_bytes())
-        result = {
-            "provenance": about,
-            "test": {
-                name: {key: source[key] for key in ("note", "stand_in")}
-                for name, source in manifest["sources"].items()
-                if "test" in source["splits"]
-            },
-            "skipped": manifest["skipped"],
-            "suites": {suite: score.as_dict(about["seed"]) for suite, score in scores.items()},
-        }
+    scores = {}
+    with new_folder(Path(output) if output else ROOT / "metrics" / experiment) as folder:
+        for suite, sources in manifest["suites"].items():
+            found = [example for source in sources for example in examples[source]]
+            spacys = spacy_scores(nlp, found, sum(seconds[source] for source in sources))
+            write_text(folder / f"{suite}.json", srsly.json_dumps(spacys, indent=2) + "\n")
+            predictions = [as_prediction(example) for example in found]
+            write_predictions(folder / f"{suite}{SUFFIX}", predictions)
+            annotated = {source: tests[source]["annotated"] for source in sources}
+            scores[suite] = score_suite(predictions, annotated, seen, about["seed"])
+        result = {"provenance": about, "test": tests, "skipped": manifest["skipped"], "suites": scores}
         write_text(folder / "scores.json", srsly.json_dumps(result, indent=2) + "\n")
+        if (trained := pipeline.parent / CURVE).is_file():
+            write_text(folder / CURVE, read_text(trained))
     for suite, reason in manifest["skipped"].items():
         note(f"Suite {suite} is skipped: {reason}.")
+    typer.echo(scores_table({experiment: scores}, scores))
     good(f"Evaluated {experiment} on {', '.join(scores)}")
 
 

@@ -50,3 +50,12 @@ def good(text: str) -> None:
 def folder_or_none(path: str) -> Path | None:
     """A folder option that may be empty, as project variables are when they are not set."""
     return Path(path) if path else None
+
+
+def epochs_or_none(epochs: str) -> int | None:
+    """The option --epochs: a whole number from 1, None for auto. Raises InputError for anything else."""
+    if epochs == "auto":
+        return None
+    if not (epochs.isdecimal() and int(epochs)):
+        raise InputError(f"--epochs is {epochs!r}", remedy="Give a whole number from 1, or auto")
+    return int(epochs)

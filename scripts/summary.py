@@ -7,11 +7,12 @@ from typing import Annotated
 
 import srsly
 import typer
-from steps import ROOT, good, new_app, step
+from steps import ROOT, good, new_app, note, step
 
 from medner.files import read_text, write_text
 from medner.plan import load_plan
-from medner.summary import insert, load_results, summarise
+from medner.results import load_runs
+from medner.summary import insert, load_results, seeds_table, summarise
 
 app = new_app()
 
@@ -27,6 +28,11 @@ def main(
     plan = load_plan(ROOT / "configs" / "experiments.yml")
     results = load_results(metrics, plan.experiments)
     text = summarise(results, plan.suites)
+    runs, stale = load_runs(metrics, plan.experiments)
+    if any(len(found) > 1 for found in runs.values()):
+        text += "\n" + seeds_table(runs, plan.suites)
+    for folder in stale:
+        note(f"{folder} is left out: it has other data, encoder or epochs than its experiment's main run")
     if insert_into:
         document = Path(insert_into)
         write_text(document, insert(read_text(document), f"results of {metrics.as_posix()}", text, document))

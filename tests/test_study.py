@@ -18,6 +18,8 @@ import yaml
 from conftest import ROOT, write_embedded
 from spacy.tokens import DocBin
 
+from medner.predictions import read_predictions
+
 OFFLINE = "http://127.0.0.1:9"
 RO = "Pacienta Maria Dobre, internată la Spitalul Județean Arad din Arad, are HTA și diabet zaharat tip 2."
 FR = "M. Lefèvre, suivi à l’Hôpital Saint-Louis de Lyon, souffre d’insuffisance cardiaque et d'asthme."
@@ -101,25 +103,42 @@ def test_training_on_medical_text_finds_medical_mentions(study: tuple[Path, str]
     assert f1["exp3"] > 0.0
 
 
-def test_metrics_are_what_spacy_evaluate_says(study: tuple[Path, str]) -> None:
+@pytest.mark.parametrize("suite", ["med-ro", "combined"])
+def test_metrics_are_what_spacy_evaluate_says(study: tuple[Path, str], suite: str) -> None:
+    """Also where they are put together from several sources' predictions."""
     project = study[0]
-    command = ("spacy", "evaluate", "training/exp3/model-best", "corpus/med-ro/test.spacy", "--output", "again.json")
-    run(project, *command)
-    ours, theirs = (srsly.read_json(project / path) for path in ("metrics/exp3/med-ro.json", "again.json"))
-    for scores in (ours, theirs):
-        scores.pop("speed")
-    assert ours == theirs
-    counted = srsly.read_json(project / "metrics" / "exp3" / "scores.json")["suites"]["med-ro"]
-    assert [counted[k] for k in ("p", "r", "f1")] == pytest.approx(
-        [ours[k] for k in ("ents_p", "ents_r", "ents_f")], abs=1e-6
+    run(
+        project, "spacy", "evaluate", "training/exp3/model-best", f"corpus/{suite}/test.spacy", "--output", "again.json"
     )
-    assert set(ours["ents_per_type"]) >= {label for label, s in counted["labels"].items() if s["support"]}
+    ours, theirs = (srsly.read_json(project / path) for path in (f"metrics/exp3/{suite}.json", "again.json"))
+    for scores in (ours, theirs):
+        assert scores.pop("speed") > 0
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("suite", ["med-ro", "med-fr"])
+def test_scores_with_counts_agree_with_spacy(study: tuple[Path, str], suite: str) -> None:
+    """Where a suite annotates all labels."""
+    metrics = study[0] / "metrics" / "exp3"
+    theirs = srsly.read_json(metrics / f"{suite}.json")
+    ours = srsly.read_json(metrics / "scores.json")["suites"][suite]
+    keys = ("p", "r", "f1")
+    expected = [theirs[f"ents_{key}"] for key in "prf"]
+    assert [ours[key] for key in keys] == pytest.approx(expected, abs=1e-6)
+    assert [ours["matching"]["strict"][key] for key in keys] == pytest.approx(expected, abs=1e-6)
+    assert theirs["ents_per_type"]
+    for label, scores in theirs["ents_per_type"].items():
+        assert [ours["labels"][label][key] for key in keys] == pytest.approx([scores[k] for k in "prf"], abs=1e-6)
 
 
 def test_every_suite_has_its_metrics(study: tuple[Path, str]) -> None:
     for name in ("exp1", "exp2", "exp3"):
         found = {path.name for path in (study[0] / "metrics" / name).iterdir()}
-        assert found >= {f"{suite}.json" for suite in ("ronec", "med-ro", "med-fr", "combined", "scores")}
+        suites = ("ronec", "med-ro", "med-fr", "combined")
+        assert found == {
+            *(f"{suite}.json" for suite in suites), *(f"{suite}.predictions.jsonl" for suite in suites),
+            "scores.json", "curve.json",
+        }  # fmt: skip
 
 
 def test_evaluations_are_logged(study: tuple[Path, str]) -> None:
@@ -127,6 +146,10 @@ def test_evaluations_are_logged(study: tuple[Path, str]) -> None:
     assert len(rows) >= 10
     assert {"epoch", "step", "losses", "scores", "score"} <= set(rows[0])
     assert rows[-1]["losses"]["ner"] < rows[1]["losses"]["ner"]
+    curve = srsly.read_json(study[0] / "metrics" / "exp1" / "curve.json")
+    assert [evaluation["step"] for evaluation in curve["evaluations"]] == [row["step"] for row in rows]
+    best = srsly.read_json(study[0] / "training" / "exp1" / "model-best" / "meta.json")["performance"]
+    assert curve["best"]["f1"] == pytest.approx(best["ents_f"], abs=1e-6)
 
 
 def test_a_second_run_does_nothing(study: tuple[Path, str]) -> None:
@@ -202,13 +225,64 @@ def test_the_end_of_a_long_text_is_read(study: tuple[Path, str]) -> None:
 
 
 def test_predictions_are_kept(study: tuple[Path, str]) -> None:
-    nlp = spacy.blank("xx")
-    for source in ("ronec", "med-ro", "med-fr"):
-        gold = list(DocBin().from_disk(study[0] / "corpus" / source / "test.spacy").get_docs(nlp.vocab))
-        predicted = (
-            DocBin().from_disk(study[0] / "metrics" / "exp3" / f"{source}.predictions.spacy").get_docs(nlp.vocab)
-        )
-        assert [doc.text for doc in predicted] == [doc.text for doc in gold]
+    """In the suite's order, as the pipeline finds them in raw text."""
+    project = study[0]
+    nlp = spacy.load(project / "training" / "exp3" / "model-best")
+    saved = read_predictions(project / "metrics" / "exp3" / "combined.predictions.jsonl")
+    gold = list(DocBin().from_disk(project / "corpus" / "combined" / "test.spacy").get_docs(nlp.vocab))
+    assert [(one.source, one.id, one.text) for one in saved] == [
+        (doc.user_data["source"], doc.user_data["id"], doc.text) for doc in gold
+    ]
+    assert [[(e.start_char, e.end_char, e.label_) for e in doc.ents] for doc in gold] == [[*one.gold] for one in saved]
+    for one, doc in zip(saved, nlp.pipe(one.text for one in saved), strict=True):
+        assert [*one.predicted] == [(e.start_char, e.end_char, e.label_) for e in doc.ents]
+        assert [one.text[start:end] for start, end in one.tokens] == [token.text for token in doc]
+
+
+def test_differences_are_told(study: tuple[Path, str]) -> None:
+    project, output = study
+    comparisons = srsly.read_json(project / "metrics" / "significance.json")["comparisons"]
+    assert [(one["before"], one["after"]) for one in comparisons if one["suite"] == "combined"] == [
+        ("exp1", "exp2"), ("exp1", "exp3"), ("exp2", "exp3")
+    ]  # fmt: skip
+    text = (project / "metrics" / "significance.md").read_text()
+    assert "UNTRAINED weights" in text
+    results = srsly.read_json(project / "metrics" / "summary.json")
+    for one in comparisons:
+        before, after = (results[one[key]]["suites"][one["suite"]]["f1"] for key in ("before", "after"))
+        assert one["difference"] == pytest.approx(after - before, abs=2e-6)
+        assert f"- {one['sentence']}\n" in text
+        assert f"{one['suite']}: {one['sentence']}" in output
+
+
+def test_further_seeds(study: tuple[Path, str], tmp_path: Path) -> None:
+    """Made with the steps themselves, not made twice, continued where they stopped, and shown with their spread."""
+    project = tmp_path / "study"
+    shutil.copytree(study[0], project)
+
+    def script(*command: str) -> str:
+        result = subprocess.run([sys.executable, *command], cwd=project, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    seeds = ("scripts/seeds.py", "exp1", "--seeds", "0,1")
+    output = script(*seeds, "--keep-models")
+    assert "exp1, seed 0 (1 of 2): evaluated before" in output
+    assert "Trained exp1" in output
+    folder, model = project / "metrics" / "seeds" / "1" / "exp1", project / "training" / "seeds" / "1" / "exp1"
+    assert srsly.read_json(folder / "scores.json")["provenance"]["seed"] == 1
+    assert (folder / "curve.json").read_text() != (project / "metrics" / "exp1" / "curve.json").read_text()
+    assert (model / "model-best").is_dir()
+    assert not (project / "metrics" / "seeds" / "0").exists()
+
+    shutil.rmtree(folder)  # as if the evaluation had been killed
+    output = script(*seeds)
+    assert "Trained exp1" not in output
+    assert "Evaluated exp1" in output
+    assert not model.exists()
+    assert "Evaluated" not in script(*seeds)
+
+    assert re.search(r"^\| exp1 \| 2 \| \*\*0\.\d{3}\*\* ± 0\.\d{3} \|", script("scripts/summary.py"), re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -226,6 +300,16 @@ def test_predictions_are_kept(study: tuple[Path, str]) -> None:
         ),
         (["evaluate.py", "exp9"], "no such pipeline. Train it first: spacy project run train-exp9."),
         (["summary.py", "--metrics", "nonesuch"], "nonesuch: no evaluated experiment. Run an evaluate step first."),
+        (
+            ["seeds.py", "exp1", "--seeds", "1,two"],
+            "--seeds is '1,two'. Give whole numbers separated by commas, as in 0,1,2.",
+        ),
+        (["seeds.py", "exp1", "--epochs", "0"], "--epochs is '0'. Give a whole number from 1, or auto."),
+        (["seeds.py", "exp9"], "no such experiment. Use one of: exp1, exp2, exp3."),
+        (
+            ["significance.py", "--metrics", "nonesuch"],
+            "nonesuch: holds no two experiments to compare. Evaluate two experiments first.",
+        ),
         (["corpus.py", "--persons", "some"], "persons is 'some'. Use one of named, all."),
         (["corpus.py", "--root", "nonesuch"], "no such file. Check the path, or run the step that makes it."),
     ],
@@ -246,7 +330,20 @@ def test_bad_arguments_give_one_line_and_exit_code_1(
 
 
 @pytest.mark.parametrize(
-    "step", ["fetch", "encoder", "pretrain", "corpus", "quality", "leakage", "train", "evaluate", "summary"]
+    "step",
+    [
+        "fetch",
+        "encoder",
+        "pretrain",
+        "corpus",
+        "quality",
+        "leakage",
+        "train",
+        "evaluate",
+        "seeds",
+        "significance",
+        "summary",
+    ],
 )
 def test_help_has_an_example(step: str) -> None:
     result = subprocess.run(

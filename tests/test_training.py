@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from medner.encoder import Manifest
 from medner.exceptions import InputError
-from medner.training import load_training_config, overrides, provenance, schedule, stamp
+from medner.training import curve, load_training_config, overrides, provenance, schedule, stamp
 
 CONFIG = load_training_config(ROOT / "configs" / "exp1.cfg")
 RATE = "training.optimizer.learn_rate.initial_rate"
@@ -51,3 +51,25 @@ def test_provenance_travels_with_the_pipeline(tmp_path: Path) -> None:
     stamp(tmp_path, {"seed": 3})
     assert provenance(tmp_path) == {"seed": 3}
     assert srsly.read_json(tmp_path / "meta.json")["lang"] == "xx"
+
+
+ROW = '{"epoch": %d, "step": %d, "losses": {"ner": 2.5}, "scores": {"ents_f": %s, "ents_p": 50.0, "ents_r": 20.0}, "score": 0}\n'
+
+
+def test_the_curve_and_its_best_evaluation(tmp_path: Path) -> None:
+    """Of equal ones the last is best: spaCy saves model-best again where a score is reached again."""
+    log = tmp_path / "log.jsonl"
+    log.write_text(ROW % (0, 0, "0.0") + ROW % (1, 20, "40.0") + ROW % (2, 40, "40.0") + ROW % (3, 60, "30.0"))
+    found = curve(log)
+    assert found["best"] == {"epoch": 2, "step": 40, "p": 0.5, "r": 0.2, "f1": 0.4, "losses": {"ner": 2.5}}
+    assert [evaluation["f1"] for evaluation in found["evaluations"]] == [0.0, 0.4, 0.4, 0.3]
+    log.write_text("")
+    assert curve(log) == {"evaluations": [], "best": None}
+
+
+@pytest.mark.parametrize("line", ["{", '{"epoch": 1}', "[]", ROW % (0, 0, "null")])
+def test_damaged_logs(tmp_path: Path, line: str) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text(ROW % (0, 0, "0.0") + line)
+    with pytest.raises(InputError, match=r"line 2: is no evaluation of spaCy's logger .* Train again\."):
+        curve(log)

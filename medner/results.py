@@ -1,0 +1,68 @@
+"""The evaluated runs that lie under ``metrics/``: one per experiment, and further ones with other seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import srsly
+
+from medner.exceptions import InputError
+from medner.files import read_text
+
+SEEDS = "seeds"  # metrics/seeds/<seed>/<experiment> has what metrics/<experiment> has
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of one experiment, evaluated."""
+
+    folder: Path
+    scores: Mapping[str, Any]
+
+    @property
+    def seed(self) -> int:
+        """The seed of the training."""
+        return int(self.scores["provenance"]["seed"])
+
+    def comparable(self, other: Run) -> bool:
+        """Whether the two differ in their seed alone: same training data, encoder, epochs and test data."""
+        ours, theirs = ({**run.scores["provenance"], "seed": None} for run in (self, other))
+        return ours == theirs and self.scores["test"] == other.scores["test"]
+
+
+def read_run(folder: Path) -> Run:
+    """The run in a folder that the evaluate step wrote. Raises InputError if its scores.json is damaged."""
+    path = folder / "scores.json"
+    try:
+        scores = srsly.json_loads(read_text(path))
+        scores["provenance"]["seed"], scores["test"], scores["suites"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"is no scores.json ({error})", path=path, remedy="Evaluate again") from None
+    return Run(folder, scores)
+
+
+def load_runs(metrics: Path, experiments: Iterable[str]) -> tuple[dict[str, list[Run]], list[Path]]:
+    """The runs of every evaluated experiment by seed, and the folders of runs that were left out.
+
+    Left out is what was made with another encoder, number of epochs or data than the experiment's main run
+    (``metrics/<experiment>``; where there is none, its first seed): it would not differ by its seed alone.
+    Raises InputError if a scores.json is damaged.
+    """
+    runs: dict[str, list[Run]] = {}
+    stale: list[Path] = []
+    for name in experiments:
+        further = (metrics / SEEDS).glob(f"*/{name}")
+        folders = [metrics / name, *sorted(further, key=lambda folder: (len(folder.parent.name), folder))]
+        found = [read_run(folder) for folder in folders if (folder / "scores.json").is_file()]
+        kept: dict[int, Run] = {}
+        for run in found:
+            if not run.comparable(found[0]):
+                stale.append(run.folder)
+            else:
+                kept.setdefault(run.seed, run)
+        if kept:
+            runs[name] = [kept[seed] for seed in sorted(kept)]
+    return runs, stale

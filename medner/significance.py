@@ -1,0 +1,298 @@
+"""Is one experiment better than another, or was it luck: of the test sentences, or of the seed?
+
+Everything is computed from counts per document: ``before`` and ``after`` are arrays of shape (runs, documents, 3) with
+true positives, false positives and false negatives; run ``i`` of both has the same seed, document ``j`` is the same
+text. The score is micro-F1 of a run, averaged over runs ("report distributions", Reimers & Gurevych 2017).
+
+- Luck of the test sentences: paired approximate randomisation over documents (Noreen 1989; Yeh 2000; recommended for F1
+  by Dror et al. 2018) and a paired bootstrap interval. A document is swapped, or drawn, with all its runs, since the
+  runs of one document are not independent observations. Says nothing of another training.
+- Luck of sentences *and* seeds: the runs' differences vary with both. This is the analysis of a multi-reader multi-case
+  study with runs as readers and documents as cases: the error of Obuchowski & Rockette (1995) with the degrees of
+  freedom of Hillis (2007). Needs two runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from medner.exceptions import InputError
+from medner.predictions import SUFFIX, Prediction, read_predictions
+from medner.results import Run
+from medner.scoring import CONFIDENCE, RESAMPLES, count, total
+
+PERMUTATIONS = 10_000
+REFERENCE = "gold"  # the experiment with real annotation, against which all others are held
+_BATCH = 500  # permutations or resamples at once; memory only
+
+Counts3 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``after`` minus ``before`` in F1.
+
+    ``interval`` and ``p`` take account of what ``luck_of`` names: documents and seeds, or with one run documents alone.
+    """
+
+    difference: float
+    interval: tuple[float, float]
+    p: float
+    luck_of: str
+    documents_interval: tuple[float, float]
+    documents_p: float
+    runs: int
+    documents: int
+    f1_before: tuple[float, ...]
+    f1_after: tuple[float, ...]
+
+
+def _parts(counts: Counts3) -> Counts3:
+    """Numerator and denominator of F1: 2 TP and 2 TP + FP + FN, in the last axis."""
+    tp, fp, fn = np.moveaxis(counts, -1, 0)
+    return np.stack([2 * tp, 2 * tp + fp + fn], axis=-1)
+
+
+def _ratio(parts: Counts3) -> Counts3:
+    """F1 of summed parts; 0 where there is nothing to find and nothing was found."""
+    return np.asarray(parts[..., 0] / np.maximum(parts[..., 1], 1))
+
+
+def f1_by_run(counts: Counts3) -> Counts3:
+    """Micro-F1 of every run; counts: (runs, documents, 3)."""
+    return _ratio(_parts(counts).sum(axis=1))
+
+
+def _difference(before: Counts3, after: Counts3) -> Counts3:
+    """Difference of mean F1; the summed parts have shape (…, runs, 2)."""
+    return np.asarray((_ratio(after) - _ratio(before)).mean(axis=-1))
+
+
+def randomisation_p(before: Counts3, after: Counts3, *, permutations: int = PERMUTATIONS, seed: int = 0) -> float:
+    """Two-sided p of paired approximate randomisation over documents.
+
+    Under the null hypothesis the two experiments' answers to a document may be exchanged. p is the share of random
+    exchanges with at least the observed difference, the observed one included (Noreen 1989), so never 0.
+    """
+    left, right = _parts(before), _parts(after)
+    total_left, total_right = left.sum(axis=1), right.sum(axis=1)
+    observed = abs(float(_difference(total_left, total_right)))
+    differs = (left != right).any(axis=(0, 2))  # exchanging equal answers changes nothing
+    change = (right - left)[:, differs].swapaxes(0, 1)  # documents × runs × 2
+    flat = change.reshape(len(change), 2 * len(left))
+    rng = np.random.default_rng(seed)
+    reached = 0
+    for start in range(0, permutations, _BATCH):
+        swapped = rng.random((min(_BATCH, permutations - start), len(flat))) < 0.5
+        moved = (swapped.astype(np.float64) @ flat).reshape(len(swapped), *change.shape[1:])
+        reached += int((abs(_difference(total_left + moved, total_right - moved)) >= observed - 1e-12).sum())
+    return (reached + 1) / (permutations + 1)
+
+
+def bootstrap_interval(
+    before: Counts3, after: Counts3, *, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Paired percentile bootstrap interval of the difference over documents (Efron & Tibshirani 1993)."""
+    documents = before.shape[1]
+    both = np.stack([_parts(before), _parts(after)])  # 2 × runs × documents × 2
+    flat = np.moveaxis(both, 2, 0).reshape(documents, -1)
+
+    def difference(drawn: NDArray[np.int64], axis: int = -1) -> Counts3:
+        # How often each document was drawn, so that the sums of all resamples are one matrix product.
+        rows = drawn.reshape(-1, documents)
+        numbered = rows + documents * np.arange(len(rows))[:, None]
+        weights = np.bincount(numbered.ravel(), minlength=rows.size).reshape(rows.shape)
+        sums = (weights @ flat).reshape(*drawn.shape[:-1], *both.shape[:2], 2)
+        return _difference(sums[..., 0, :, :], sums[..., 1, :, :])
+
+    result = stats.bootstrap(
+        (np.arange(documents),), difference, vectorized=True, n_resamples=resamples, confidence_level=CONFIDENCE,
+        method="percentile", batch=_BATCH, rng=np.random.default_rng(seed),
+    )  # fmt: skip
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def runs_and_documents(before: Counts3, after: Counts3) -> tuple[tuple[float, float], float]:
+    """Interval and two-sided p of the difference when both runs and documents are random samples.
+
+    With the runs' differences d_i: Var(mean d) = S²/n + Cov(d_i, d_j), where S² is their sample variance, which holds
+    what is particular to a run, and the covariance is what they share because they answer the same documents. It is
+    taken from the documents' influence on each run's F1 (delta method). t with Hillis's degrees of freedom.
+    Raises ValueError below two runs or two documents.
+    """
+    runs, documents = before.shape[:2]
+    if runs < 2 or documents < 2:
+        raise ValueError(f"{runs} runs and {documents} documents")
+    differences = f1_by_run(after) - f1_by_run(before)
+    mean = float(differences.mean())
+    influence = _influence(after) - _influence(before)
+    covariance = influence @ influence.T * documents / (documents - 1)
+    shared = max(0.0, float(covariance[~np.eye(runs, dtype=bool)].mean()))
+    own = float(differences.var(ddof=1)) / runs
+    error = float(np.sqrt(own + shared))
+    if error == 0:  # equal runs, or a difference that no document and no run varies
+        return (mean, mean), float(mean == 0)
+    freedom = (own + shared) ** 2 / (own**2 / (runs - 1)) if own else np.inf
+    t = stats.t(freedom)
+    reach = float(t.ppf((1 + CONFIDENCE) / 2)) * error
+    return (mean - reach, mean + reach), float(2 * t.sf(abs(mean) / error))
+
+
+def _influence(counts: Counts3) -> Counts3:
+    """How much each document moves each run's F1, to first order: (2 TP − F1 · (2 TP + FP + FN)) / total."""
+    parts = _parts(counts)
+    total = parts.sum(axis=1)
+    return np.asarray((parts[..., 0] - _ratio(total)[:, None] * parts[..., 1]) / np.maximum(total[:, 1:], 1))
+
+
+def compare(before: Counts3, after: Counts3, *, seed: int = 0) -> Comparison:
+    """Compare two experiments; with one run each only the documents' share of luck can be told.
+
+    Raises ValueError if the arrays' shapes differ or there are fewer than two documents.
+    """
+    if before.shape != after.shape or before.ndim != 3 or before.shape[1] < 2:
+        raise ValueError(f"shapes {before.shape} and {after.shape}")
+    runs, documents = before.shape[:2]
+    f1_before, f1_after = f1_by_run(before), f1_by_run(after)
+    over_documents = bootstrap_interval(before, after, seed=seed), randomisation_p(before, after, seed=seed)
+    interval, p = runs_and_documents(before, after) if runs > 1 else over_documents
+    return Comparison(
+        difference=float((f1_after - f1_before).mean()),
+        interval=interval,
+        p=p,
+        luck_of="documents and seeds" if runs > 1 else "documents",
+        documents_interval=over_documents[0],
+        documents_p=over_documents[1],
+        runs=runs,
+        documents=documents,
+        f1_before=tuple(map(float, f1_before)),
+        f1_after=tuple(map(float, f1_after)),
+    )
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """p-values adjusted for making all these tests at once (Holm 1979), in the order given."""
+    adjusted = [0.0] * len(ps)
+    highest = 0.0
+    for rank, index in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        highest = max(highest, min(1.0, (len(ps) - rank) * ps[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def pairs(experiments: Mapping[str, Collection[str]]) -> list[tuple[str, str]]:
+    """Which experiments to compare, as (before, after), in the plan's order.
+
+    experiments: the training sources of each. Compared are those where one trains on all that the other does and more
+    (what do the added sources bring?), and all with the reference, ``gold``.
+    """
+    nested = [
+        (before, after)
+        for after, more in experiments.items()
+        for before, less in experiments.items()
+        if set(less) < set(more)
+    ]
+    if REFERENCE not in experiments:
+        return nested
+    return nested + [
+        (REFERENCE, name)
+        for name in experiments
+        if name != REFERENCE and not {(REFERENCE, name), (name, REFERENCE)} & set(nested)
+    ]
+
+
+def compare_experiments(
+    runs: Mapping[str, Sequence[Run]], wanted: Sequence[tuple[str, str]], suite: str, *, seed: int = 0
+) -> Iterator[dict[str, Any]]:
+    """All comparisons of one suite, for JSON, each after it is made; experiments without runs are passed over.
+
+    Runs are paired by seed; seeds that only one of two experiments has are left out of that comparison. p is adjusted
+    for all comparisons of the suite at once (Holm), as ``p_holm``. Raises InputError from the predictions files, and
+    where two experiments differ in encoder, epochs or test data, since then their difference is not one of training
+    data.
+    """
+    tables: dict[str, dict[int, Counts3]] = {}
+    texts: list[tuple[Any, ...]] | None = None
+    for name in dict.fromkeys(name for pair in wanted for name in pair if name in runs):
+        for run in runs[name]:
+            if suite not in run.scores["suites"]:
+                continue
+            predictions = read_predictions(run.folder / f"{suite}{SUFFIX}")
+            found = [(one.source, one.id, one.text, one.gold) for one in predictions]
+            if texts is not None and found != texts:
+                what = f"was not measured on the same texts of {suite} as the runs before it"
+                raise InputError(what, path=run.folder, remedy="Evaluate all experiments on the same corpus")
+            texts = found
+            annotated = {source: about["annotated"] for source, about in run.scores["test"].items()}
+            tables.setdefault(name, {})[run.seed] = counts_by_document(predictions, annotated)
+    made = []
+    for before, after in wanted:
+        seeds = sorted(tables.get(before, {}).keys() & tables.get(after, {}).keys())
+        if not seeds or len(texts or ()) < 2:
+            continue
+        _check_alike(runs[before][0], runs[after][0])
+        left, right = (np.stack([tables[name][number] for number in seeds]) for name in (before, after))
+        made.append((before, after, seeds, compare(left, right, seed=seed)))
+    for (before, after, seeds, result), p_holm in zip(made, holm([result.p for *_, result in made]), strict=True):
+        yield _as_dict(suite, before, after, seeds, result, p_holm)
+
+
+def counts_by_document(predictions: Sequence[Prediction], annotated: Mapping[str, Collection[str]]) -> Counts3:
+    """True positives, false positives and false negatives of every text: (documents, 3).
+
+    annotated: the labels that each source annotates; no other counts.
+    """
+    return np.array([total(count(one, annotated[one.source]).values()) for one in predictions], dtype=np.float64)
+
+
+def _check_alike(one: Run, other: Run) -> None:
+    for key in ("encoder", "epochs", "persons"):
+        if one.scores["provenance"][key] != other.scores["provenance"][key]:
+            what = f"differs from {one.folder} in its {key}, so that the two cannot be compared"
+            raise InputError(what, path=other.folder, remedy="Train and evaluate both again")
+
+
+def _as_dict(
+    suite: str, before: str, after: str, seeds: Sequence[int], result: Comparison, p_holm: float
+) -> dict[str, Any]:
+    low, high = result.interval
+    p = f"p {'= ' * (result.p >= 0.001)}{p_text(result.p)} (Holm: {p_text(p_holm)})"
+    sentence = (
+        f"{after} − {before} = {signed(result.difference)} [{signed(low)}, {signed(high)}], {p}, "
+        f"{len(seeds)} seed{'s' * (len(seeds) > 1)}, {result.documents:,} texts"
+    )
+    f1 = {before: result.f1_before, after: result.f1_after}
+    return {
+        "suite": suite,
+        "before": before,
+        "after": after,
+        "difference": round(result.difference, 6),
+        "interval": [round(bound, 6) for bound in result.interval],
+        "p": round(result.p, 6),
+        "p_holm": round(p_holm, 6),
+        "luck_of": result.luck_of,
+        "over_documents_only": {
+            "interval": [round(bound, 6) for bound in result.documents_interval],
+            "p": round(result.documents_p, 6),
+        },
+        "seeds": list(seeds),
+        "documents": result.documents,
+        "f1": {name: [round(value, 6) for value in values] for name, values in f1.items()},
+        "sentence": sentence,
+    }
+
+
+def signed(value: float) -> str:
+    """A difference of F1, with sign and three decimals."""
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def p_text(p: float) -> str:
+    """A p-value for a table: ``0.012``, or ``< 0.001``."""
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"

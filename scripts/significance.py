@@ -1,0 +1,63 @@
+"""Say which differences between experiments are more than luck."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import srsly
+import typer
+from rich.progress import track
+from steps import ROOT, good, new_app, note, step
+
+from medner.exceptions import InputError
+from medner.files import write_text
+from medner.plan import load_plan
+from medner.results import load_runs
+from medner.scoring import CONFIDENCE, RESAMPLES
+from medner.significance import PERMUTATIONS, compare_experiments, pairs
+from medner.summary import significance_text
+
+app = new_app()
+
+
+@app.command(epilog="Example: python scripts/significance.py --metrics metrics --seed 0")
+@step
+def main(
+    metrics: Annotated[Path, typer.Option(help="Folder that holds the experiments' metrics.")] = ROOT / "metrics",
+    seed: Annotated[int, typer.Option(help="Seed of permutations and resamples.")] = 0,
+) -> None:
+    """Write metrics/significance.json and significance.md from the saved predictions of metrics/ and metrics/seeds/.
+
+    Compared are experiments of which one trains on all that the other does and more, and all with `gold`.
+    """
+    plan = load_plan(ROOT / "configs" / "experiments.yml")
+    runs, stale = load_runs(metrics, plan.experiments)
+    for folder in stale:
+        note(f"{folder} is left out: it has other data, encoder or epochs than its experiment's main run")
+    wanted = pairs(plan.experiments)
+    comparisons = [
+        comparison
+        for suite in track(plan.suites, description="Comparing", transient=True)
+        for comparison in compare_experiments(runs, wanted, suite, seed=seed)
+    ]
+    if not comparisons:
+        raise InputError("holds no two experiments to compare", path=metrics, remedy="Evaluate two experiments first")
+    result = {
+        "confidence": CONFIDENCE,
+        "permutations": PERMUTATIONS,
+        "resamples": RESAMPLES,
+        "seed": seed,
+        "provenance": {name: found[0].scores["provenance"] for name, found in runs.items()},
+        "comparisons": comparisons,
+    }
+    write_text(metrics / "significance.json", srsly.json_dumps(result, indent=2) + "\n")
+    text = significance_text(comparisons, {name: found[0].scores for name, found in runs.items()})
+    write_text(metrics / "significance.md", text)
+    for comparison in comparisons:
+        typer.echo(f"{comparison['suite']}: {comparison['sentence']}")
+    good(f"Wrote {metrics / 'significance.md'}")
+
+
+if __name__ == "__main__":
+    app()
