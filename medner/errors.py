@@ -6,6 +6,7 @@ positives and false negatives here add up to those of ``scores.json``.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -63,7 +64,7 @@ class Error:
     def mention(self) -> Entity:
         """The gold mention, or the spurious one."""
         mention = self.gold or self.predicted
-        assert mention is not None  # noqa: S101 - an error has at least one side
+        assert mention is not None
         return mention
 
 
@@ -84,7 +85,7 @@ class Knowledge:
 
     def guideline(self, prediction: Prediction, error: Error) -> Guideline | None:
         """Whether a MEDICAL mention of the error is a generic noun or an abbreviation: corpora differ on both."""
-        forms = [prediction.text[m.start : m.end] for m in (error.gold, error.predicted) if m and m.label == "MEDICAL"]
+        forms = [prediction.surface(m) for m in (error.gold, error.predicted) if m and m.label == "MEDICAL"]
         if any(form_key(form) in self.generic.get(prediction.lang, ()) for form in forms):
             return Guideline.GENERIC
         if any(_ABBREVIATION.fullmatch(form) for form in forms):
@@ -171,10 +172,10 @@ def gold_tokens(tokens: Iterable[tuple[int, int]], gold: Iterable[Entity]) -> li
     (:func:`medner.tokenization.reference_doc` splits the same way.) On them, no gold mention is lost.
     """
     cuts = sorted({cut for entity in gold for cut in (entity.start, entity.end)})
-    units = []
+    units: list[tuple[int, int]] = []
     for start, end in tokens:
         edges = [start, *(cut for cut in cuts if start < cut < end), end]
-        units += list(zip(edges, edges[1:], strict=False))
+        units += itertools.pairwise(edges)
     return units
 
 
@@ -198,11 +199,11 @@ class SuiteErrors:
         self, prediction: Prediction, errors: Sequence[Error], predicted: Sequence[Entity], known: Knowledge
     ) -> None:
         """Take in one text with its errors; ``predicted`` are the predicted mentions that count."""
-        gold, text = prediction.gold, prediction.text
+        gold = prediction.gold
         found = set(gold) & set(predicted)
         self.counts.update(texts=1, gold=len(gold), tp=len(found))
         for mention in gold:
-            seen = "seen" if known.is_seen(mention.label, text[mention.start : mention.end]) else "unseen"
+            seen = "seen" if known.is_seen(mention.label, prediction.surface(mention)) else "unseen"
             self.by_seen.setdefault(seen, Counter()).update(gold=1, tp=mention in found)
         for error in errors:
             self._charge(prediction, error, known)
@@ -213,7 +214,7 @@ class SuiteErrors:
 
     def _charge(self, prediction: Prediction, error: Error, known: Knowledge) -> None:
         mention = error.mention
-        form = prediction.text[mention.start : mention.end]
+        form = prediction.surface(mention)
         charge = {"errors": 1, "fp": int(error.fp), "fn": int(error.fn)}
         seen = known.is_seen(mention.label, form)
         self.counts.update(charge)
@@ -293,7 +294,7 @@ def analyse(
 
 def _line(prediction: Prediction, error: Error, suite: str, known: Knowledge) -> dict[str, Any]:
     def side(mention: Entity | None) -> dict[str, Any] | None:
-        return mention and {**mention._asdict(), "form": prediction.text[mention.start : mention.end]}
+        return mention and {**mention._asdict(), "form": prediction.surface(mention)}
 
     mention = error.mention
     why = known.guideline(prediction, error)
@@ -307,7 +308,7 @@ def _line(prediction: Prediction, error: Error, suite: str, known: Knowledge) ->
         "predicted": side(error.predicted),
         "fp": int(error.fp),
         "fn": int(error.fn),
-        "seen": known.is_seen(mention.label, prediction.text[mention.start : mention.end]),
+        "seen": known.is_seen(mention.label, prediction.surface(mention)),
         "guideline": why and str(why),
         "text": prediction.text,
     }

@@ -1,4 +1,8 @@
-"""What a model found in a test suite, beside what is there: one JSON line a text, read by every later step."""
+"""What a model found in a test suite: saved once, so that all scores are computed from it without the model.
+
+``<suite>.predictions.jsonl`` has one line per text, in the suite's order. Every suite has its file, also one that joins
+sources with suites of their own: a file can be read without the plan.
+"""
 
 from __future__ import annotations
 
@@ -6,56 +10,69 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from medner.exceptions import InputError
 from medner.files import read_text, write_text
-from medner.records import Entity
+from medner.records import Entity, Record, check_entities
+
+SUFFIX = ".predictions.jsonl"
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One text of a suite. Offsets are characters, end exclusive.
-
-    gold: the mentions that the source annotates. predicted: all that the model found, also of labels that the source
-    does not annotate. tokens: the model's own tokenisation of the raw text.
-    """
+    """One text with the mentions of the gold standard and those of a model; offsets in characters, end exclusive."""
 
     id: str
     source: str
     lang: str
     text: str
-    gold: tuple[Entity, ...]
-    predicted: tuple[Entity, ...]
-    tokens: tuple[tuple[int, int], ...]
+    gold: tuple[Entity, ...]  # only labels that the source annotates
+    predicted: tuple[Entity, ...]  # all labels; scoring leaves out what the source does not annotate
+    tokens: tuple[tuple[int, int], ...]  # the model's own tokens of the raw text
+
+    def surface(self, entity: Entity) -> str:
+        """The surface form of one of the text's mentions."""
+        return self.text[entity.start : entity.end]
+
+
+_FORMAT = TypeAdapter(Prediction)
 
 
 def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
-    """Write predictions as JSON lines. Raises InputError where the file cannot be written."""
-    write_text(path, "".join(json.dumps(vars(p), ensure_ascii=False) + "\n" for p in predictions))
+    """Write predictions as JSON Lines, whole or not at all."""
+    write_text(path, "".join(_FORMAT.dump_json(one).decode() + "\n" for one in predictions))
 
 
 def read_predictions(path: Path) -> list[Prediction]:
-    """The predictions of one model on one suite, in the suite's order. Raises InputError naming a malformed line."""
-    found = []
-    for number, line in enumerate(read_text(path).removesuffix("\n").split("\n"), start=1):
+    """The predictions of one file of :func:`write_predictions`.
+
+    Raises InputError naming the line for broken JSON, missing or mistyped fields, impossible spans, and for a second
+    text of the same source with the same id.
+    """
+    remedy = "Evaluate again: the file is written by the evaluate step"
+    predictions: list[Prediction] = []
+    seen: set[tuple[str, str]] = set()
+    for number, line in enumerate(read_text(path).split("\n"), start=1):  # not splitlines(): a text may hold U+2028
+        if not line.strip():
+            continue
+        place = f"line {number}"
         try:
-            found.append(_prediction(json.loads(line)))
-        except (ValueError, KeyError, TypeError) as error:
-            what = f"is no prediction ({' '.join(str(error).split())})"
-            raise InputError(what, path=path, place=f"line {number}", remedy="Run the evaluate step again") from None
-    return found
-
-
-def _prediction(item: dict[str, Any]) -> Prediction:
-    gold, predicted = (
-        tuple(Entity(int(start), int(end), str(label)) for start, end, label in item[side])
-        for side in ("gold", "predicted")
-    )
-    tokens = tuple((int(start), int(end)) for start, end in item["tokens"])
-    text = item["text"]
-    if any(not 0 <= start < end <= len(text) for start, end, *_ in (*gold, *predicted, *tokens)):
-        raise ValueError("a span is empty or out of range")
-    return Prediction(
-        **{k: str(item[k]) for k in ("id", "source", "lang")}, text=text, gold=gold, predicted=predicted, tokens=tokens
-    )
+            one = _FORMAT.validate_json(line, strict=True)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            what = ": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"]) if part)
+            raise InputError(what, path=path, place=place, remedy=remedy) from None
+        for entities in (one.gold, one.predicted):
+            check_entities(Record(one.id, one.lang, one.text, entities), path, place)
+        if any(not 0 <= start < end <= len(one.text) for start, end in one.tokens):
+            raise InputError("a token is empty or out of range", path=path, place=place, remedy=remedy)
+        if (one.source, one.id) in seen:
+            what = f"{one.source} has a second text with the id {json.dumps(one.id)}"
+            raise InputError(what, path=path, place=place, remedy=remedy)
+        seen.add((one.source, one.id))
+        predictions.append(one)
+    if not predictions:
+        raise InputError("holds no predictions", path=path, remedy=remedy)
+    return predictions

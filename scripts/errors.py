@@ -16,7 +16,7 @@ from medner.exceptions import InputError
 from medner.files import new_folder, read_text, write_text
 from medner.labels import load_scheme
 from medner.plan import load_plan
-from medner.predictions import read_predictions
+from medner.predictions import SUFFIX, read_predictions
 from medner.tokenization import blank
 
 app = new_app()
@@ -40,9 +40,7 @@ def main(
     annotated = {name: frozenset(about["annotated"]) for name, about in _read(manifest_path, "sources").items()}
     generic = load_generic_nouns(ROOT / "assets" / "synthetic" / "generic_nouns.yml")
     paths = {
-        name: {
-            suite: path for suite in plan.suites if (path := metrics / name / f"{suite}.predictions.jsonl").is_file()
-        }
+        name: {suite: path for suite in plan.suites if (path := metrics / name / f"{suite}{SUFFIX}").is_file()}
         for name in experiments or plan.experiments
     }
     missing = [name for name, own in paths.items() if not own]
