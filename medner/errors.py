@@ -6,6 +6,7 @@ positives and false negatives here add up to those of ``scores.json``.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import re
 from collections import Counter
@@ -25,6 +26,7 @@ from medner.records import Entity, Record
 
 OUTSIDE = "O"
 MISSED_FORMS = 50  # most frequent ones that are kept per suite
+EXAMPLES = 4  # of every kind of error
 # HTA, DZ, BPOC, HbA1c, B.P.O.C., COVID-19: one word, mostly of capitals.
 _ABBREVIATION = re.compile(r"(?=(?:[\w.\-/]*?[A-ZÀ-ÖØ-ÞĂÂÎȘȚ]){2})[\w.\-/]{2,10}")
 
@@ -312,3 +314,30 @@ def _line(prediction: Prediction, error: Error, suite: str, known: Knowledge) ->
         "guideline": why and str(why),
         "text": prediction.text,
     }
+
+
+def choose_examples(
+    suites: Mapping[str, Sequence[Prediction]],
+    errors: Sequence[Mapping[str, Any]],
+    annotated: Mapping[str, Collection[str]],
+) -> list[dict[str, Any]]:
+    """Some texts for every kind of error, with all their mentions, to be shown.
+
+    suites, annotated: as for :func:`analyse`; errors: the lines it returned. Texts are drawn by a hash of their id, so that nobody
+    picks them and every run picks the same; the sources take turns.
+    """
+    texts = {(p.source, p.id): p for predictions in suites.values() for p in predictions}
+    chosen = []
+    for kind in Kind:
+        keys = {(line["source"], line["id"]) for line in errors if line["kind"] == kind}
+        drawn = sorted(keys, key=lambda key: hashlib.sha256("/".join(key).encode()).hexdigest())
+        turn: Counter[str] = Counter()
+        ranked = []
+        for key in drawn:
+            ranked.append((turn[key[0]], key))
+            turn[key[0]] += 1
+        for _, key in sorted(ranked, key=lambda item: (item[0], item[1][0]))[:EXAMPLES]:
+            p = texts[key]
+            sides = {"gold": list(p.gold), "predicted": [m for m in p.predicted if m.label in annotated[p.source]]}
+            chosen.append({"kind": str(kind), "id": p.id, "source": p.source, "lang": p.lang, "text": p.text, **sides})
+    return chosen

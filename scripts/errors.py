@@ -11,7 +11,7 @@ from rich.progress import track
 from steps import ROOT, good, new_app, note, step
 
 from medner.corpus import read_docbin
-from medner.errors import Knowledge, analyse, load_generic_nouns, training_forms
+from medner.errors import Knowledge, analyse, choose_examples, load_generic_nouns, training_forms
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, write_text
 from medner.labels import load_scheme
@@ -30,7 +30,7 @@ def main(
     corpus: Annotated[Path, typer.Option(help="Folder of the corpus step.")] = ROOT / "corpus",
     output: Annotated[str, typer.Option(help="Folder to write (replaced as a whole); empty: METRICS/errors.")] = "",
 ) -> None:
-    """Write metrics/errors/EXPERIMENT.jsonl, one line per error, and EXPERIMENT.json, the counts by suite.
+    """Write metrics/errors/EXPERIMENT.jsonl, one line per error, and EXPERIMENT.json, counts and examples.
 
     Reads metrics/EXPERIMENT/SUITE.predictions.jsonl; a mention is seen when training holds its form and label.
     """
@@ -59,7 +59,8 @@ def main(
                 raise InputError(what, path=manifest_path, remedy="Run the corpus step, then evaluate again")
             errors, counts = analyse(suites, annotated, scheme.labels, known)
             srsly.write_jsonl(folder / f"{name}.jsonl", errors)
-            write_text(folder / f"{name}.json", srsly.json_dumps({"suites": counts}, indent=2) + "\n")
+            result = {"suites": counts, "examples": choose_examples(suites, errors, annotated)}
+            write_text(folder / f"{name}.json", srsly.json_dumps(result, indent=2) + "\n")
             good(f"{name}: {len(errors):,} errors")
     if missing:
         note(f"Not evaluated, left out: {', '.join(missing)}")
