@@ -323,8 +323,8 @@ def choose_examples(
 ) -> list[dict[str, Any]]:
     """Some texts for every kind of error, with all their mentions, to be shown.
 
-    suites, annotated: as for :func:`analyse`; errors: the lines it returned. Texts are drawn by a hash of their id, so that nobody
-    picks them and every run picks the same; the sources take turns.
+    suites, annotated: as for :func:`analyse`; errors: the lines it returned. Texts are drawn by a hash of their
+    id, so that nobody picks them and every run picks the same; the sources take turns.
     """
     texts = {(p.source, p.id): p for predictions in suites.values() for p in predictions}
     chosen = []

@@ -1,4 +1,4 @@
-"""The report's sections, from the inputs. A section whose input is not there yet becomes a line that says what makes it."""
+"""The report's sections, from the inputs. Where an input is not there yet, a line says what makes it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import html
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from statistics import mean, stdev
 from typing import Any
 
 from markupsafe import Markup
@@ -13,7 +14,7 @@ from spacy import displacy
 
 from medner.errors import Guideline, Kind
 from medner.report import figures
-from medner.report.answer import answer, differences, points
+from medner.report.answer import Difference, answer, points, tested
 from medner.report.blocks import (
     Block,
     Cell,
@@ -83,9 +84,27 @@ def _share(part: int, whole: int) -> str:
 
 
 def _answer(inputs: Inputs) -> Section:
-    sentences = answer(inputs)
-    blocks = [Paragraph(" ".join(sentences), "lead")]
-    return Section("answer", "The answer", blocks, [("What the numbers say", [Items(sentences)])])
+    found = answer(inputs)
+    caveats: list[Block] = [Paragraph(text, "warning") for text in found.caveats]
+    blocks: list[Block] = [*caveats, Paragraph(found.paragraph, "lead")]
+    if found.differences:
+        blocks.append(Fold("The differences behind it", [_differences(found.differences)]))
+    return Section("answer", "The answer", blocks, [("What the numbers say", [*caveats, Paragraph(found.paragraph)])])
+
+
+def _differences(found: Iterable[Difference]) -> Table:
+    rows = [
+        [
+            Cell(d.suite), Cell(f"{d.after} − {d.before}"), Cell(d.verdict), Cell(points(d.value), strong=True),
+            Cell(f"[{points(d.interval[0])}, {points(d.interval[1])}]") if d.interval else _NONE,
+            _NONE if d.p is None else Cell("< 0.001" if d.p < 0.001 else f"{d.p:.3f}"),
+            Cell(str(d.seeds)),
+        ]
+        for d in found
+    ]  # fmt: skip
+    columns = ["suite", "difference", "what it bears", "points", f"{CONFIDENCE:.0%} interval", "p (Holm)", "seeds"]
+    caption = "Differences in F1, in points; p is adjusted for all comparisons of the suite"
+    return Table(caption, columns, rows, words=3)
 
 
 def _ladder_figure(inputs: Inputs, suites: Sequence[str], caption: str) -> Figure:
@@ -103,17 +122,19 @@ def _ladder_figure(inputs: Inputs, suites: Sequence[str], caption: str) -> Figur
     return Figure(caption, panels, Table("F1 with interval", ["suite", *steps], rows))
 
 
-def _scores(inputs: Inputs, suites: Iterable[str], caption: str, skipped: str = "") -> Table:
+def _scores(inputs: Inputs, suites: Iterable[str], caption: str, skipped: Mapping[str, str] | None = None) -> Table:
     """Suites × steps of the ladder, and the difference of the last step to the first."""
     steps = inputs.ladder
     rows = []
     for suite in suites:
         scores = [inputs.score(step, suite) for step in steps]
         if not any(scores):
-            rows.append([Cell(suite, skipped), *([_NONE] * (len(steps) + 2))])
+            rows.append(
+                [Cell(suite, f"skipped: {(skipped or {}).get(suite, 'not evaluated')}"), *([_NONE] * (len(steps) + 2))]
+            )
             continue
-        whole = scores[0] and scores[-1]
-        change = Cell(points(scores[-1]["f1"] - scores[0]["f1"])) if whole and len(steps) > 1 else _NONE
+        first, last = scores[0], scores[-1]
+        change = Cell(points(last["f1"] - first["f1"])) if first and last and len(steps) > 1 else _NONE
         support = next((s["support"] for s in scores if s), None)
         rows.append([Cell(suite), _count(support), *(_f1(s, details=True) for s in scores), change])
     return Table(caption, ["suite", "mentions", *steps, f"{steps[-1]} − {steps[0]}, points"], rows)
@@ -148,7 +169,7 @@ def _headline(inputs: Inputs) -> Section | Missing:
     blocks: list[Block] = [
         Paragraph(_HOW_TO_READ), plan, figure, table, *([seen] if seen else []), Fold("By label", [labels])
     ]  # fmt: skip
-    slides = [
+    slides: list[tuple[str, Sequence[Block]]] = [
         ("What each experiment trains on", [Paragraph(QUESTION), plan, Paragraph(_HOW_TO_READ, "note")]),
         ("From step to step", [figure]),
         ("Precision, recall, F1", [table]),
@@ -178,42 +199,67 @@ def _seen(inputs: Inputs, suites: Iterable[str]) -> Fold | None:
 
 
 def _real(inputs: Inputs) -> Section | Missing:
-    suites = inputs.real_suites
+    suites, title = inputs.real_suites, "Real medical text"
     scored = [suite for suite in suites if any(inputs.score(step, suite) for step in inputs.ladder)]
+    reasons = {suite: inputs.skipped.get(suite, "not evaluated") for suite in suites if suite not in scored}
     if not scored:
-        missing = f"no data for {', '.join(suites)}: put the corpora into the mirror, then " if suites else ""
+        why = "; ".join(f"{suite}: {reason}" for suite, reason in reasons.items())
         return Missing(
-            "Real medical text", (missing or "no suite of real medical text is planned; then ") + _command("all")
+            title, f"{why or 'configs/experiments.yml has no such suite'}. With the data at hand: {_command('all')}"
         )
-    table = _scores(inputs, suites, "F1 on MEDICAL, its interval, precision (P) and recall (R)", "skipped: no data")
+    table = _scores(inputs, suites, "F1 on MEDICAL, its interval, precision (P) and recall (R)", reasons)
     figure = _ladder_figure(inputs, scored, "F1 on real medical text (MEDICAL), one scale for all")
     text = "Text written by people, annotated by others, with guidelines of their own. Only MEDICAL counts."
-    skipped = [suite for suite in suites if suite not in scored]
-    if skipped:
-        text += f" Skipped, since their data are not there: {', '.join(skipped)}."
+    skipped = [Paragraph(f"Skipped: {suite} ({reason}).", "warning") for suite, reason in reasons.items()]
     return Section(
-        "real", "Real medical text", [Paragraph(text), figure, table],
-        [("Real medical text", [figure]), ("Real medical text, in numbers", [table])],
-    )  # fmt: skip
+        "real",
+        title,
+        [Paragraph(text), *skipped, figure, table],
+        [(title, [figure]), (f"{title}, in numbers", [table])],
+    )
 
 
 def _significance(inputs: Inputs) -> Section | Missing:
-    tested = differences(inputs)
-    if not tested:
+    found = tested(inputs)
+    if not found:
         return Missing("Significance", _command("significance"))
+    how = Paragraph(
+        "With several seeds, interval and p take in the luck of the test texts and that of the seed; with one, that of "
+        "the texts alone. Measurable: the interval leaves zero out, and p, adjusted for all comparisons of a suite, is "
+        "below 0.05."
+    )
+    important = [d for d in found if d.suite in (*inputs.real_suites, "combined")] or found
+    said = Items([f"{d.suite}: {d.sentence}" for d in important])
+    table = _differences(found)
+    seeds = _over_seeds(inputs)
+    blocks: list[Block] = [how, said, *([seeds] if seeds else []), Fold("All comparisons", [table])]
+    shown = Table(
+        table.caption, table.columns, [r for r, d in zip(table.rows, found, strict=True) if d in important][:9], 3
+    )
+    return Section("significance", "Significance", blocks, [("Is it more than luck?", [shown])])
+
+
+def _over_seeds(inputs: Inputs) -> Table | None:
+    """Mean and standard deviation of F1 over the seeds, where there are several."""
+    values: dict[tuple[str, str], list[float]] = {}
+    for row in inputs.significance["comparisons"]:
+        for name, f1 in row["f1"].items():
+            if len(f1) > max(1, len(values.get((row["suite"], name), []))):
+                values[row["suite"], name] = f1
+    if not values:
+        return None
+    suites, names = ([n for n in dict.fromkeys(key[i] for key in values)] for i in (0, 1))
     rows = [
         [
-            Cell(d.suite), Cell(f"{d.after} − {d.before}"), Cell(points(d.value), strong=True),
-            Cell(f"[{points(d.low)}, {points(d.high)}]"), Cell("< 0.001" if d.p < 0.001 else f"{d.p:.3f}"),
+            Cell(suite),
+            *(
+                Cell(f"{mean(own):.3f}", f"± {stdev(own):.3f}, {len(own)} seeds", strong=True) if own else _NONE
+                for own in (values.get((suite, name)) for name in names)
+            ),
         ]
-        for d in tested
-    ]  # fmt: skip
-    columns = ["suite", "difference", "points", f"{CONFIDENCE:.0%} interval", "p"]
-    table = Table("Differences in F1, in points", columns, rows, words=2)
-    important = [d for d in tested if d.suite in (*inputs.real_suites, "combined")] or tested
-    sentences = Items([d.sentence for d in important])
-    blocks: list[Block] = [sentences, Fold("All comparisons", [table])]
-    return Section("significance", "Significance", blocks, [("Is it more than luck?", [Items(sentences.items[:8])])])
+        for suite in suites
+    ]
+    return Table("F1 over seeds: mean ± standard deviation", ["suite", *names], rows)
 
 
 def _ablations(inputs: Inputs) -> Section | Missing:
@@ -250,8 +296,8 @@ def _validation(inputs: Inputs) -> Section | Missing:
         )
         panels.append(Panel(name, figures.validation(name, evaluations, best), text))
         rows += [
-            [Cell(name), _count(e["epoch"]), _count(e["step"]), Cell(f"{e['f1']:.3f}", strong=e["step"] == best["step"]),
-             Cell(f"{e['losses'].get('ner', 0):,.0f}")]
+            [Cell(name), _count(e["epoch"]), _count(e["step"]),
+             Cell(f"{e['f1']:.3f}", strong=e["step"] == best["step"]), Cell(f"{e['losses'].get('ner', 0):,.0f}")]
             for e in evaluations
         ]  # fmt: skip
     columns = ["experiment", "epoch", "step", "dev F1", "ner loss"]
@@ -270,8 +316,8 @@ def _exchange(inputs: Inputs) -> Section | Missing:
     mixes = list(dict.fromkeys(mix for own in by_suite.values() for mix in own))
     top = figures.nice_top(mean + sd for own in by_suite.values() for line in own.values() for _, mean, sd in line)
     panels, rows, sentences = [], [], []
-    for suite, own in by_suite.items():
-        own = {mix: own.get(mix, []) for mix in mixes if mix in own}
+    for suite, lines in by_suite.items():
+        own = {mix: lines[mix] for mix in mixes if mix in lines}
         said = "; ".join(f"{mix} from {line[0][1]:.3f} to {line[-1][1]:.3f}" for mix, line in own.items())
         panels.append(Panel(suite, figures.learning(suite, own, top), f"F1 on {suite} by sentences added: {said}."))
         rows += [
@@ -313,16 +359,17 @@ def _errors(inputs: Inputs) -> Section | Missing:
     own = inputs.errors[last]["suites"][main]
     matrices = [_matrix(own, which, f"{last} on {main}") for which in ("own_tokens", "gold_tokens")]
     definitions = Paragraph(
-        "An error is a gold mention that was not found exactly, a predicted one that is not there, or the two where they "
-        "overlap: then it is one wrong boundary, wrong label, or both. A false positive or negative is in exactly one "
-        "error. An error may be a difference of guidelines where a MEDICAL mention is a generic noun (boală, maladie) or "
-        "an abbreviation (HTA): corpora annotate these differently."
+        "An error is a gold mention that was not found exactly, a predicted one that is not there, or the two where "
+        "they overlap: then it is one wrong boundary, wrong label, or both. A false positive or negative is in exactly "
+        "one error. An error may be a difference of guidelines where a MEDICAL mention is a generic noun (boală, "
+        "maladie) or an abbreviation (HTA): corpora annotate these differently."
     )
     tokens = Paragraph(
-        "Confusion matrices count tokens. On raw text they are the model's own tokens, which have the label that covers "
-        "most of their characters: a gold mention inside a longer token can be lost there "
-        f"({own['off_tokens']:,} of {own['gold']:,} gold mentions start or end inside a token). On gold tokens, which are "
-        "split at gold mentions' boundaries, none is lost. Rows are gold labels, columns predicted ones; O is no mention."
+        "Confusion matrices count tokens. On raw text they are the model's own tokens, which have the label that "
+        "covers most of their characters: a gold mention inside a longer token can be lost there "
+        f"({own['off_tokens']:,} of {own['gold']:,} gold mentions start or end inside a token). On gold tokens, which "
+        "are split at the boundaries of gold mentions, none is lost. Rows are gold labels, columns predicted ones; O "
+        "is no mention."
     )
     folds = [
         Fold("Errors by label, corpus and training", [_breakdown(inputs.errors[last]["suites"], suites, last)]),
@@ -352,7 +399,7 @@ def _errors(inputs: Inputs) -> Section | Missing:
         f"Examples are texts of {last}'s errors, drawn by a hash of their id, not chosen. All errors, one a line: "
         f"`metrics/errors/{last}.jsonl`.", "note",
     )  # fmt: skip
-    short = sorted(examples, key=lambda e: len(e.sides[0].plain))[:3]
+    short = sorted({e.sides[0].plain: e for e in examples}.values(), key=lambda e: len(e.sides[0].plain))
     return Section(
         "errors",
         "Error analysis",
@@ -421,8 +468,7 @@ def _guidelines(inputs: Inputs, names: Iterable[str], suites: Iterable[str]) -> 
                 row = [Cell(f"{p['errors']:,}", f"{p['fp']:,} FP, {p['fn']:,} FN") for p in parts]
                 share = _share(sum(p["errors"] for p in parts), own["errors"])
                 rows.append([Cell(suite), Cell(name), *row, Cell(share)])
-    columns = ["suite", "experiment", *(f"{why}s" for why in Guideline), "of all errors"]
-    columns[3] = "abbreviations"
+    columns = ["suite", "experiment", *Guideline, "of all errors"]
     return Table("MEDICAL errors that may be differences of guidelines", columns, rows, words=2)
 
 
@@ -481,8 +527,9 @@ def _data(inputs: Inputs) -> Section | Missing:
             )  # fmt: skip
     columns = ["corpus", "split", "sentences", "tokens", *labels, "off tokens", "dropped", "left out"]
     table = Table(
-        "Sentences, tokens and mentions. Off tokens: mentions that start or end inside a token; dropped: mentions of labels "
-        "that the project does not use; left out: sentences that also occur in a test split", columns, rows, words=2,
+        "Sentences, tokens and mentions. Off tokens: mentions that start or end inside a token; dropped: mentions of "
+        "labels that the project does not use; left out: sentences that also occur in a test split",
+        columns, rows, words=2,
     )  # fmt: skip
     blocks: list[Block] = [Items(notes), table]
     if inputs.quality:
@@ -494,12 +541,13 @@ def _data(inputs: Inputs) -> Section | Missing:
         )
         blocks.append(Fold("Quality of the synthetic corpora", [quality]))
     by_source = Table(
-        "Sentences by corpus and split", ["corpus", "train", "dev", "test", "what it is"],
+        "Sentences by corpus and split", ["corpus", "what it is", "train", "dev", "test"],
         [
-            [Cell(source), *(_count(about.get("splits", {}).get(split, {}).get("sentences")) for split in ("train", "dev", "test")),
-             Cell(("STAND-IN: " if about.get("stand_in") else "") + about.get("note", ""))]
+            [Cell(source), Cell(("STAND-IN: " if about.get("stand_in") else "") + about.get("note", "")),
+             *(_count(about.get("splits", {}).get(split, {}).get("sentences")) for split in ("train", "dev", "test"))]
             for source, about in inputs.manifest["sources"].items()
         ],
+        words=2,
     )  # fmt: skip
     return Section("data", "Data card", blocks, [("The data", [by_source])])
 
@@ -531,7 +579,7 @@ def _leakage(inputs: Inputs) -> Section | Missing:
 
 
 def _provenance(inputs: Inputs) -> Section:
-    encoders = {}
+    encoders: dict[tuple[Any, ...], list[str]] = {}
     for name, result in inputs.results.items():
         encoder = result["provenance"]["encoder"]
         key = (encoder["name"], encoder["revision"], encoder["parameters"], encoder["untrained"], encoder["sha256"])
@@ -560,11 +608,16 @@ def _provenance(inputs: Inputs) -> Section:
         [cells("Python", platform.python_version()), *(cells(name, _version(name)) for name in PACKAGES)],
         words=2,
     )
-    steps = [f"`{name}`: {' → '.join(commands)}" for name, commands in inputs.workflows.items() if name == "all"]
-    commands = Items(["Everything: `make run`, or `spacy project run all`, which runs " + step for step in steps])
+    commands = Items(
+        [
+            f"{_command(name)}: {' → '.join(steps)}"
+            for name, steps in inputs.workflows.items()
+            if name not in inputs.plan.experiments
+        ]
+    )
     return Section(
         "provenance", "Provenance", [encoder, runs, commands, Fold("Versions", [versions])],
-        [("What it was made with", [encoder, commands])],
+        [("What it was made with", [encoder, runs, Items(commands.items[:1])])],
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FuncFormatter
 
 # Colours that stand for the page's variables: replaced in the SVG. No two may be alike.
 INK, MUTED, LINE, SURFACE = "#010101", "#020202", "#030303", "#040404"
@@ -23,10 +24,10 @@ _VARIABLES = {
 }  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v")
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 1)))
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be read, searched, and takes the page's font
     "text.parse_math": False,  # a name with $ in it is a name
-    "font.size": 11,
+    "font.size": 10,
     "axes.edgecolor": LINE, "axes.labelcolor": MUTED, "axes.linewidth": 1,
     "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.grid.axis": "y",
     "axes.axisbelow": True, "grid.color": LINE, "grid.linewidth": 0.8,
@@ -48,13 +49,13 @@ def ladder(name: str, points: Sequence[tuple[str, float, Sequence[float] | None]
         for place, (_, f1, interval) in zip(places, points, strict=True):
             if interval:
                 axes.plot([place, place], interval, color=SERIES[0], linewidth=2.5, solid_capstyle="butt", zorder=2)
-            axes.plot(place, f1, "o", color=SERIES[0], markersize=7, markeredgecolor=SURFACE, zorder=3)
+            axes.plot(place, f1, "o", color=SERIES[0], markersize=6.5, markeredgecolor=SURFACE, zorder=3)
             axes.annotate(f"{f1:.3f}", (place, max(interval or [f1])), (0, 5), textcoords="offset points", ha="center")
         axes.set_xlim(-0.5, len(points) - 0.5)
         axes.set_ylim(0, top)
         axes.set_xticks(list(places), [_short(step) for step, *_ in points])
 
-    return _svg(f"ladder {name}", draw, (300, 210))
+    return _svg(f"ladder {name}", draw, (230, 180))
 
 
 def validation(name: str, evaluations: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) -> Markup:
@@ -70,10 +71,11 @@ def validation(name: str, evaluations: Sequence[Mapping[str, Any]], best: Mappin
         below.plot(*zip(*losses, strict=True), color=SERIES[2], linewidth=1.8, linestyle=DASHES[1])
         below.set_yscale("log")
         below.minorticks_off()
+        below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         below.set_ylabel("loss")
         below.set_xlabel("steps")
 
-    return _svg(f"validation {name}", draw, (300, 280), rows=2)
+    return _svg(f"validation {name}", draw, (230, 250), rows=2)
 
 
 def learning(name: str, series: Mapping[str, Sequence[tuple[int, float, float]]], top: float) -> Markup:
@@ -95,7 +97,7 @@ def learning(name: str, series: Mapping[str, Sequence[tuple[int, float, float]]]
         axes.set_ylabel("F1")
         axes.set_xlabel("sentences added")
 
-    return _svg(f"learning {name}", draw, (330, 250))
+    return _svg(f"learning {name}", draw, (260, 220))
 
 
 def stacked(name: str, bars: Mapping[str, Sequence[int]], right: float) -> Markup:
@@ -116,7 +118,7 @@ def stacked(name: str, bars: Mapping[str, Sequence[int]], right: float) -> Marku
         axes.grid(False)
         axes.spines["bottom"].set_visible(False)
 
-    return _svg(f"stacked {name}", draw, (300, 34 + 30 * len(bars)))
+    return _svg(f"stacked {name}", draw, (230, 12 + 28 * len(bars)))
 
 
 def nice_top(values: Iterable[float]) -> float:
@@ -150,6 +152,7 @@ def _svg(name: str, draw: Any, size: tuple[float, float], rows: int = 1) -> Mark
             elif key in ("style", "clip-path"):
                 parent.set(key, _styled(value, prefix))
     root.attrib = {"viewBox": root.attrib["viewBox"], "width": f"{size[0]:g}", "height": f"{size[1]:g}"}
+    root.set("preserveAspectRatio", "xMinYMid meet")
     root.set("aria-hidden", "true")  # the figure that holds it has the words
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 - the serialiser has escaped all text
 

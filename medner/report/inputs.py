@@ -40,9 +40,11 @@ class Inputs:
     def ladder(self) -> list[str]:
         """The evaluated experiments of the ladder: each adds a corpus to the training data of the one before."""
         steps: list[str] = []
+        below: tuple[str, ...] = ()
         for name, sources in self.plan.experiments.items():
-            if not steps or (below := self.plan.experiments[steps[-1]]) == sources[: len(below)] and below != sources:
+            if sources[: len(below)] == below and sources != below:
                 steps.append(name)
+                below = sources
         return [name for name in steps if name in self.results]
 
     @property
@@ -68,6 +70,11 @@ class Inputs:
             for suite in self.plan.suites
             if suite not in self.real_suites and any(suite in result["suites"] for result in self.results.values())
         ]
+
+    @property
+    def skipped(self) -> Mapping[str, str]:
+        """Why suites were skipped, as far as the corpus step said it."""
+        return dict((self.manifest or {}).get("skipped", {}))
 
     def score(self, experiment: str, suite: str) -> Mapping[str, Any] | None:
         """The scores of an experiment on a suite, None if it was not evaluated on it."""
