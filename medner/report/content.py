@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -122,6 +123,11 @@ def _ladder_figure(inputs: Inputs, suites: Sequence[str], caption: str) -> Figur
     return Figure(caption, panels, Table("F1 with interval", ["suite", *steps], rows))
 
 
+def _with_numbers(figure: Figure) -> list[Block]:
+    """For a slide: the numbers go below the plots where these fill one row."""
+    return [figure, figure.data] if len(figure.panels) <= 4 else [figure]
+
+
 def _scores(inputs: Inputs, suites: Iterable[str], caption: str, skipped: Mapping[str, str] | None = None) -> Table:
     """Suites × steps of the ladder, and the difference of the last step to the first."""
     steps = inputs.ladder
@@ -170,8 +176,8 @@ def _headline(inputs: Inputs) -> Section | Missing:
         Paragraph(_HOW_TO_READ), plan, figure, table, *([seen] if seen else []), Fold("By label", [labels])
     ]  # fmt: skip
     slides: list[tuple[str, Sequence[Block]]] = [
-        ("What each experiment trains on", [Paragraph(QUESTION), plan, Paragraph(_HOW_TO_READ, "note")]),
-        ("From step to step", [figure]),
+        ("What each experiment trains on", [plan, Paragraph(_HOW_TO_READ, "note")]),
+        ("From step to step", _with_numbers(figure)),
         ("Precision, recall, F1", [table]),
     ]
     return Section("ladder", "The ladder", blocks, slides)
@@ -211,12 +217,8 @@ def _real(inputs: Inputs) -> Section | Missing:
     figure = _ladder_figure(inputs, scored, "F1 on real medical text (MEDICAL), one scale for all")
     text = "Text written by people, annotated by others, with guidelines of their own. Only MEDICAL counts."
     skipped = [Paragraph(f"Skipped: {suite} ({reason}).", "warning") for suite, reason in reasons.items()]
-    return Section(
-        "real",
-        title,
-        [Paragraph(text), *skipped, figure, table],
-        [(title, [figure]), (f"{title}, in numbers", [table])],
-    )
+    blocks: list[Block] = [Paragraph(text), *skipped, figure, table]
+    return Section("real", title, blocks, [(title, [*_with_numbers(figure), *skipped])])
 
 
 def _significance(inputs: Inputs) -> Section | Missing:
@@ -228,7 +230,9 @@ def _significance(inputs: Inputs) -> Section | Missing:
         "the texts alone. Measurable: the interval leaves zero out, and p, adjusted for all comparisons of a suite, is "
         "below 0.05."
     )
-    important = [d for d in found if d.suite in (*inputs.real_suites, "combined")] or found
+    steps = list(itertools.pairwise(inputs.ladder))
+    main = (*inputs.real_suites, "combined")
+    important = [d for d in found if d.suite in main and (d.before, d.after) in steps] or found
     said = Items([f"{d.suite}: {d.sentence}" for d in important])
     table = _differences(found)
     seeds = _over_seeds(inputs)
@@ -278,7 +282,14 @@ def _ablations(inputs: Inputs) -> Section | Missing:
         words=2,
     )
     text = "What one corpus alone gives, and what real annotation would have given."
-    return Section("ablations", "Ablations", [Paragraph(text), table], [("Ablations", [table])])
+    main = [s for s in suites if s in (*inputs.real_suites, "combined")] or suites
+    short = Table(
+        "F1",
+        ["experiment", "corpora", *main],
+        [[*row[:2], *(Cell(row[2 + suites.index(s)].text) for s in main)] for row in table.rows],
+        words=2,
+    )
+    return Section("ablations", "Ablations", [Paragraph(text), table], [("Ablations", [short])])
 
 
 # --- how it was learnt ------------------------------------------------------------------------------------------------
@@ -305,7 +316,7 @@ def _validation(inputs: Inputs) -> Section | Missing:
         "F1 on the dev data and the training loss since the evaluation before; the dot is the model that is kept",
         panels, Table("Evaluations during training", columns, rows),
     )  # fmt: skip
-    return Section("validation", "Validation curves", [figure], [("Training", [figure])] if len(panels) <= 4 else [])
+    return Section("validation", "Validation curves", [figure])
 
 
 def _exchange(inputs: Inputs) -> Section | Missing:
@@ -333,7 +344,7 @@ def _exchange(inputs: Inputs) -> Section | Missing:
         f"F1 against the number of sentences added; mean and standard deviation over {seeds} seed{'s' * (seeds != 1)}",
         panels,
         Table("Learning curves", ["suite", "mix", "sentences", "F1", "sd"], rows, words=2),
-        [(f"c{n % 5 + 1}", mix) for n, mix in enumerate(mixes)],
+        [(f"c{n % 5 + 1}", f"{figures.SYMBOLS[n % 5]} {mix}") for n, mix in enumerate(mixes)],
     )
     rate = Items(sentences) if sentences else Paragraph("No curve of real annotation, so no exchange rate.", "note")
     how = Paragraph(
@@ -404,7 +415,7 @@ def _errors(inputs: Inputs) -> Section | Missing:
         "errors",
         "Error analysis",
         [definitions, figure, tokens, *matrices, *(f for f in folds if f.blocks), drawn, *by_kind],
-        [("What goes wrong", [figure]), (f"Confusion and examples: {last}", [matrices[0], *short[:2]])],
+        [("What goes wrong", [figure, matrices[0]]), (f"Two errors of {last}", short[:2])],
     )
 
 
@@ -537,7 +548,16 @@ def _data(inputs: Inputs) -> Section | Missing:
         quality = Table(
             "The synthetic corpora, as measured",
             ["figure", *inputs.quality],
-            [[Cell(k.replace("_", " ")), *(Cell(f"{own[k]:,}") for own in inputs.quality.values())] for k in figures_],
+            [
+                [
+                    Cell(k.replace("_", " ")),
+                    *(
+                        Cell(f"{own[k]:,.4g}" if isinstance(own[k], float) else f"{own[k]:,}")
+                        for own in inputs.quality.values()
+                    ),
+                ]
+                for k in figures_
+            ],
         )
         blocks.append(Fold("Quality of the synthetic corpora", [quality]))
     by_source = Table(

@@ -23,6 +23,7 @@ _VARIABLES = {
     **{colour: f"c{n}" for n, colour in enumerate(SERIES, start=1)},
 }  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v")
+SYMBOLS = ("●", "■", "▲", "◆", "▼")  # the same, for legends
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 1)))
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be read, searched, and takes the page's font
