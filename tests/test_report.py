@@ -23,7 +23,7 @@ from medner.labels import load_scheme
 from medner.plan import Plan
 from medner.predictions import Prediction
 from medner.records import Entity
-from medner.report.answer import GAIN, LOSS, NOTHING, answer, points, tested
+from medner.report.answer import GAIN, LOSS, NOTHING, answer, measured, points
 from medner.report.content import mark
 from medner.report.exchange import curves, exchange_rates, worth_sentence
 from medner.report.inputs import Inputs, read_inputs
@@ -262,7 +262,7 @@ def test_verdicts_claim_no_more_than_interval_and_p(
     rows = [comparison("real", "exp1", "exp2", low, high, p), comparison("combined", "exp1", "exp2", low, high, p)]
     srsly.write_json(metrics / "significance.json", {"comparisons": rows})
     inputs = read(metrics)
-    assert [d.verdict for d in tested(inputs)] == [verdict] * 2
+    assert [d.verdict for d in measured(inputs)] == [verdict] * 2
     text = answer(inputs).paragraph
     assert (
         f"On real medical text, exp2, which adds med-ro to exp1: {verdict} on real ({points((low + high) / 2)} points)"
@@ -345,6 +345,7 @@ def test_displacy_markup_is_escaped() -> None:
 
 def test_markdown_has_no_markup_from_text(metrics: Path) -> None:
     assert markdown("a|b *c* <i> [x](y)") == r"a\|b \*c\* &lt;i&gt; \[x\](y)"
+    assert markdown("`spacy project run all` and `<b>`") == r"`spacy project run all` and \`&lt;b&gt;\`"
     everything(metrics.parent, HOSTILE)
     write_report(read(metrics), metrics / "report")
     text = (metrics / "report" / "report.md").read_text()

@@ -230,7 +230,9 @@ def test_bad_arguments_give_one_line_and_exit_code_1(
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("step", ["fetch", "encoder", "corpus", "quality", "leakage", "train", "evaluate", "summary"])
+@pytest.mark.parametrize(
+    "step", ["fetch", "encoder", "corpus", "quality", "leakage", "train", "evaluate", "summary", "errors", "report"]
+)
 def test_help_has_an_example(step: str) -> None:
     result = subprocess.run(
         [sys.executable, str(ROOT / "scripts" / f"{step}.py"), "--help"], capture_output=True, text=True, check=True

@@ -51,7 +51,7 @@ def points(value: float) -> str:
     return f"{'+' if rounded > 0 else '−' if rounded < 0 else '±'}{abs(rounded):.1f}"
 
 
-def tested(inputs: Inputs) -> list[Difference]:
+def measured(inputs: Inputs) -> list[Difference]:
     """The comparisons that the significance step made, in its order.
 
     A difference is measurable when its interval leaves zero out and its adjusted p is below 0.05: both, so that many
@@ -76,7 +76,7 @@ def answer(inputs: Inputs) -> Answer:
     caveats = list(_caveats(inputs))
     if len(ladder) < 2:
         return Answer(caveats, "Fewer than two steps of the ladder are evaluated: there is nothing to compare yet.", [])
-    own = {(d.suite, d.before, d.after): d for d in tested(inputs)}
+    own = {(d.suite, d.before, d.after): d for d in measured(inputs)}
     real = [s for s in inputs.real_suites if any(inputs.score(step, s) for step in ladder)]
     pairs = list(dict.fromkeys([*itertools.pairwise(ladder), (ladder[0], ladder[-1])]))
     found = [

@@ -15,7 +15,7 @@ from spacy import displacy
 
 from medner.errors import Guideline, Kind
 from medner.report import figures
-from medner.report.answer import Difference, answer, points, tested
+from medner.report.answer import Difference, answer, measured, points
 from medner.report.blocks import (
     Block,
     Cell,
@@ -222,7 +222,7 @@ def _real(inputs: Inputs) -> Section | Missing:
 
 
 def _significance(inputs: Inputs) -> Section | Missing:
-    found = tested(inputs)
+    found = measured(inputs)
     if not found:
         return Missing("Significance", _command("significance"))
     how = Paragraph(

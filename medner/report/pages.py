@@ -15,7 +15,8 @@ from medner.report.blocks import Missing, Section
 from medner.report.content import QUESTION, sections
 from medner.report.inputs import Inputs
 
-_CODE = re.compile(r"`([^`]+)`")
+# Commands and file names only: a backtick in a corpus's text marks nothing.
+_CODE = re.compile(r"`([\w ./-]+)`")
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~])")
 
 
@@ -29,7 +30,7 @@ def markdown(text: str) -> str:
     parts = []
     for number, part in enumerate(_CODE.split(" ".join(text.split()))):
         if number % 2:
-            parts.append(f"`{part.replace('|', chr(92) + '|')}`")
+            parts.append(f"`{part}`")
         else:
             plain = part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
             parts.append(_MARKDOWN.sub(r"\\\1", plain))
