@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ class Statistics:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers, keys sorted, for JSON."""
-        return {k: dict(sorted(v.items())) if isinstance(v, Counter) else v for k, v in vars(self).items()}
+        return {k: dict(sorted(v.items())) if isinstance(v, Counter) else v for k, v in asdict(self).items()}
 
 
 def ronec_splits(variant: str, fetched: Path, sample: Path, scheme: Scheme) -> dict[str, Part]:

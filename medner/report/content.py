@@ -218,7 +218,7 @@ def _real(inputs: Inputs) -> Section | Missing:
     text = "Text written by people, annotated by others, with guidelines of their own. Only MEDICAL counts."
     skipped = [Paragraph(f"Skipped: {suite} ({reason}).", "warning") for suite, reason in reasons.items()]
     blocks: list[Block] = [Paragraph(text), *skipped, figure, table]
-    return Section("real", title, blocks, [(title, [*_with_numbers(figure), *skipped])])
+    return Section("real", title, blocks, [(title, [*skipped, figure] if skipped else _with_numbers(figure))])
 
 
 def _significance(inputs: Inputs) -> Section | Missing:
