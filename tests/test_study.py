@@ -343,6 +343,8 @@ def test_bad_arguments_give_one_line_and_exit_code_1(
         "seeds",
         "significance",
         "summary",
+        "errors",
+        "report",
     ],
 )
 def test_help_has_an_example(step: str) -> None:

@@ -1,0 +1,161 @@
+"""The answer to the study's question, made by rule from differences and intervals: it claims no more than they show."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from medner.report.inputs import Inputs
+
+# What the study says, in points of F1 (.79, .825, .845); it does not say on which test set.
+CLAIMED = {("exp1", "exp2"): 3.5, ("exp1", "exp3"): 5.5}
+ALPHA = 0.05
+GAIN, LOSS, NOTHING = "a measurable gain", "a measurable loss", "no measurable difference"
+APART_GAIN, APART_LOSS = "a gain beyond the intervals of these runs", "a loss beyond the intervals of these runs"
+OVERLAP = "no difference beyond the intervals of these runs"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``after`` minus ``before`` in F1 on a suite, and what it bears.
+
+    interval, p (adjusted for all comparisons of the suite) and the number of seeds are those of the significance step;
+    None where it was not run.
+    """
+
+    suite: str
+    before: str
+    after: str
+    value: float
+    verdict: str
+    interval: tuple[float, float] | None = None
+    p: float | None = None
+    seeds: int = 1
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Marks that everything else must be read with, one paragraph, and the differences that it was made from."""
+
+    caveats: list[str]
+    paragraph: str
+    differences: list[Difference]
+
+
+def points(value: float) -> str:
+    """A difference in F1 as points, with its sign: 0.035 is +3.5."""
+    rounded = round(100 * value, 1)
+    return f"{'+' if rounded > 0 else '−' if rounded < 0 else '±'}{abs(rounded):.1f}"
+
+
+def measured(inputs: Inputs) -> list[Difference]:
+    """The comparisons that the significance step made, in its order.
+
+    A difference is measurable when its interval leaves zero out and its adjusted p is below 0.05: both, so that many
+    comparisons do not make one by chance.
+    """
+    found = []
+    for row in (inputs.significance or {}).get("comparisons", []):
+        (low, high), p = row["interval"], row["p_holm"]
+        verdict = NOTHING if p >= ALPHA or low <= 0 <= high else GAIN if low > 0 else LOSS
+        found.append(
+            Difference(
+                row["suite"], row["before"], row["after"], row["difference"], verdict, (low, high), p,
+                len(row["seeds"]), row["sentence"],
+            )
+        )  # fmt: skip
+    return found
+
+
+def answer(inputs: Inputs) -> Answer:
+    """Does synthetic text help, in the own language, and with a related one on top?"""
+    ladder = inputs.ladder
+    caveats = list(_caveats(inputs))
+    if len(ladder) < 2:
+        return Answer(caveats, "Fewer than two steps of the ladder are evaluated: there is nothing to compare yet.", [])
+    own = {(d.suite, d.before, d.after): d for d in measured(inputs)}
+    real = [s for s in inputs.real_suites if any(inputs.score(step, s) for step in ladder)]
+    pairs = list(dict.fromkeys([*itertools.pairwise(ladder), (ladder[0], ladder[-1])]))
+    found = [
+        own.get((suite, *pair)) or _untested(inputs, suite, *pair)
+        for suite in (*real, *inputs.headline_suites)
+        for pair in pairs
+    ]
+    everything = [d for d in found if d]
+    headline = "combined" if "combined" in inputs.headline_suites else inputs.headline_suites[-1]
+    sentences = []
+    for kind, suites in (("On real medical text", real), ("On held-out text like that of training", [headline])):
+        for number, pair in enumerate(itertools.pairwise(ladder)):
+            if shown := [d for d in everything if (d.before, d.after) == pair and d.suite in suites]:
+                start = f"{kind}, {_added(inputs, *pair)}" if not number else _added(inputs, *pair)
+                sentences.append(f"{start}: {_verdicts(shown)}.")
+    if not real:
+        sentences.insert(0, "No real medical text was scored, so nothing can be said about real text.")
+    if any(d.seeds == 1 for d in everything):
+        sentences.append("These are single trainings: another seed may give another difference.")
+    return Answer(caveats, " ".join([*sentences, *_claim(everything)]), everything)
+
+
+def _caveats(inputs: Inputs) -> Iterator[str]:
+    untrained = [name for name, result in inputs.results.items() if result["provenance"]["encoder"]["untrained"]]
+    if untrained:
+        yield (
+            "The encoder's weights are untrained: this run shows that the study runs and does not answer its question. "
+            "Whatever is said below holds for this encoder alone."
+        )
+    about = {name: note for result in inputs.results.values() for name, note in result["test"].items()}
+    for name, note in about.items():
+        if note["stand_in"]:
+            yield f"{name} is a stand-in: {note['note']}."
+
+
+def _added(inputs: Inputs, before: str, after: str) -> str:
+    less, more = (inputs.plan.experiments[name] for name in (before, after))
+    return f"{after}, which adds {' and '.join(s for s in more if s not in less)} to {before}"
+
+
+def _verdicts(differences: Iterable[Difference]) -> str:
+    """Suites grouped by what their difference bears, the strongest statement first."""
+    groups: dict[str, list[str]] = {}
+    for d in differences:
+        groups.setdefault(d.verdict, []).append(f"{d.suite} ({points(d.value)} points)")
+    order = (GAIN, APART_GAIN, LOSS, APART_LOSS, NOTHING, OVERLAP)
+    return "; ".join(f"{verdict} on {_and(groups[verdict])}" for verdict in order if verdict in groups)
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _untested(inputs: Inputs, suite: str, before: str, after: str) -> Difference | None:
+    """Without a paired test only intervals that lie apart are a sign; intervals that overlap decide nothing."""
+    left, right = inputs.score(before, suite), inputs.score(after, suite)
+    if not left or not right:
+        return None
+    return Difference(suite, before, after, right["f1"] - left["f1"], _apart(left["f1_interval"], right["f1_interval"]))
+
+
+def _apart(left: Any, right: Any) -> str:
+    if left and right and right[0] > left[1]:
+        return APART_GAIN
+    return APART_LOSS if left and right and right[1] < left[0] else OVERLAP
+
+
+def _claim(differences: Iterable[Difference]) -> Iterator[str]:
+    """Set the study's claim beside the combined suite."""
+    parts = []
+    for d in differences:
+        claimed = CLAIMED.get((d.before, d.after))
+        if d.suite != "combined" or claimed is None:
+            continue
+        said = f"the study claims +{claimed} points for {d.after} − {d.before}, this run has {points(d.value)}"
+        if d.interval:
+            inside = d.interval[0] <= claimed / 100 <= d.interval[1]
+            bounds = f"[{points(d.interval[0])}, {points(d.interval[1])}]"
+            said += f" {bounds}, an interval that {'holds' if inside else 'does not hold'} the claim"
+        parts.append(said)
+    if parts:
+        yield f"The study does not state its test set; beside our combined suite, {'; '.join(parts)}."

@@ -1,0 +1,107 @@
+"""Learning curves, and what synthetic sentences are worth in real annotated ones."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+
+REFERENCE = "gold"  # the mix of real annotated sentences
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Real annotated sentences that give the F1 of ``sentences`` of a mix: the mean over seeds, lowest and highest.
+
+    ``below`` and ``beyond`` count the seeds whose F1 lies outside of what the reference curve covers; for those its
+    ends stand in, so that the figures are bounds.
+    """
+
+    suite: str
+    mix: str
+    sentences: int
+    mean: float
+    low: float
+    high: float
+    seeds: int
+    below: int
+    beyond: int
+    largest: int
+
+
+def curves(rows: Iterable[Mapping[str, Any]], suite: str) -> dict[str, list[tuple[int, float, float]]]:
+    """By mix: (sentences, mean F1, standard deviation over seeds), by size; 0 deviation for one seed."""
+    values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if row["suite"] == suite:
+            values[row["mix"]][row["sentences"]].append(row["f1"])
+    return {
+        mix: [
+            (size, float(np.mean(f1)), float(np.std(f1, ddof=1)) if len(f1) > 1 else 0.0)
+            for size, f1 in sorted(sizes.items())
+        ]
+        for mix, sizes in values.items()
+    }
+
+
+def exchange_rates(rows: Sequence[Mapping[str, Any]], suite: str) -> list[Worth]:
+    """For every size of every synthetic mix: how many real sentences give the same F1, seed by seed.
+
+    A seed's F1 is read off the same seed's reference curve: F1 over sentences, made monotone (isotonic regression, as
+    more annotation does not make a model worse but for noise) and linear between the measured sizes.
+    """
+    table: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
+    for row in rows:
+        if row["suite"] == suite:
+            table[row["mix"], row["seed"]][row["sentences"]] = row["f1"]
+    found: dict[tuple[str, int], list[tuple[float, int, int]]] = defaultdict(list)
+    largest = 0
+    for (mix, seed), points in sorted(table.items()):
+        reference = table.get((REFERENCE, seed))
+        if mix == REFERENCE or not reference or len(reference) < 2:
+            continue
+        sizes = sorted(reference)
+        largest = max(largest, sizes[-1])
+        heights = isotonic_regression([reference[size] for size in sizes]).x
+        for size, f1 in points.items():
+            if size:
+                outside = int(f1 < heights[0]), int(f1 > heights[-1])
+                found[mix, size].append((_read_off(f1, sizes, heights), *outside))
+    return [
+        Worth(
+            suite, mix, size, float(np.mean([w for w, *_ in own])), min(w for w, *_ in own), max(w for w, *_ in own),
+            len(own), sum(b for _, b, _ in own), sum(b for *_, b in own), largest,
+        )
+        for (mix, size), own in sorted(found.items())
+    ]  # fmt: skip
+
+
+def _read_off(f1: float, sizes: Sequence[int], heights: Any) -> float:
+    """The least number of sentences at which the curve reaches f1; its ends where it does not."""
+    if f1 <= heights[0]:
+        return float(sizes[0])
+    for (left, low), (right, high) in zip(
+        zip(sizes, heights, strict=True), zip(sizes[1:], heights[1:], strict=True), strict=False
+    ):
+        if f1 <= high:
+            return float(left + (right - left) * (f1 - low) / (high - low))
+    return float(sizes[-1])
+
+
+def worth_sentence(worth: Worth) -> str:
+    """One line of the exchange rate in words, with its bounds."""
+    start = f"On {worth.suite}, {worth.sentences:,} synthetic sentences ({worth.mix})"
+    if worth.below == worth.seeds:
+        return f"{start} are worth no real annotated sentence: F1 is below that of the curve's start."
+    if worth.beyond == worth.seeds:
+        return f"{start} are worth more than the {worth.largest:,} real annotated sentences that were measured."
+    spread = f" (from {worth.low:,.0f} to {worth.high:,.0f} over {worth.seeds} seeds)" if worth.seeds > 1 else ""
+    note = ""
+    if worth.below or worth.beyond:
+        note = f"; {worth.below + worth.beyond} of {worth.seeds} seeds lie outside of the curve, so this is a bound"
+    alone = "" if worth.seeds > 1 else "; one seed, so its uncertainty is not known"
+    return f"{start} are worth about {worth.mean:,.0f} real annotated ones{spread}{note}{alone}."

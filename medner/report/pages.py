@@ -1,0 +1,77 @@
+"""Write the report: one page, the same in Markdown, and slides. No file refers to anything outside of itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from medner.files import new_folder, write_text
+from medner.report.blocks import Missing, Section
+from medner.report.content import QUESTION, sections
+from medner.report.inputs import Inputs
+
+# Commands and file names only: a backtick in a corpus's text marks nothing.
+_CODE = re.compile(r"`([\w ./-]+)`")
+_MARKDOWN = re.compile(r"([\\`*_\[\]|~])")
+
+
+def code(text: str) -> Markup:
+    """Escaped text in which `backticks` became <code>."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped just before
+
+
+def markdown(text: str) -> str:
+    """Text for Markdown: no character of it is markup or HTML, apart from `backticks` around commands."""
+    parts = []
+    for number, part in enumerate(_CODE.split(" ".join(text.split()))):
+        if number % 2:
+            parts.append(f"`{part}`")
+        else:
+            plain = part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+            parts.append(_MARKDOWN.sub(r"\\\1", plain))
+    return "".join(parts)
+
+
+def write_report(inputs: Inputs, output: Path) -> list[Missing]:
+    """Write ``index.html``, ``report.md`` and ``slides.html`` into the folder, which is replaced as a whole.
+
+    Returns what was left out. The same inputs give the same bytes. Raises InputError where it cannot be written.
+    """
+    shown, missing = sections(inputs)
+    with new_folder(output) as folder:
+        for name, text in render(shown, missing).items():
+            write_text(folder / name, text)
+    return missing
+
+
+def render(shown: list[Section], missing: list[Missing]) -> dict[str, str]:
+    """The three files by name."""
+    pages = _environment(autoescape=True)
+    pages.filters["code"] = code
+    plain = _environment(autoescape=False)  # Markdown: every value goes through the filter of that name
+    plain.filters["markdown"] = markdown
+    # A policy in the page itself: no request leaves it, and no script runs but the slides' own.
+    script = pages.loader.get_source(pages, "slides.js")[0].strip()  # type: ignore[union-attr]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    values = {"question": QUESTION, "sections": shown, "missing": missing, "digest": digest}
+    values["script"] = Markup(script)  # noqa: S704 - the project's own
+    return {
+        "index.html": pages.get_template("index.html.j2").render(values),
+        "slides.html": pages.get_template("slides.html.j2").render(values),
+        "report.md": re.sub(r"\n{3,}", "\n\n", plain.get_template("report.md.j2").render(values)).strip() + "\n",
+    }
+
+
+def _environment(*, autoescape: bool) -> Environment:
+    return Environment(
+        loader=PackageLoader("medner.report"),
+        autoescape=autoescape,  # noqa: S701 - off for Markdown alone, whose filter escapes
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

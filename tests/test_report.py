@@ -1,0 +1,483 @@
+"""The report: what it says, that hostile text stays text, and, in a real browser, that it looks right."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import srsly
+from conftest import ROOT
+from typer.testing import CliRunner
+
+from medner.corpus import Statistics
+from medner.errors import Knowledge, analyse, choose_examples
+from medner.exceptions import InputError
+from medner.labels import load_scheme
+from medner.plan import Plan
+from medner.predictions import Prediction
+from medner.records import Entity
+from medner.report.answer import GAIN, LOSS, NOTHING, answer, measured, points
+from medner.report.content import mark
+from medner.report.exchange import curves, exchange_rates, worth_sentence
+from medner.report.inputs import Inputs, read_inputs
+from medner.report.pages import markdown, write_report
+from medner.scoring import Counts, f1_interval
+
+SCRIPT, IMAGE = "<script>alert(1)</script>", '"><img src=x onerror=alert(2)>'
+HOSTILE = f"{SCRIPT} {IMAGE} {{{{ 7 * 7 }}}} $x_1$ |*`"
+SCHEME = load_scheme(ROOT / "configs" / "labels.yml")
+PLAN = Plan(
+    sources={
+        "ronec": {"labels": "ronec", "lang": "ro"},
+        "med-ro": {"labels": "synthetic", "lang": "ro"},
+        "med-fr": {"labels": "synthetic", "lang": "fr"},
+        "real": {"labels": "real", "lang": "ro"},
+        "gone": {"labels": "real", "lang": "ro"},
+    },
+    experiments={
+        "exp1": ("ronec",),
+        "exp2": ("ronec", "med-ro"),
+        "exp3": ("ronec", "med-ro", "med-fr"),
+        "only-ro": ("med-ro",),
+        "gold": ("ronec", "real"),
+    },
+    suites={
+        "med-ro": ("med-ro",),
+        "combined": ("ronec", "med-ro", "med-fr"),
+        "real": ("real",),
+        "gone": ("gone",),
+    },
+)
+
+
+@functools.cache
+def scheme() -> Any:
+    """The project's labels, and a real corpus that annotates MEDICAL alone."""
+    corpora = {**SCHEME.corpora, "real": SCHEME.corpora["synthetic"].__class__({"DISO": "MEDICAL"}, frozenset(), False)}
+    return SCHEME.__class__(**{**vars(SCHEME), "corpora": corpora})
+
+
+def score(f1: float) -> dict[str, Any]:
+    plain = {"p": f1, "r": f1, "f1": f1, "tp": 1, "fp": 1, "fn": 1, "support": 1234}
+    return {**plain, "f1_interval": [f1 - 0.02, f1 + 0.02], "documents": 9, "labels": {"MEDICAL": plain}}
+
+
+def scores(experiment: str, f1: float, *, untrained: bool = False, note: str = "a note") -> dict[str, Any]:
+    encoder = {
+        "name": "tiny",
+        "revision": "1",
+        "untrained": untrained,
+        "parameters": 10,
+        "vocabulary": 5,
+        "sha256": "ab" * 32,
+    }
+    sources = {s: {"note": note, "stand_in": s == "ronec"} for s in ("ronec", "med-ro", "med-fr", "real")}
+    return {
+        "provenance": {
+            "experiment": experiment, "encoder": encoder, "sources": {"ronec": sources["ronec"]}, "persons": "named",
+            "seed": 0, "epochs": 3, "documents": 1000,
+        },
+        "test": sources,
+        "suites": {suite: score(f1 + 0.01 * n) for n, suite in enumerate(("med-ro", "combined", "real"))},
+    }  # fmt: skip
+
+
+def comparison(suite: str, before: str, after: str, low: float, high: float, p: float) -> dict[str, Any]:
+    middle = (low + high) / 2
+    return {
+        "suite": suite, "before": before, "after": after, "difference": middle, "interval": [low, high], "p": p,
+        "p_holm": p, "seeds": [0, 1], "documents": 9, "f1": {before: [0.3, 0.32], after: [0.4, 0.42]},
+        "sentence": f"{after} − {before} = {middle:+.3f} [{low:+.3f}, {high:+.3f}], p = {p:.3f}",
+    }  # fmt: skip
+
+
+def predictions(text: str) -> list[Prediction]:
+    end = len(text)
+    gold, predicted = (Entity(0, end, "MEDICAL"),), (Entity(0, end - 1, "MEDICAL"),)
+    return [
+        Prediction("1", "med-ro", "ro", text, gold, predicted, ((0, end),)),
+        Prediction("2", "med-ro", "ro", text, gold, (), ((0, end),)),
+        Prediction(text, "med-ro", "ro", text, (), gold, ((0, end),)),
+    ]
+
+
+@pytest.fixture
+def metrics(tmp_path: Path) -> Path:
+    """The least that a report is made of: the ladder's scores."""
+    for number, name in enumerate(("exp1", "exp2", "exp3")):
+        (tmp_path / "metrics" / name).mkdir(parents=True)
+        srsly.write_json(tmp_path / "metrics" / name / "scores.json", scores(name, 0.3 + 0.05 * number))
+    return tmp_path / "metrics"
+
+
+def everything(folder: Path, text: str) -> Path:
+    """Add all other inputs, with ``text`` wherever a corpus, a model or a user has a say."""
+    metrics = folder / "metrics"
+    for name in PLAN.experiments:
+        (metrics / name).mkdir(parents=True, exist_ok=True)
+        srsly.write_json(metrics / name / "scores.json", scores(name, 0.4, note=text))
+        evaluations = [{"epoch": n, "step": n * 10, "f1": n / 10, "losses": {"ner": 900.0 / n}} for n in range(1, 5)]
+        srsly.write_json(metrics / name / "curve.json", {"evaluations": evaluations, "best": evaluations[-1]})
+    suites = {"med-ro": predictions(text)}
+    lines, counts = analyse(suites, {"med-ro": ["MEDICAL"]}, ["MEDICAL"], Knowledge())
+    found = {"suites": counts, "examples": choose_examples(suites, lines, {"med-ro": ["MEDICAL"]})}
+    found["examples"][0]["gold"] = [[0, 3, text]]
+    (metrics / "errors").mkdir()
+    srsly.write_json(metrics / "errors" / "exp3.json", found)
+    rows = [comparison(s, "exp1", "exp2", 0.01, 0.03, 0.01) for s in ("real", "combined")]
+    srsly.write_json(metrics / "significance.json", {"comparisons": [*rows, comparison(text, text, text, 0, 1, 0.5)]})
+    learning = [
+        {
+            "mix": mix,
+            "sentences": size,
+            "seed": seed,
+            "suite": text,
+            "f1": 0.1 + size / 1000 * (2 if mix == "gold" else 1),
+        }
+        for mix in ("gold", text)
+        for size in (0, 100, 300)
+        for seed in (0, 1)
+    ]
+    srsly.write_json(metrics / "curves.json", learning)
+    srsly.write_json(
+        metrics / "leakage.json", {f"{text} > b": {"sentences": [text], "seen": {"ORG": 0.5}, "forms": {}}}
+    )
+    srsly.write_json(metrics / "corpora.json", {text: {"sentences": 5, "entities": {}, "examples": {}}})
+    part = {
+        "sentences": 4,
+        "tokens": 40,
+        "entities": {"LOC": 3},
+        "off_boundaries": {},
+        "dropped": {text: 7},
+        "overlapping": 0,
+    }
+    sources = {text: {"note": text, "stand_in": True, "annotated": ["LOC"], "splits": {"train": part}}}
+    (folder / "corpus").mkdir()
+    srsly.write_json(folder / "corpus" / "manifest.json", {"sources": sources, "skipped": {"gone": text}})
+    return metrics
+
+
+def read(metrics: Path) -> Inputs:
+    return read_inputs(metrics, metrics.parent / "corpus", PLAN, scheme(), ROOT / "project.yml")
+
+
+# --- what it says -----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_missing_is_left_out_and_said(metrics: Path) -> None:
+    missing = write_report(read(metrics), metrics / "report")
+    commands = {part.title: re.findall(r"spacy project run ([\w-]+)", part.remedy) for part in missing}
+    assert commands == {
+        "Significance": ["significance"],
+        "Ablations": ["ablations"],
+        "Validation curves": ["evaluate-exp1"],
+        "Learning curves and exchange rate": ["curves"],
+        "Error analysis": ["errors"],
+        "Data card": ["corpus"],
+        "Leakage": ["leakage"],
+    }
+    for name in ("index.html", "report.md", "slides.html"):
+        text = (metrics / "report" / name).read_text()
+        assert "spacy project run leakage" in text
+        assert "0.300" in text
+
+
+def test_a_full_report_lacks_nothing_and_is_the_same_twice(metrics: Path) -> None:
+    everything(metrics.parent, "o boală")
+    assert write_report(read(metrics), metrics / "report") == []
+    first = {path.name: path.read_bytes() for path in (metrics / "report").iterdir()}
+    write_report(read(metrics), metrics / "report")
+    assert {path.name: path.read_bytes() for path in (metrics / "report").iterdir()} == first
+    assert len(first["index.html"]) < 2_000_000
+    markdown_text = first["report.md"].decode()
+    for title in re.findall(r"<h2[^>]*>(.*?)</h2>", first["index.html"].decode()):
+        assert f"## {title}" in markdown_text
+    assert "gone" in markdown_text
+    assert re.search(r"^\| real \| 1,234 \| \*\*0\.420\*\* ", markdown_text, re.MULTILINE)
+
+
+def test_no_network(metrics: Path) -> None:
+    everything(metrics.parent, "http://example.org/x.png")
+    write_report(read(metrics), metrics / "report")
+    for name in ("index.html", "slides.html"):
+        page = (metrics / "report" / name).read_text()
+        assert not re.findall(r"""(?:src|href|srcset|action)\s*=\s*["'](?!#)""", page)
+        assert not re.findall(r"url\((?!#)", page)
+        assert not re.search(r"@import|<link|<iframe|<object|<embed|<base", page)
+        assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
+
+
+def test_the_command(metrics: Path) -> None:
+    from report import app
+
+    result = CliRunner().invoke(
+        app, ["--metrics", str(metrics), "--corpus", str(metrics.parent)], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    assert "Left out: Error analysis: spacy project run errors" in result.stdout
+    assert (metrics / "report" / "slides.html").is_file()
+    (metrics / "leakage.json").write_text("{")
+    result = CliRunner().invoke(app, ["--metrics", str(metrics)], catch_exceptions=False)
+    assert result.exit_code == 1
+    assert "leakage.json: is damaged" in result.stderr
+
+
+def test_no_evaluated_experiment(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no evaluated experiment"):
+        read(tmp_path)
+
+
+def test_statistics_become_plain_counts() -> None:
+    """The data card shows them; a Counter that went through `dataclasses.asdict` counts its own items."""
+    statistics = Statistics()
+    statistics.entities.update(["LOC", "LOC", "ORG"])
+    assert json.loads(json.dumps(statistics.as_dict()))["entities"] == {"LOC": 2, "ORG": 1}
+
+
+@pytest.mark.parametrize(("value", "shown"), [(0.035, "+3.5"), (-0.0551, "−5.5"), (0.0001, "±0.0"), (0.0, "±0.0")])
+def test_points(value: float, shown: str) -> None:
+    assert points(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "verdict"),
+    [
+        (0.01, 0.03, 0.01, GAIN),
+        (-0.03, -0.01, 0.01, LOSS),
+        (-0.01, 0.03, 0.01, NOTHING),
+        (0.001, 0.03, 0.2, NOTHING),
+        (0.0, 0.03, 0.01, NOTHING),
+    ],
+)
+def test_verdicts_claim_no_more_than_interval_and_p(
+    metrics: Path, low: float, high: float, p: float, verdict: str
+) -> None:
+    rows = [comparison("real", "exp1", "exp2", low, high, p), comparison("combined", "exp1", "exp2", low, high, p)]
+    srsly.write_json(metrics / "significance.json", {"comparisons": rows})
+    inputs = read(metrics)
+    assert [d.verdict for d in measured(inputs)] == [verdict] * 2
+    text = answer(inputs).paragraph
+    assert (
+        f"On real medical text, exp2, which adds med-ro to exp1: {verdict} on real ({points((low + high) / 2)} points)"
+        in text
+    )
+    holds = low <= 0.035 <= high
+    assert f"an interval that {'holds' if holds else 'does not hold'} the claim" in text
+
+
+def test_without_a_test_only_intervals_that_lie_apart_are_told(metrics: Path) -> None:
+    text = answer(read(metrics)).paragraph
+    assert "a gain beyond the intervals of these runs on real (+5.0 points)" in text
+    assert "These are single trainings" in text
+    srsly.write_json(metrics / "exp2" / "scores.json", scores("exp2", 0.31))
+    text = answer(read(metrics)).paragraph
+    assert (
+        "exp2, which adds med-ro to exp1: no difference beyond the intervals of these runs on real (+1.0 points)"
+        in text
+    )
+    assert "measurable gain" not in text
+
+
+def test_untrained_weights_and_stand_ins_come_first(metrics: Path) -> None:
+    assert answer(read(metrics)).caveats == ["ronec is a stand-in: a note."]
+    srsly.write_json(metrics / "exp1" / "scores.json", scores("exp1", 0.3, untrained=True))
+    assert "does not answer its question" in answer(read(metrics)).caveats[0]
+
+
+def test_one_experiment_answers_nothing(metrics: Path) -> None:
+    for name in ("exp2", "exp3"):
+        shutil.rmtree(metrics / name)
+    assert "nothing to compare yet" in answer(read(metrics)).paragraph
+    assert write_report(read(metrics), metrics / "report")
+
+
+def test_the_ladder_is_what_builds_on_the_step_before(metrics: Path) -> None:
+    everything(metrics.parent, "x")
+    inputs = read(metrics)
+    assert inputs.ladder == ["exp1", "exp2", "exp3"]
+    assert inputs.others == ["only-ro", "gold"]
+    assert inputs.real_suites == ["real", "gone"]
+
+
+# --- exchange rate ----------------------------------------------------------------------------------------------------
+
+
+def rows(mix: str, values: dict[int, float], seed: int = 0) -> list[dict[str, Any]]:
+    return [{"mix": mix, "sentences": n, "seed": seed, "suite": "s", "f1": f1} for n, f1 in values.items()]
+
+
+def test_the_exchange_rate_is_read_off_the_curve_of_real_annotation() -> None:
+    gold = rows("gold", {0: 0.1, 100: 0.3, 300: 0.5})
+    (worth,) = exchange_rates([*gold, *rows("ro", {0: 0.1, 1000: 0.2})], "s")
+    assert (worth.sentences, worth.mean, worth.seeds) == (1000, pytest.approx(50), 1)
+    assert "worth about 50 real annotated ones; one seed, so its uncertainty is not known." in worth_sentence(worth)
+    (below,) = exchange_rates([*gold, *rows("ro", {1000: 0.05})], "s")
+    assert "worth no real annotated sentence" in worth_sentence(below)
+    (beyond,) = exchange_rates([*gold, *rows("ro", {1000: 0.6})], "s")
+    assert "worth more than the 300 real annotated sentences" in worth_sentence(beyond)
+    assert exchange_rates(rows("ro", {1000: 0.6}), "s") == []
+
+
+def test_the_exchange_rate_over_seeds_and_a_curve_that_dips() -> None:
+    gold = [row for seed in (0, 1) for row in rows("gold", {0: 0.1, 100: 0.3, 200: 0.2, 300: 0.4}, seed)]
+    (worth,) = exchange_rates([*gold, *rows("ro", {10: 0.175}, 0), *rows("ro", {10: 0.325}, 1)], "s")
+    assert (worth.low, worth.high, worth.seeds) == (pytest.approx(50), pytest.approx(250), 2)
+    assert "(from 50 to 250 over 2 seeds)" in worth_sentence(worth)
+    assert curves([*rows("ro", {10: 0.1}, 0), *rows("ro", {10: 0.3}, 1)], "s")["ro"][0][1] == pytest.approx(0.2)
+
+
+# --- hostile text -----------------------------------------------------------------------------------------------------
+
+
+def test_displacy_markup_is_escaped() -> None:
+    drawn = str(mark(HOSTILE, [(0, len(SCRIPT), IMAGE)]))
+    assert "<script" not in drawn
+    assert "<img" not in drawn
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in drawn
+
+
+def test_markdown_has_no_markup_from_text(metrics: Path) -> None:
+    assert markdown("a|b *c* <i> [x](y)") == r"a\|b \*c\* &lt;i&gt; \[x\](y)"
+    assert markdown("`spacy project run all` and `<b>`") == r"`spacy project run all` and \`&lt;b&gt;\`"
+    everything(metrics.parent, HOSTILE)
+    write_report(read(metrics), metrics / "report")
+    text = (metrics / "report" / "report.md").read_text()
+    assert "<script" not in text
+    assert "<img" not in text
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(widths) == 1, table
+
+
+# --- in a browser -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium, with no driver fetched from anywhere."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no Chromium with chromedriver is installed: the report's look is not checked")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as chrome:
+        chrome.set_page_load_timeout(120)
+        yield chrome
+
+
+@pytest.fixture(scope="module")
+def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A full report in which every text is hostile."""
+    metrics = everything(tmp_path_factory.mktemp("hostile"), HOSTILE)
+    write_report(read(metrics), metrics / "report")
+    return metrics / "report"
+
+
+def show(browser: Any, page: Path, width: int, *, height: int = 800, media: str = "", dark: bool = False) -> None:
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    scheme_ = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": scheme_})
+    browser.get(page.as_uri())
+    browser.execute_script("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
+
+
+@pytest.mark.parametrize("name", ["index.html", "slides.html"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_nothing_overflows_and_text_stays_text(browser: Any, hostile_report: Path, name: str, width: int) -> None:
+    show(browser, hostile_report / name, width)
+    assert browser.execute_script("return innerWidth") == width
+    assert browser.execute_script("return document.scrollingElement.scrollWidth") <= width
+    # What is wider than the page scrolls in a container of its own.
+    outside = browser.execute_script(
+        "return [...document.querySelectorAll('body *')].filter((e) => !e.closest('.table, svg')"
+        " && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 200))"
+    )
+    assert outside == []
+    assert browser.execute_script("return document.images.length") == 0
+    scripts = browser.execute_script("return [...document.scripts].map((s) => s.textContent)")
+    assert len(scripts) == (1 if name == "slides.html" else 0)
+    assert not any("alert" in script for script in scripts)
+    assert SCRIPT in browser.execute_script("return document.body.textContent")
+    assert IMAGE in browser.execute_script("return document.body.textContent")
+    assert [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+def test_every_figure_has_words(browser: Any, hostile_report: Path) -> None:
+    show(browser, hostile_report / "index.html", 1280)
+    unnamed = browser.execute_script(
+        "return [...document.querySelectorAll('svg')].filter((svg) => !svg.closest('[role=img]')?.getAttribute('aria-label')"
+        "?.trim()).length"
+    )
+    assert unnamed == 0
+    assert browser.execute_script("return document.querySelectorAll('svg').length") >= 8
+    without_numbers = "return [...document.querySelectorAll('figure')].filter((f) => !f.querySelector('table')).length"
+    assert browser.execute_script(without_numbers) == 0
+    ids = browser.execute_script("return [...document.querySelectorAll('[id]')].map((e) => e.id)")
+    assert len(ids) == len(set(ids))
+    anchors = browser.execute_script("return [...document.querySelectorAll('nav a')].map((a) => a.hash.slice(1))")
+    assert anchors
+    assert set(anchors) <= set(ids)
+
+
+def test_dark_mode_reaches_the_plots(browser: Any, hostile_report: Path) -> None:
+    colours = {}
+    for dark in (False, True):
+        show(browser, hostile_report / "index.html", 1280, dark=dark)
+        colours[dark] = browser.execute_script(
+            "const text = document.querySelector('.panel svg text');"
+            "return [getComputedStyle(document.body).backgroundColor, getComputedStyle(text).fill]"
+        )
+    assert colours[False][0] == "rgb(255, 255, 255)"
+    assert all(light != dark for light, dark in zip(colours[False], colours[True], strict=True))
+
+
+def test_slides_turn_with_the_keyboard_and_print_one_a_page(browser: Any, hostile_report: Path) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    page = hostile_report / "slides.html"
+    show(browser, page, 1280, height=720)
+    slides = browser.execute_script("return document.querySelectorAll('.slide').length")
+    focused = "return [...document.querySelectorAll('.slide')].indexOf(document.activeElement)"
+    body = browser.find_element(By.TAG_NAME, "body")
+    seen = []
+    for key in (Keys.HOME, Keys.ARROW_RIGHT, Keys.PAGE_DOWN, Keys.ARROW_LEFT, Keys.END, Keys.ARROW_RIGHT):
+        body.send_keys(key)
+        seen.append(browser.execute_script(focused))
+    assert seen == [0, 1, 2, 1, slides - 1, slides - 1]
+    assert 8 <= slides <= 14
+    pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == slides
+
+
+def test_an_ordinary_slide_holds_all_that_is_on_it(browser: Any, tmp_path: Path) -> None:
+    """Printed, a slide cuts off what does not fit; so all must."""
+    metrics = everything(tmp_path, "o boală")
+    write_report(read(metrics), metrics / "report")
+    show(browser, metrics / "report" / "slides.html", 1280, height=720, media="print")
+    cut = browser.execute_script(
+        "return [...document.querySelectorAll('.slide')].filter((s) => s.scrollHeight > s.clientHeight + 1"
+        " || s.scrollWidth > s.clientWidth + 1).map((s) => `${s.ariaLabel}: ${s.scrollHeight}`)"
+    )
+    assert cut == []
+    assert browser.execute_script("return document.querySelector('.slide').clientHeight") == 720
+
+
+def test_intervals_of_the_made_up_scores_are_of_the_kind_that_scoring_makes() -> None:
+    interval = f1_interval([Counts(2, 1, 1)] * 5 + [Counts(0, 1, 1)] * 5, 0)
+    assert interval is not None
+    assert len(interval) == len(score(0.5)["f1_interval"])
