@@ -162,7 +162,16 @@ def test_suites_without_data_are_skipped_and_marked(root: Path, tmp_path: Path) 
         "mantra": "mantra is not fetched",
     }
     assert list(manifest["suites"]) == ["ronec", "med-ro", "med-fr", "combined", "e3c"]
-    assert list(manifest["experiments"]) == ["exp1", "exp2", "exp3", "only-ro", "only-fr", "ronec-fr"]
+    assert list(manifest["experiments"]) == [
+        "exp1",
+        "exp2",
+        "exp3",
+        "exp1-cnn",
+        "exp3-cnn",
+        "only-ro",
+        "only-fr",
+        "ronec-fr",
+    ]
     about = manifest["sources"]["e3c"]
     assert (about["annotated"], about["stand_in"], list(about["splits"])) == (["MEDICAL"], False, ["test"])
     assert about["splits"]["test"]["quirks"] == {

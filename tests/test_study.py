@@ -290,7 +290,7 @@ def test_further_seeds(study: tuple[Path, str], tmp_path: Path) -> None:
     [
         (
             ["train.py", "exp9"],
-            "no such experiment. Use one of: exp1, exp2, exp3, gold, gold-fr, only-fr, only-ro, ronec-fr.",
+            "no such experiment. Use one of: exp1, exp1-cnn, exp2, exp3, exp3-cnn, gold, gold-fr, only-fr, only-ro, ronec-fr.",
         ),
         (["train.py", "exp1", "--epochs", "none"], "--epochs is 'none'. Give a whole number from 1, or auto."),
         (
@@ -305,7 +305,10 @@ def test_further_seeds(study: tuple[Path, str], tmp_path: Path) -> None:
             "--seeds is '1,two'. Give whole numbers separated by commas, as in 0,1,2.",
         ),
         (["seeds.py", "exp1", "--epochs", "0"], "--epochs is '0'. Give a whole number from 1, or auto."),
-        (["seeds.py", "exp9"], "no such experiment. Use one of: exp1, exp2, exp3."),
+        (
+            ["seeds.py", "exp9"],
+            "no such experiment. Use one of: exp1, exp1-cnn, exp2, exp3, exp3-cnn, gold, gold-fr, only-fr, only-ro, ronec-fr.",
+        ),
         (
             ["significance.py", "--metrics", "nonesuch"],
             "nonesuch: holds no two experiments to compare. Evaluate two experiments first.",
