@@ -14,12 +14,26 @@ from medner.files import read_text
 
 
 @dataclass(frozen=True)
+class Curves:
+    """Learning curves: how much of what each mix's experiment adds to the base experiment is trained on.
+
+    mixes: experiment by mix. suites: by suite, the mix of real annotation that it is measured against.
+    """
+
+    base: str
+    sizes: tuple[int, ...]
+    mixes: Mapping[str, str]
+    suites: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Plan:
     """``configs/experiments.yml``."""
 
     sources: Mapping[str, Mapping[str, Any]]
     experiments: Mapping[str, tuple[str, ...]]
     suites: Mapping[str, tuple[str, ...]]
+    curves: Curves | None = None
 
     def without(self, missing: Mapping[str, str]) -> Plan:
         """What is left of the plan where some sources are missing: experiments and suites that do without them."""
@@ -49,6 +63,7 @@ def load_plan(path: Path) -> Plan:
             sources=dict(raw["sources"]),
             experiments={name: tuple(parts) for name, parts in raw["experiments"].items()},
             suites={name: tuple(parts) for name, parts in raw["suites"].items()},
+            curves=Curves(**{**raw["curves"], "sizes": tuple(raw["curves"]["sizes"])}) if "curves" in raw else None,
         )
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         what = f"is no plan of experiments ({' '.join(str(error).split())})"
@@ -56,4 +71,10 @@ def load_plan(path: Path) -> Plan:
     for name, parts in {**plan.experiments, **plan.suites}.items():
         if strange := sorted(set(parts) - set(plan.sources)):
             raise InputError(f"{name} uses unknown sources {strange}", path=path, remedy="Define them under sources:")
+    if plan.curves:
+        named = {plan.curves.base, *plan.curves.mixes.values()}
+        if strange := sorted(named - set(plan.experiments)):
+            raise InputError(f"curves use unknown experiments {strange}", path=path, remedy="Define them")
+        if strange := sorted(set(plan.curves.suites.values()) - set(plan.curves.mixes)):
+            raise InputError(f"curves' suites use unknown mixes {strange}", path=path, remedy="Define them")
     return plan

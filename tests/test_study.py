@@ -285,6 +285,27 @@ def test_further_seeds(study: tuple[Path, str], tmp_path: Path) -> None:
     assert re.search(r"^\| exp1 \| 2 \| \*\*0\.\d{3}\*\* ± 0\.\d{3} \|", script("scripts/summary.py"), re.MULTILINE)
 
 
+def test_learning_curves(study: tuple[Path, str], tmp_path: Path) -> None:
+    """Sizes of their own are trained; none and all of a mix are the experiments' runs; nothing is made twice."""
+    project = tmp_path / "study"
+    shutil.copytree(study[0], project)
+    plan = yaml.safe_load((project / "configs" / "experiments.yml").read_text())
+    plan["curves"] |= {"sizes": [30], "mixes": {"ro": "exp2"}, "suites": {"med-ro": "ro"}}
+    (project / "configs" / "experiments.yml").write_text(yaml.safe_dump(plan))
+    command = [sys.executable, "scripts/curves.py", "--seeds", "0"]
+    for times in (1, 0):
+        result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert result.stdout.count("Trained exp2 on 110 sentences") == times
+    rows = srsly.read_json(project / "metrics" / "curves.json")
+    assert [(row["mix"], row["sentences"], row["suite"]) for row in rows] == [
+        ("ro", size, "med-ro") for size in (0, 30, 100)
+    ]
+    main = srsly.read_json(project / "metrics" / "exp2" / "scores.json")["suites"]["med-ro"]["f1"]
+    assert rows[-1]["f1"] == main
+    assert not (project / "training" / "curves" / "ro" / "30" / "0").exists()
+
+
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
@@ -344,6 +365,7 @@ def test_bad_arguments_give_one_line_and_exit_code_1(
         "train",
         "evaluate",
         "seeds",
+        "curves",
         "significance",
         "summary",
         "errors",

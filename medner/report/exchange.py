@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-REFERENCE = "gold"  # the mix of real annotated sentences
-
 
 @dataclass(frozen=True)
 class Worth:
@@ -51,18 +49,22 @@ def curves(rows: Iterable[Mapping[str, Any]], suite: str) -> dict[str, list[tupl
 def exchange_rates(rows: Sequence[Mapping[str, Any]], suite: str) -> list[Worth]:
     """For every size of every synthetic mix: how many real sentences give the same F1, seed by seed.
 
-    A seed's F1 is read off the same seed's reference curve: F1 over sentences, made monotone (isotonic regression, as
-    more annotation does not make a model worse but for noise) and linear between the measured sizes.
+    A seed's F1 is read off the same seed's curve of the suite's reference, a mix of real annotation: F1 over sentences,
+    made monotone (isotonic regression, as more annotation does not make a model worse but for noise) and linear
+    between the measured sizes.
     """
     table: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
+    references = {row["reference"] for row in rows}
+    real = ""
     for row in rows:
         if row["suite"] == suite:
             table[row["mix"], row["seed"]][row["sentences"]] = row["f1"]
+            real = row["reference"]
     found: dict[tuple[str, int], list[tuple[float, int, int]]] = defaultdict(list)
     largest = 0
     for (mix, seed), points in sorted(table.items()):
-        reference = table.get((REFERENCE, seed))
-        if mix == REFERENCE or not reference or len(reference) < 2:
+        reference = table.get((real, seed))
+        if mix in references or not reference or len(reference) < 2:
             continue
         sizes = sorted(reference)
         largest = max(largest, sizes[-1])

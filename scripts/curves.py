@@ -1,0 +1,63 @@
+"""Learning curves on real medical text: what synthetic and real annotated sentences give, by their number."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import srsly
+import typer
+from running import run, whole_numbers
+from steps import ROOT, good, new_app, note, step
+
+from medner.curves import points, rows, write_part
+from medner.exceptions import InputError
+from medner.files import write_text
+from medner.plan import load_plan
+from medner.results import SEEDS
+
+app = new_app()
+
+
+@app.command(epilog="Example: python scripts/curves.py --seeds 0,1,2 --gpu 0")
+@step
+def main(
+    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.")] = "0,1,2,3,4",
+    epochs: Annotated[str, typer.Option(help="As for the train step.")] = "auto",
+    gpu: Annotated[int, typer.Option(help="GPU number; -1 for the CPU.")] = -1,
+) -> None:
+    """Write metrics/curves.json: F1 by mix, number of sentences, seed and suite, with the train and evaluate steps.
+
+    Runs of whole experiments are shared with the train, evaluate and seeds steps. Stopped, the same command continues;
+    curves.json is written anew after every run.
+    """
+    plan = load_plan(ROOT / "configs" / "experiments.yml")
+    wanted = list(points(plan, ROOT / "corpus", whole_numbers(seeds)))
+    if not wanted:
+        raise InputError("no experiment of the curves has a corpus", remedy="Run the corpus step")
+    assert plan.curves is not None
+    for mix, experiment in plan.curves.mixes.items():
+        if all(point.mix != mix for point in wanted):
+            note(f"Curve {mix} is left out: {experiment} has no corpus.")
+    done = []
+    for number, point in enumerate(wanted, start=1):
+        main_run = ROOT / "metrics" / point.experiment
+        seed_run = ROOT / "metrics" / SEEDS / str(point.seed) / point.experiment
+        own = {"train": str(write_part(plan, ROOT / "corpus", point).relative_to(ROOT))} if point.own else None
+        found = run(
+            f"{point.mix}, {point.sentences:,} sentences, seed {point.seed} ({number} of {len(wanted)})",
+            point.experiment,
+            seed=point.seed,
+            epochs=epochs,
+            gpu=gpu,
+            elsewhere=[] if point.own else [main_run],
+            training=ROOT / "training" / point.path,
+            metrics=ROOT / "metrics" / point.path if point.own else seed_run,
+            paths=own,
+        )
+        done.append((point, found))
+        write_text(ROOT / "metrics" / "curves.json", srsly.json_dumps(rows(plan, done), indent=2) + "\n")
+    good(f"Wrote {ROOT / 'metrics' / 'curves.json'}: {len(done)} runs")
+
+
+if __name__ == "__main__":
+    app()
