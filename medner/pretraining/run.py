@@ -159,12 +159,12 @@ def pretrain(folder: Path, recipe: Recipe, *, seed: int, start: Path | None = No
         eps=1e-6,
         fused=True,
     )
-    done = _resume(folder, recipe, seed, masters, optimizer)
+    done, spent = _resume(folder, recipe, seed, masters, optimizer)
     _publish(masters, live)
     log = folder / "log.jsonl"
     _forget_after(log, done)
 
-    spent, since = 0.0, time.perf_counter()
+    since = time.perf_counter()
     model.train()
     for step in range(done, recipe.steps):
         for group in optimizer.param_groups:
@@ -197,7 +197,7 @@ def pretrain(folder: Path, recipe: Recipe, *, seed: int, start: Path | None = No
             with log.open("a", encoding="utf-8") as file:
                 file.write(srsly.json_dumps(entry) + "\n")
         if last or (step + 1) % recipe.save == 0:
-            _save(folder, recipe, seed, step + 1, masters, optimizer)
+            _save(folder, recipe, seed, step + 1, spent, masters, optimizer)
             since = time.perf_counter()
     write_text(
         folder / "shares.json",
@@ -249,6 +249,7 @@ def _save(
     recipe: Recipe,
     seed: int,
     step: int,
+    seconds: float,
     masters: Mapping[str, torch.Tensor],
     optimizer: torch.optim.Optimizer,
 ) -> None:
@@ -256,10 +257,11 @@ def _save(
     with new_folder(folder / "checkpoint") as work:
         tensors = {f"weight/{name}": value for name, value in masters.items()}
         names = {id(value): name for name, value in masters.items()}
-        for parameter, state in optimizer.state.items():
-            tensors |= {f"{key}/{names[id(parameter)]}": value for key, value in state.items()}
+        for parameter, moments in optimizer.state.items():
+            tensors |= {f"{key}/{names[id(parameter)]}": value for key, value in moments.items()}
         save_file({key: value.contiguous() for key, value in tensors.items()}, work / WEIGHTS)
-        write_text(work / STATE, srsly.json_dumps({"step": step, "recipe": _fingerprint(recipe, seed)}) + "\n")
+        state = {"step": step, "seconds": round(seconds, 1), "recipe": _fingerprint(recipe, seed)}
+        write_text(work / STATE, srsly.json_dumps(state) + "\n")
 
 
 def _resume(
@@ -268,11 +270,11 @@ def _resume(
     seed: int,
     masters: Mapping[str, torch.Tensor],
     optimizer: torch.optim.Optimizer,
-) -> int:
-    """Take weights and optimizer state from the checkpoint, if there is one. Returns the steps done."""
+) -> tuple[int, float]:
+    """Take weights and optimizer state from the checkpoint, if there is one. Returns steps done and their seconds."""
     work = folder / "checkpoint"
     if not work.is_dir():
-        return 0
+        return 0, 0.0
     state = srsly.json_loads(read_text(work / STATE))
     if state["recipe"] != _fingerprint(recipe, seed):
         what = "is a checkpoint of another recipe or seed"
@@ -283,7 +285,7 @@ def _resume(
             masters[name].copy_(value)
         else:
             optimizer.state[masters[name]][kind] = value.to(masters[name].device)
-    return int(state["step"])
+    return int(state["step"]), float(state["seconds"])
 
 
 def _forget_after(log: Path, done: int) -> None:
