@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ import srsly
 from conftest import ROOT
 from typer.testing import CliRunner
 
-from medner.corpus import Statistics
 from medner.errors import Knowledge, analyse, choose_examples
 from medner.exceptions import InputError
 from medner.labels import load_scheme
@@ -233,13 +231,6 @@ def test_the_command(metrics: Path) -> None:
 def test_no_evaluated_experiment(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no evaluated experiment"):
         read(tmp_path)
-
-
-def test_statistics_become_plain_counts() -> None:
-    """The data card shows them; a Counter that went through `dataclasses.asdict` counts its own items."""
-    statistics = Statistics()
-    statistics.entities.update(["LOC", "LOC", "ORG"])
-    assert json.loads(json.dumps(statistics.as_dict()))["entities"] == {"LOC": 2, "ORG": 1}
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.035, "+3.5"), (-0.0551, "−5.5"), (0.0001, "±0.0"), (0.0, "±0.0")])
