@@ -83,6 +83,9 @@ def prepare(
         elif mirror and (source := mirror / settings["name"]).is_dir():
             _copy(source, folder)
             manifest = _inspect(folder, source, settings["name"], settings["revision"])
+            if (source / MANIFEST).is_file():  # one that scripts/pretrain.py wrote: it knows how it wants to be tuned
+                own = read_manifest(source)
+                manifest = replace(manifest, revision=own.revision, learning_rate=own.learning_rate, epochs=own.epochs)
         elif _download(folder, settings):
             manifest = _inspect(folder, settings["repository"], settings["name"], settings["revision"])
         elif strict:

@@ -46,6 +46,13 @@ def test_from_a_mirror(tmp_path: Path, bert: Path, embedded: Path) -> None:
     assert not list((tmp_path / "encoder").glob("*.bin"))
 
 
+def test_an_encoder_of_one_s_own_in_a_mirror_keeps_its_wishes(tmp_path: Path, embedded: Path) -> None:
+    shutil.copytree(embedded, tmp_path / "mirror" / "own")
+    manifest = make(tmp_path / "encoder", embedded, "own", mirror=tmp_path / "mirror", strict=True)
+    assert (manifest.name, manifest.revision, manifest.learning_rate, manifest.epochs) == ("own", "1", 0.001, 7)
+    assert not manifest.embedded
+
+
 def test_from_the_hub(tmp_path: Path, bert: Path) -> None:
     repository = SETTINGS["repository"]
     files = {f"/{repository}/resolve/{REVISION}/{p.name}": p.read_bytes() for p in bert.iterdir()}
