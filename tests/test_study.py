@@ -246,7 +246,7 @@ def test_differences_are_told(study: tuple[Path, str]) -> None:
         ("exp1", "exp2"), ("exp1", "exp3"), ("exp2", "exp3")
     ]  # fmt: skip
     text = (project / "metrics" / "significance.md").read_text()
-    assert "UNTRAINED weights" in text
+    assert "Encoder: tiny, revision 1" in text
     results = srsly.read_json(project / "metrics" / "summary.json")
     for one in comparisons:
         before, after = (results[one[key]]["suites"][one["suite"]]["f1"] for key in ("before", "after"))
