@@ -22,7 +22,7 @@ from medner.exceptions import InputError
 from medner.files import read_text
 from medner.leakage import form_key
 from medner.predictions import Prediction
-from medner.records import Entity, Record
+from medner.records import Entity
 
 OUTSIDE = "O"
 MISSED_FORMS = 50  # most frequent ones that are kept per suite
@@ -93,11 +93,6 @@ class Knowledge:
         if any(_ABBREVIATION.fullmatch(form) for form in forms):
             return Guideline.ABBREVIATION
         return None
-
-
-def training_forms(records: Iterable[Record]) -> frozenset[tuple[str, str]]:
-    """(label, form key) of every mention of a training corpus."""
-    return frozenset((e.label, form_key(record.surface(e))) for record in records for e in record.entities)
 
 
 def load_generic_nouns(path: Path) -> dict[str, frozenset[str]]:

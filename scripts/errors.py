@@ -11,10 +11,11 @@ from rich.progress import track
 from steps import ROOT, good, new_app, note, step
 
 from medner.corpus import read_docbin
-from medner.errors import Knowledge, analyse, choose_examples, load_generic_nouns, training_forms
+from medner.errors import Knowledge, analyse, choose_examples, load_generic_nouns
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, write_text
 from medner.labels import load_scheme
+from medner.leakage import mention_keys
 from medner.plan import load_plan
 from medner.predictions import SUFFIX, read_predictions
 from medner.tokenization import blank
@@ -52,7 +53,7 @@ def main(
         for name, own in track(paths.items(), description="Classing errors", transient=True):
             if not own:
                 continue
-            known = Knowledge(training_forms(read_docbin(corpus / name / "train.spacy", nlp)), generic)
+            known = Knowledge(mention_keys(read_docbin(corpus / name / "train.spacy", nlp)), generic)
             suites = {suite: read_predictions(path) for suite, path in own.items()}
             if strange := {p.source for found in suites.values() for p in found} - set(annotated):
                 what = f"knows nothing of {', '.join(sorted(strange))}, which {name} was evaluated on"

@@ -27,7 +27,6 @@ from medner.errors import (
     confusion,
     gold_tokens,
     load_generic_nouns,
-    training_forms,
 )
 from medner.exceptions import InputError
 from medner.leakage import form_key
@@ -248,8 +247,3 @@ def test_bad_input_gives_one_line_and_writes_nothing(evaluated: Path) -> None:
     shutil.rmtree(evaluated / "corpus" / "exp1")
     manifest.write_text('{"sources": {"med-ro": {"annotated": []}}}')
     refused("train.spacy: no such file")
-
-
-def test_training_forms() -> None:
-    record = Record("1", "ro", "HTA la Iași", (Entity(0, 3, "MEDICAL"), Entity(7, 11, "LOC")))
-    assert training_forms([record]) == {("MEDICAL", "hta"), ("LOC", "iasi")}
