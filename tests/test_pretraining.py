@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import spacy
 import srsly
 import yaml
 from conftest import GOLDEN, ROOT
@@ -18,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pretrain import app
 from safetensors.torch import load_file
+from spacy.tokens import DocBin
 from typer.testing import CliRunner, Result
 
 from medner.encoder import load_settings, prepare, read_manifest
@@ -48,6 +50,7 @@ SMALL: dict[str, Any] = {
     "evaluate": 10,
     "save": 10,
     "groups": None,
+    "leave_out": [],
 }  # fmt: skip
 
 
@@ -182,6 +185,25 @@ def test_a_pattern_that_finds_nothing(tmp_path: Path) -> None:
         find_groups([tmp_path], [{"name": "ro", "weight": 1, "files": ["news/*.txt"]}])
     with pytest.raises(InputError, match="nonesuch: no such folder"):
         find_groups([tmp_path / "nonesuch"], None)
+
+
+def test_test_sentences_are_not_read(tmp_path: Path, text: Path, config: Path) -> None:
+    nlp = spacy.blank("xx")
+    tests = text / "suite" / "test.spacy"
+    tests.parent.mkdir()
+    doc = nlp.make_doc(TEXT[0])
+    doc.user_data = {"id": "a", "lang": "ro", "source": "suite"}
+    DocBin(docs=[doc], store_user_data=True).to_disk(tests)
+    recipe = load_recipe(config, leave_out=["*/test.spacy"], groups=[{"name": "a", "weight": 1, "files": ["a.txt"]}])
+    train(tmp_path / "work", text, recipe)
+    about = srsly.read_json(tmp_path / "work" / "text.json")
+    whole = tmp_path / "whole"
+    prepare_text(whole, [text], load_recipe(config, groups=recipe.groups))
+    assert about["left_out"] == {"a": 20}
+    assert about["sizes"]["a"] < srsly.read_json(whole / "text.json")["sizes"]["a"]
+    assert srsly.read_json(tmp_path / "work" / "shares.json")[0]["left_out"] == 20
+    with pytest.raises(InputError, match=r"no test corpus \(none/\*\.spacy\) in"):
+        prepare_text(tmp_path / "other", [text], load_recipe(config, leave_out=["none/*.spacy"]))
 
 
 def test_a_checkpoint_of_another_recipe_or_text(tmp_path: Path, text: Path, config: Path) -> None:

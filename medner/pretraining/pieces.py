@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medner.exceptions import InputError
-from medner.pretraining.text import Group, lines
+from medner.pretraining.text import Group
 
 Pieces = NDArray[np.uint16]
 Item = TypeVar("Item")
@@ -44,7 +44,7 @@ def write_pieces(group: Group, tokenizer: Any, path: Path) -> int:
         raise InputError(f"{len(tokenizer)} pieces are too many", remedy="Take a vocabulary below 65,536")
     written = 0
     with path.open("wb") as file:
-        for some in _some(chain.from_iterable(chain(lines(p), [""]) for p in group.files), 2000):
+        for some in _some(group.lines(), 2000):
             encoded = tokenizer(list(some), add_special_tokens=False, return_attention_mask=False, verbose=False)[
                 "input_ids"
             ]
@@ -131,13 +131,16 @@ class Sampler:
         return np.flatnonzero(hit)
 
 
-def shares(sizes: Mapping[str, int], weights: Mapping[str, float], seen: int) -> list[Mapping[str, Any]]:
-    """For the data card: each group's pieces, share of what is read, and passes over it after ``seen`` pieces."""
+def shares(
+    sizes: Mapping[str, int], left_out: Mapping[str, int], weights: Mapping[str, float], seen: int
+) -> list[Mapping[str, Any]]:
+    """For the data card: each group's pieces, lines left out, share of what is read, and passes after ``seen``."""
     whole = sum(weights.values())
     return [
         {
             "group": name,
             "pieces": size,
+            "left_out": left_out[name],
             "share": round(weights[name] / whole, 4),
             "passes": round(seen * weights[name] / whole / size, 2),
         }
@@ -156,7 +159,7 @@ def vocabulary_text(groups: Sequence[Group], characters: int) -> Iterator[str]:
         taken = 0
         while taken < wanted:
             before = taken
-            for line in chain.from_iterable(map(lines, group.files)):
+            for line in group.lines():
                 yield line
                 taken += len(line)
                 if taken >= wanted:

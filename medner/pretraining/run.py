@@ -17,9 +17,10 @@ from safetensors.torch import load_file, save_file
 from medner.encoder import WEIGHTS, Manifest, write_manifest
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, sha256, write_bytes, write_text
+from medner.leakage import Overlap
 from medner.pretraining.objectives import build, new_encoder
 from medner.pretraining.pieces import Sampler, shares, split, vocabulary_text, write_pieces
-from medner.pretraining.text import find_groups
+from medner.pretraining.text import find_groups, find_tests, lines
 from medner.pretraining.vocabulary import train_tokenizer
 
 HELD_OUT_BATCHES = 8  # per group and evaluation
@@ -32,6 +33,7 @@ class Recipe:
 
     steps: batches read; warmup: steps of rising learning rate; decay: share of steps, at the end, of falling rate.
     sequences × length: pieces a batch. masked, held_out: shares. save, evaluate: every so many steps.
+    leave_out: test corpora; a line of text that holds one of their sentences is not read.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Recipe:
     evaluate: int
     save: int
     training: Mapping[str, Any]
+    leave_out: Sequence[str] = ()
     groups: Sequence[dict[str, Any]] | None = None
 
     def rate(self, step: int) -> float:
@@ -93,9 +96,11 @@ def prepare_text(folder: Path, sources: Sequence[Path], recipe: Recipe, start: P
     Raises InputError where an earlier preparation used other files or another recipe, and from reading.
     """
     groups = find_groups(sources, recipe.groups)
+    tests = find_tests(sources, recipe.leave_out)
     wanted = {
         "vocabulary": recipe.vocabulary,
-        "groups": [[g.name, g.weight, [[f.name, f.stat().st_size] for f in g.files]] for g in groups],
+        "groups": [[g.name, g.weight, _sizes(g.files)] for g in groups],
+        "leave_out": _sizes(tests),
     }
     marker = folder / "text.json"
     if marker.is_file():
@@ -105,16 +110,25 @@ def prepare_text(folder: Path, sources: Sequence[Path], recipe: Recipe, start: P
         return
     from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import
 
+    if tests:
+        overlap = Overlap(text for path in tests for text in lines(path))
+        for group in groups:
+            group.tests = overlap
     with new_folder(folder / "text") as work:
         if start is not None:
             tokenizer = AutoTokenizer.from_pretrained(start, use_fast=True)
         else:
-            lines = vocabulary_text(groups, recipe.vocabulary_characters)
-            tokenizer = train_tokenizer(lines, recipe.vocabulary, letter_count=RARE_LETTER)
+            sample = vocabulary_text(groups, recipe.vocabulary_characters)
+            tokenizer = train_tokenizer(sample, recipe.vocabulary, letter_count=RARE_LETTER)
         tokenizer.save_pretrained(work)
         tokenizer.save_vocabulary(str(work))
         sizes = {group.name: write_pieces(group, tokenizer, work / f"{group.name}.pieces") for group in groups}
-    write_text(marker, srsly.json_dumps({"wanted": wanted, "sizes": sizes}, indent=2) + "\n")
+        left_out = {group.name: group.left_out for group in groups}
+    write_text(marker, srsly.json_dumps({"wanted": wanted, "sizes": sizes, "left_out": left_out}, indent=2) + "\n")
+
+
+def _sizes(files: Sequence[Path]) -> list[list[Any]]:
+    return [[path.name, path.stat().st_size] for path in files]
 
 
 RARE_LETTER = 100  # letters seen less often in the vocabulary text get no piece
@@ -201,7 +215,10 @@ def pretrain(folder: Path, recipe: Recipe, *, seed: int, start: Path | None = No
             since = time.perf_counter()
     write_text(
         folder / "shares.json",
-        srsly.json_dumps(shares(sizes, weights, recipe.steps * recipe.sequences * recipe.length), indent=2) + "\n",
+        srsly.json_dumps(
+            shares(sizes, about["left_out"], weights, recipe.steps * recipe.sequences * recipe.length), indent=2
+        )
+        + "\n",
     )
 
 

@@ -13,19 +13,45 @@ import spacy
 
 from medner.corpus import read_docbin
 from medner.exceptions import InputError
+from medner.leakage import Overlap
 from medner.records import CEDILLA_TO_COMMA
 
 OPENERS: Mapping[str, Callable[[Path, str], Any]] = {".gz": gzip.open, ".xz": lzma.open}
 TEXT_SUFFIXES = (".txt", ".txt.gz", ".txt.xz", ".spacy")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Group:
-    """Texts of one language and domain; ``weight`` is its share of what the encoder reads."""
+    """Texts of one language and domain; ``weight`` is its share of what the encoder reads.
+
+    tests: sentences that the encoder must not have read. left_out: lines that :meth:`lines` passed over for that.
+    """
 
     name: str
     weight: float
     files: tuple[Path, ...]
+    tests: Overlap | None = None
+    left_out: int = 0
+
+    def lines(self) -> Iterator[str]:
+        """All lines, an empty one after each file, without those that hold a test sentence, exactly or nearly."""
+        self.left_out = 0
+        for path in self.files:
+            for line in lines(path):
+                if self.tests and line and self.tests.find(line):
+                    self.left_out += 1
+                else:
+                    yield line
+            yield ""
+
+
+def find_tests(folders: Sequence[Path], patterns: Sequence[str]) -> list[Path]:
+    """DocBin files below the folders whose sentences the encoder must not read. Raises InputError if there are none."""
+    found = sorted(path for folder in folders for pattern in patterns for path in folder.glob(pattern))
+    if patterns and not found:
+        what = f"no test corpus ({', '.join(patterns)}) in {', '.join(map(str, folders))}"
+        raise InputError(what, remedy="Give the corpus folder too, or take leave_out out of the configuration")
+    return found
 
 
 def find_groups(folders: Sequence[Path], groups: Sequence[Mapping[str, Any]] | None) -> list[Group]:
