@@ -213,9 +213,9 @@ def compare_experiments(
     """All comparisons of one suite, for JSON, each after it is made; experiments without runs are passed over.
 
     Runs are paired by seed; seeds that only one of two experiments has are left out of that comparison. p is adjusted
-    for all comparisons of the suite at once (Holm), as ``p_holm``. Raises InputError from the predictions files, and
-    where two experiments differ in encoder, epochs or test data, since then their difference is not one of training
-    data.
+    for all comparisons of the suite at once (Holm), as ``p_holm``. A transformer and a CNN are not compared: what they
+    trained on is not all that differs. Raises InputError from the predictions files, and where two experiments differ
+    in encoder, epochs or test data for no such reason.
     """
     tables: dict[str, dict[int, Counts3]] = {}
     texts: list[tuple[Any, ...]] | None = None
@@ -234,7 +234,7 @@ def compare_experiments(
     made = []
     for before, after in wanted:
         seeds = sorted(tables.get(before, {}).keys() & tables.get(after, {}).keys())
-        if not seeds or len(texts or ()) < 2:
+        if not seeds or len(texts or ()) < 2 or _has_encoder(runs[before][0]) != _has_encoder(runs[after][0]):
             continue
         _check_alike(runs[before][0], runs[after][0])
         left, right = (np.stack([tables[name][number] for number in seeds]) for name in (before, after))
@@ -249,6 +249,10 @@ def counts_by_document(predictions: Sequence[Prediction], annotated: Mapping[str
     annotated: the labels that each source annotates; no other counts.
     """
     return np.array([total(count(one, annotated[one.source]).values()) for one in predictions], dtype=np.float64)
+
+
+def _has_encoder(run: Run) -> bool:
+    return bool(run.scores["provenance"]["encoder"]["parameters"])
 
 
 def _check_alike(one: Run, other: Run) -> None:

@@ -253,6 +253,16 @@ def test_runs_that_differ_in_more_than_their_data(tmp_path: Path) -> None:
         list(compare_experiments(runs, [("exp1", "exp2")], "s"))
 
 
+def test_a_transformer_is_not_compared_with_a_cnn(tmp_path: Path) -> None:
+    none = {"name": "none", "revision": "r", "untrained": False, "parameters": 0, "sha256": ""}
+    evaluated(tmp_path, "exp1", 0, 10, main=True)
+    evaluated(tmp_path, "exp1-cnn", 0, 12, main=True, encoder=none, epochs=20)
+    evaluated(tmp_path, "exp3-cnn", 0, 20, main=True, encoder=none, epochs=20)
+    runs, _ = load_runs(tmp_path, ["exp1", "exp1-cnn", "exp3-cnn"])
+    (one,) = compare_experiments(runs, [("exp1", "exp3-cnn"), ("exp1-cnn", "exp3-cnn")], "s")
+    assert one["before"] == "exp1-cnn"
+
+
 def test_a_damaged_run_is_told(tmp_path: Path) -> None:
     (tmp_path / "exp1").mkdir()
     (tmp_path / "exp1" / "scores.json").write_text("{}")
