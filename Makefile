@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test lint format readme clean
+.PHONY: run test lint format readme reference clean
 
 run: $(INSTALLED)
 	$(BIN)/python -m spacy project run all
@@ -24,6 +24,13 @@ format: $(INSTALLED)
 readme: $(INSTALLED)
 	$(BIN)/python -m spacy project document --no-emoji --output README.md
 	set -e; for metrics in metrics/reference/*; do $(BIN)/python scripts/summary.py --metrics $$metrics --insert-into README.md; done
+
+# Keeps this machine's scores as reference results: `make reference NAME=ronec-v1`, then `make readme`.
+KEPT := -name scores.json -o -name curve.json -o -name significance.json -o -name significance.md -o -name curves.json
+reference:
+	rm -rf metrics/reference/$(NAME)
+	mkdir -p metrics/reference/$(NAME)
+	cd metrics && find . -path ./reference -prune -o \( $(KEPT) \) -exec cp --parents {} reference/$(NAME) \;
 
 clean:
 	rm -rf .venv assets/fetched corpus training project.lock

@@ -35,6 +35,17 @@ class Plan:
     suites: Mapping[str, tuple[str, ...]]
     curves: Curves | None = None
 
+    @property
+    def ladder(self) -> list[str]:
+        """The experiments of which each adds a corpus to the training data of the one before."""
+        steps: list[str] = []
+        below: tuple[str, ...] = ()
+        for name, sources in self.experiments.items():
+            if sources[: len(below)] == below and sources != below:
+                steps.append(name)
+                below = sources
+        return steps
+
     def without(self, missing: Mapping[str, str]) -> Plan:
         """What is left of the plan where some sources are missing: experiments and suites that do without them."""
 

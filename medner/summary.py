@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,9 +10,10 @@ from statistics import mean, stdev
 from typing import Any
 
 from medner.exceptions import InputError
+from medner.plan import Plan
 from medner.results import Run, read_run
 from medner.scoring import CONFIDENCE, scores_table
-from medner.significance import p_text, signed
+from medner.significance import REFERENCE, p_text, signed
 
 
 def load_results(metrics: Path, experiments: Iterable[str]) -> dict[str, Any]:
@@ -35,19 +37,23 @@ def insert(document: str, name: str, text: str, path: Path) -> str:
     return found.sub(lambda _: f"{start}\n{text.strip()}\n{end}", document)
 
 
-def summarise(results: Mapping[str, Mapping[str, Any]], suites: Iterable[str]) -> str:
-    """Markdown: the table of all experiments and suites, then encoder, data, epochs and seed of each.
+def summarise(results: Mapping[str, Mapping[str, Any]], suites: Mapping[str, Sequence[str]]) -> str:
+    """Markdown: tables of all experiments and suites, then encoder, data, epochs and seed of each.
 
-    results: ``scores.json`` of each experiment, in the order of the table's rows.
+    results: ``scores.json`` of each experiment, in the order of the rows. suites: their sources, in the plan's order.
     """
-    table = scores_table({name: result["suites"] for name, result in results.items()}, suites)
+    scores = {name: result["suites"] for name, result in results.items()}
+    annotated = {source: about["annotated"] for result in results.values() for source, about in result["test"].items()}
+    real = [suite for suite, sources in suites.items() if all(annotated.get(s) == ["MEDICAL"] for s in sources)]
     lines = [
         "Precision / recall / **F1** (micro-averaged, exact span and label) with the "
         f"{CONFIDENCE:.0%} bootstrap interval of F1",
         "over test sentences. A suite counts only the labels that it annotates.",
         "",
-        table,
+        scores_table(scores, [suite for suite in suites if suite not in real]),
     ]
+    if any(suite in own for suite in real for own in scores.values()):
+        lines += ["Real medical text, where MEDICAL alone is annotated:", "", scores_table(scores, real)]
     lines += origins(results)
     for name, result in results.items():
         p = result["provenance"]
@@ -80,6 +86,37 @@ def seeds_table(runs: Mapping[str, Sequence[Run]], suites: Iterable[str]) -> str
         cells = [_spread([r.scores["suites"][s]["f1"] for r in found if s in r.scores["suites"]]) for s in suites]
         lines.append(f"| {name} | {len(found)} | " + " | ".join(cells) + " |")
     return "F1 over seeds, mean ± standard deviation:\n\n" + "\n".join(lines) + "\n"
+
+
+def differences_table(comparisons: Sequence[Mapping[str, Any]], plan: Plan) -> str:
+    """Markdown: the steps of the plan's ladder against each other and against the reference, a row per suite.
+
+    comparisons: what :func:`medner.significance.compare_experiments` found.
+    """
+    found = {(one["suite"], one["before"], one["after"]): one for one in comparisons}
+    steps = plan.ladder
+    wanted = {*itertools.pairwise(steps), (steps[0], steps[-1])}
+    wanted |= {pair for step in steps for pair in ((step, REFERENCE), (REFERENCE, step))}
+    pairs = [pair for pair in dict.fromkeys(key[1:] for key in found) if pair in wanted]
+    lines = [
+        "| suite | " + " | ".join(f"{after} − {before}" for before, after in pairs) + " |",
+        "| --- |" + " --- |" * len(pairs),
+    ]
+    for suite in plan.suites:
+        if any(key[0] == suite for key in found):
+            cells = [_difference(found.get((suite, *pair))) for pair in pairs]
+            lines.append(f"| {suite} | " + " | ".join(cells) + " |")
+    return (
+        f"Differences in F1 with {CONFIDENCE:.0%} interval and p, adjusted for all comparisons of a suite (Holm); "
+        "over texts and,\nwhere there are several, seeds:\n\n" + "\n".join(lines) + "\n"
+    )
+
+
+def _difference(one: Mapping[str, Any] | None) -> str:
+    if one is None:
+        return "–"
+    low, high = map(signed, one["interval"])
+    return f"**{signed(one['difference'])}** [{low}, {high}] {p_text(one['p_holm'])}"
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -12,7 +12,7 @@ from steps import ROOT, good, new_app, note, step
 from medner.files import read_text, write_text
 from medner.plan import load_plan
 from medner.results import load_runs
-from medner.summary import insert, load_results, seeds_table, summarise
+from medner.summary import differences_table, insert, load_results, seeds_table, summarise
 
 app = new_app()
 
@@ -24,13 +24,16 @@ def main(
     name: Annotated[str, typer.Option(help="Name of the files to write.")] = "summary",
     insert_into: Annotated[str, typer.Option(help="Markdown file to put the table into, between its markers.")] = "",
 ) -> None:
-    """Write metrics/NAME.md and metrics/NAME.json from metrics/*/scores.json, and print the table."""
+    """Write metrics/NAME.md and NAME.json from the scores.json and significance.json there; print the tables."""
     plan = load_plan(ROOT / "configs" / "experiments.yml")
     results = load_results(metrics, plan.experiments)
     text = summarise(results, plan.suites)
     runs, stale = load_runs(metrics, plan.experiments)
     if any(len(found) > 1 for found in runs.values()):
         text += "\n" + seeds_table(runs, plan.suites)
+    if (metrics / "significance.json").is_file():
+        comparisons = srsly.json_loads(read_text(metrics / "significance.json"))["comparisons"]
+        text += "\n" + differences_table(comparisons, plan)
     for folder in stale:
         note(f"{folder} is left out: it has other data, encoder or epochs than its experiment's main run")
     if insert_into:

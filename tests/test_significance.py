@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from medner.exceptions import InputError
+from medner.plan import Plan
 from medner.predictions import Prediction, write_predictions
 from medner.records import Entity
 from medner.results import load_runs
@@ -28,7 +29,7 @@ from medner.significance import (
     randomisation_p,
     runs_and_documents,
 )
-from medner.summary import seeds_table, significance_text
+from medner.summary import differences_table, seeds_table, significance_text
 
 Array = NDArray[np.float64]
 COUNTS = st.integers(1, 3).flatmap(
@@ -231,6 +232,10 @@ def test_from_files_to_sentences(tmp_path: Path) -> None:
     assert one["sentence"] in text
     assert "- Encoder: e, revision r, 1 parameters\n- s: a source\n" in text
     assert "| exp1 | 3 | **0.410** ± 0.048 |\n| exp2 | 4 | " in seeds_table(runs, ["s"])
+    plan = Plan({}, {"exp1": ("a",), "exp2": ("a", "b")}, {"s": ("a",), "t": ("b",)})
+    table = differences_table([one, {**one, "after": "only-b"}], plan)
+    assert "| suite | exp2 − exp1 |\n| --- | --- |\n| s | **+0.4" in table
+    assert table.endswith("] < 0.001 |\n")
 
 
 def test_one_seed_says_so(tmp_path: Path) -> None:

@@ -38,14 +38,8 @@ class Inputs:
 
     @property
     def ladder(self) -> list[str]:
-        """The evaluated experiments of the ladder: each adds a corpus to the training data of the one before."""
-        steps: list[str] = []
-        below: tuple[str, ...] = ()
-        for name, sources in self.plan.experiments.items():
-            if sources[: len(below)] == below and sources != below:
-                steps.append(name)
-                below = sources
-        return [name for name in steps if name in self.results]
+        """The evaluated steps of the plan's ladder."""
+        return [name for name in self.plan.ladder if name in self.results]
 
     @property
     def others(self) -> list[str]:
