@@ -13,7 +13,7 @@ from spacy.cli.train import train
 from steps import ROOT, epochs_or_none, good, new_app, note, step
 
 from medner.files import new_folder, write_text
-from medner.training import CURVE, curve, prepare, stamp
+from medner.training import CURVE, curve, give_memory_back, prepare, stamp
 
 app = new_app()
 
@@ -38,6 +38,7 @@ def main(
     training = prepare(ROOT, experiment, epochs=epochs_or_none(epochs), seed=seed, extra=parse_config_overrides([]))
     if training.encoder.untrained:
         note(f"Encoder: {training.encoder.title}. Scores will be a floor, no result.")
+    give_memory_back()
     target = Path(output).absolute() if output else ROOT / "training" / experiment
     chosen = dict(training.overrides)
     if output:  # beside it; the log of training/NAME stays

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,3 +76,25 @@ def test_damaged_logs(tmp_path: Path, line: str) -> None:
     log.write_text(ROW % (0, 0, "0.0") + line)
     with pytest.raises(InputError, match=r"line 2: is no evaluation of spaCy's logger .* Train again\."):
         curve(log)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps what was freed")
+def test_large_blocks_go_back_to_the_system() -> None:
+    program = """
+from random import Random
+import torch
+from medner.training import give_memory_back
+give_memory_back()
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
+size, random, kept = [], Random(0), []
+for _ in range(40):
+    gradient = torch.ones(16_000, 256)
+    kept.append(torch.ones(random.randrange(1000, 50_000)))
+    other = torch.ones(16_000, 256)
+    del gradient
+    size.append(resident())
+print(size[-1] - size[4])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 30  # MB; without it some 500
