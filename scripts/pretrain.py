@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from steps import ROOT, good, new_app, step
+from steps import ROOT, good, new_app, note, step
 
 from medner.pretraining.run import export, load_recipe, prepare_text, pretrain
+from medner.pretraining.text import find_tests
 
 app = new_app()
 
@@ -37,6 +38,8 @@ def main(
     if any_text:
         changes["groups"] = None
     recipe = load_recipe(config, **changes)
+    if recipe.leave_out and not find_tests(text, recipe.leave_out):
+        note("No test corpus is in these folders, so nothing is left out of the text for its sake.")
     prepare_text(work, text, recipe, start)
     columns = (
         TextColumn("[progress.description]{task.description}"), BarColumn(), MofNCompleteColumn(),

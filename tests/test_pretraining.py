@@ -202,8 +202,15 @@ def test_test_sentences_are_not_read(tmp_path: Path, text: Path, config: Path) -
     assert about["left_out"] == {"a": 20}
     assert about["sizes"]["a"] < srsly.read_json(whole / "text.json")["sizes"]["a"]
     assert srsly.read_json(tmp_path / "work" / "shares.json")[0]["left_out"] == 20
-    with pytest.raises(InputError, match=r"no test corpus \(none/\*\.spacy\) in"):
-        prepare_text(tmp_path / "other", [text], load_recipe(config, leave_out=["none/*.spacy"]))
+
+
+def test_no_test_corpus_is_told(tmp_path: Path, text: Path, config: Path) -> None:
+    recipe = yaml.safe_load(config.read_text())
+    recipe["pretraining"]["leave_out"] = ["*/test.spacy"]
+    config.write_text(yaml.safe_dump(recipe))
+    done = run(text, config, tmp_path / "work", tmp_path / "encoder", "--any-text", "--steps", "2")
+    assert done.exit_code == 0, done.stderr
+    assert "nothing is left out" in done.stdout
 
 
 def test_a_checkpoint_of_another_recipe_or_text(tmp_path: Path, text: Path, config: Path) -> None:
