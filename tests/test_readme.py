@@ -8,20 +8,26 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import ROOT
+from summary import app
+from typer.testing import CliRunner
 
 from medner.exceptions import InputError
 from medner.plan import load_plan
-from medner.summary import insert, load_results, summarise
+from medner.summary import insert, load_results
 
 README = (ROOT / "README.md").read_text()
 PLAN = load_plan(ROOT / "configs" / "experiments.yml")
 
 
 @pytest.mark.parametrize("metrics", sorted(path.name for path in (ROOT / "metrics" / "reference").iterdir()))
-def test_results_come_from_the_committed_metrics(metrics: str) -> None:
-    results = load_results(ROOT / "metrics" / "reference" / metrics, PLAN.experiments)
-    assert {"exp1", "exp2", "exp3"} <= set(results) <= set(PLAN.experiments)
-    assert summarise(results, PLAN.suites).strip() in README
+def test_results_come_from_the_committed_metrics(metrics: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    copy = tmp_path / "README.md"
+    copy.write_text(README)
+    done = CliRunner().invoke(app, ["--metrics", f"metrics/reference/{metrics}", "--insert-into", str(copy)])
+    assert done.exit_code == 0, done.stderr
+    assert copy.read_text() == README
+    assert {"exp1", "exp2", "exp3"} <= set(load_results(ROOT / "metrics" / "reference" / metrics, PLAN.experiments))
 
 
 def test_the_commands_section_is_that_of_project_yml() -> None:
