@@ -28,6 +28,7 @@ readme: $(INSTALLED)
 # Keeps this machine's scores as reference results: `make reference NAME=ronec-v1`, then `make readme`.
 KEPT := -name scores.json -o -name curve.json -o -name significance.json -o -name significance.md -o -name curves.json
 reference:
+	test -n '$(NAME)'  # else the next line would remove all of them
 	rm -rf metrics/reference/$(NAME)
 	mkdir -p metrics/reference/$(NAME)
 	cd metrics && find . -path ./reference -prune -o \( $(KEPT) \) -exec cp --parents {} reference/$(NAME) \;

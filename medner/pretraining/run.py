@@ -213,13 +213,8 @@ def pretrain(folder: Path, recipe: Recipe, *, seed: int, start: Path | None = No
         if last or (step + 1) % recipe.save == 0:
             _save(folder, recipe, seed, step + 1, spent, masters, optimizer)
             since = time.perf_counter()
-    write_text(
-        folder / "shares.json",
-        srsly.json_dumps(
-            shares(sizes, about["left_out"], weights, recipe.steps * recipe.sequences * recipe.length), indent=2
-        )
-        + "\n",
-    )
+    read = shares(sizes, about["left_out"], weights, recipe.steps * recipe.sequences * recipe.length)
+    write_text(folder / "shares.json", srsly.json_dumps(read, indent=2) + "\n")
 
 
 def _losses(model: torch.nn.Module, batch: Any, device: torch.device, seed: int) -> dict[str, torch.Tensor]:
