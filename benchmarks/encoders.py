@@ -1,7 +1,7 @@
 """Words per second of training and of annotation: the compact encoder, spaCy's CNN, and a BERT of mBERT's size.
 
 All three are spaCy pipelines with this project's configs and tokenizer, on the same sentences, in this process, in
-turn. The large BERT has random weights, which does not change its speed; the compact one's tokenizer serves it too.
+turn. Training is timed as the train step does it, in mixed precision where the processor has bf16, and in fp32. The large BERT has random weights, which does not change its speed; the compact one's tokenizer serves it too.
 
 Example: python benchmarks/encoders.py --sentences 160 --rounds 3
 """
@@ -25,6 +25,7 @@ from spacy.util import load_config, load_model_from_config, minibatch, registry
 from thinc.api import fix_random_seed
 from transformers import AutoTokenizer, BertConfig, BertModel
 
+from medner.arithmetic import cpu_type, mixed_precision
 from medner.readers.synthetic import read_synthetic
 from medner.records import Tally
 from medner.tokenization import blank, reference_doc
@@ -89,22 +90,25 @@ def main(
             nlp = pipeline(config, folder, corpus)
             optimizer = registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)["optimizer"]
 
-            def train(nlp: Language = nlp, optimizer: object = optimizer) -> None:
+            def train_fp32(nlp: Language = nlp, optimizer: object = optimizer) -> None:
                 for batch in minibatch(docs, BATCH):
                     nlp.update([Example(nlp.make_doc(doc.text), doc) for doc in batch], sgd=optimizer, drop=0.1)
+
+            def train(train_fp32: Callable[[], None] = train_fp32) -> None:
+                with mixed_precision():
+                    train_fp32()
 
             def annotate(nlp: Language = nlp) -> None:
                 for _ in nlp.pipe(doc.text for doc in docs):
                     pass
 
-            speeds[name] = (words / seconds(train, rounds), words / seconds(annotate, rounds))
-    print(f"{len(docs)} sentences, {words:,} words; torch {torch.__version__}, {torch.get_num_threads()} threads")
-    first = speeds["compact encoder"]
-    for name, (training, annotation) in speeds.items():
-        print(
-            f"{name:18} training {training:8,.0f} words/s ({training / first[0]:.2f}×)"
-            f"   annotation {annotation:8,.0f} words/s ({annotation / first[1]:.2f}×)"
-        )
+            speeds[name] = [words / seconds(work, rounds) for work in (train, train_fp32, annotate)]
+    threads, numbers = torch.get_num_threads(), str(cpu_type()).removeprefix("torch.")
+    print(f"{len(docs)} sentences, {words:,} words; torch {torch.__version__}, {threads} threads, {numbers}")
+    columns = ("training", "training in fp32", "annotation")
+    for name, found in speeds.items():
+        ratios = zip(columns, found, speeds["compact encoder"], strict=True)
+        print(f"{name:18}", *(f"{column} {speed:,.0f} words/s ({speed / first:.2f}×)" for column, speed, first in ratios))
 
 
 if __name__ == "__main__":

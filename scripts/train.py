@@ -12,6 +12,7 @@ from spacy.cli._util import parse_config_overrides
 from spacy.cli.train import train
 from steps import ROOT, epochs_or_none, good, new_app, note, step
 
+from medner.arithmetic import mixed_precision
 from medner.files import new_folder, write_text
 from medner.training import CURVE, curve, give_memory_back, prepare, stamp
 
@@ -45,7 +46,7 @@ def main(
         log = target.with_name(f"{target.name}.jsonl")
         chosen.setdefault("paths.log", str(log.relative_to(ROOT) if log.is_relative_to(ROOT) else log))
     # The config's paths are relative to the project, and so they stay in the saved pipeline.
-    with contextlib.chdir(ROOT), new_folder(target) as folder:
+    with contextlib.chdir(ROOT), new_folder(target) as folder, mixed_precision():
         log = Path(chosen.get("paths.log", training.log))
         log.unlink(missing_ok=True)  # spaCy's logger would not write over it
         train(training.config, folder, use_gpu=gpu, overrides=chosen)

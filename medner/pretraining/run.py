@@ -14,6 +14,7 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
+from medner.arithmetic import cpu_type
 from medner.encoder import WEIGHTS, Manifest, write_manifest
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, sha256, write_bytes, write_text
@@ -85,8 +86,7 @@ def device_and_type() -> tuple[torch.device, torch.dtype]:
     """Where to compute, and in what: bf16 where the hardware multiplies it, else fp32."""
     if torch.cuda.is_available():
         return torch.device("cuda"), torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    able = torch.cpu.get_capabilities()
-    return torch.device("cpu"), torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
+    return torch.device("cpu"), cpu_type()
 
 
 def prepare_text(folder: Path, sources: Sequence[Path], recipe: Recipe, start: Path | None = None) -> None:
