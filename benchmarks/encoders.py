@@ -1,7 +1,8 @@
 """Words per second of training and of annotation: the compact encoder, spaCy's CNN, and a BERT of mBERT's size.
 
 All three are spaCy pipelines with this project's configs and tokenizer, on the same sentences, in this process, in
-turn. Training is timed as the train step does it, in mixed precision where the processor has bf16, and in fp32. The large BERT has random weights, which does not change its speed; the compact one's tokenizer serves it too.
+turn. Training is timed as the train step does it, in mixed precision where the processor has bf16, and in fp32. The
+large BERT has random weights, which does not change its speed; the compact one's tokenizer serves it too.
 
 Example: python benchmarks/encoders.py --sentences 160 --rounds 3
 """
@@ -108,7 +109,8 @@ def main(
     columns = ("training", "training in fp32", "annotation")
     for name, found in speeds.items():
         ratios = zip(columns, found, speeds["compact encoder"], strict=True)
-        print(f"{name:18}", *(f"{column} {speed:,.0f} words/s ({speed / first:.2f}×)" for column, speed, first in ratios))
+        shown = (f"{column} {speed:,.0f} words/s ({speed / first:.2f}×)" for column, speed, first in ratios)
+        print(f"{name:18}", *shown, sep="  ")
 
 
 if __name__ == "__main__":
