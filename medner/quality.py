@@ -29,6 +29,7 @@ _WORD = re.compile(r"\w+")
 class Floors:
     """``configs/quality.yml``."""
 
+    required: Sequence[str]
     minimum: Mapping[str, float]
     maximum: Mapping[str, float]
     unlabelled_allowed: Mapping[str, Mapping[str, str]]

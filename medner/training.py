@@ -91,8 +91,8 @@ def prepare(
     """What a training run of ``configs/<experiment>.cfg`` will do, and the provenance that its pipelines will carry.
 
     root: the project folder. extra: overrides of the config that come last (SPACY_CONFIG_OVERRIDES). Two runs with
-    equal provenance are the same run. Raises InputError for an unknown experiment and where encoder or corpus are
-    missing.
+    equal provenance differ in the arithmetic of their hardware at most.
+    Raises InputError for an unknown experiment and where encoder or corpus are missing.
     """
     path = root / "configs" / f"{experiment}.cfg"
     config = load_training_config(path)

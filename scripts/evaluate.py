@@ -10,9 +10,8 @@ import spacy
 import srsly
 import typer
 from rich.progress import track
-from spacy.cli._util import setup_gpu
 from spacy.training import Example
-from steps import ROOT, good, new_app, note, step
+from steps import ROOT, choose_processor, good, new_app, note, step
 
 from medner.evaluation import as_prediction, describe_tests, predict, read_examples, spacy_scores, training_mentions
 from medner.exceptions import InputError
@@ -45,7 +44,7 @@ def main(
         )
     manifest = srsly.json_loads(read_text(corpus / "manifest.json"))
     about, tests = provenance(pipeline), describe_tests(corpus, manifest)
-    setup_gpu(gpu, silent=True)
+    choose_processor(gpu)
     nlp = spacy.load(pipeline)
     seen = training_mentions(nlp, ROOT / nlp.config["paths"]["train"], about)
     examples: dict[str, list[Example]] = {}

@@ -1,4 +1,4 @@
-"""Train a compact encoder of one's own on plain text, on a CPU or a GPU, and write it as the embedded default."""
+"""Train a compact encoder of one's own on plain text, on a CPU or a GPU."""
 
 from __future__ import annotations
 
@@ -10,25 +10,27 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from steps import ROOT, good, new_app, note, step
 
 from medner.pretraining.run import export, load_recipe, prepare_text, pretrain
-from medner.pretraining.text import find_tests
 
 app = new_app()
 
 
-@app.command(epilog="Example: python scripts/pretrain.py ~/text corpus --work training/pretraining --steps 20000")
+@app.command(epilog="Example: python scripts/pretrain.py ~/text --any-text --steps 20000 --output ~/mirror/my-encoder")
 @step
 def main(
     text: Annotated[list[Path], typer.Argument(help="Folders of text: UTF-8 .txt, .txt.gz or .txt.xz, or .spacy.")],
+    output: Annotated[Path, typer.Option(help="Encoder folder to write.")],
     work: Annotated[Path, typer.Option(help="Folder for word-pieces, checkpoints and log.jsonl.")] = ROOT
     / "training"
     / "pretraining",
-    output: Annotated[Path, typer.Option(help="Encoder folder to write.")] = ROOT / "assets" / "encoder",
     config: Annotated[Path, typer.Option(help="Encoder configuration with a recipe.")] = ROOT
     / "configs"
     / "encoder.yml",
     steps: Annotated[int | None, typer.Option(help="Batches to read, in place of the recipe's.")] = None,
     objective: Annotated[str | None, typer.Option(help="mlm or rtd, in place of the recipe's.")] = None,
     any_text: Annotated[bool, typer.Option("--any-text", help="Read all text found, not the recipe's groups.")] = False,
+    tests: Annotated[
+        Path, typer.Option(help="Folder of the corpus step: text that holds a sentence of its test parts is not read.")
+    ] = ROOT / "corpus",
     start: Annotated[Path | None, typer.Option(help="Encoder folder to go on from (weights and tokenizer).")] = None,
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and masks.")] = 0,
 ) -> None:
@@ -38,9 +40,10 @@ def main(
     if any_text:
         changes["groups"] = None
     recipe = load_recipe(config, **changes)
-    if recipe.leave_out and not find_tests(text, recipe.leave_out):
-        note("No test corpus is in these folders, so nothing is left out of the text for its sake.")
-    prepare_text(work, text, recipe, start)
+    parts = sorted(tests.glob("*/test.spacy"))
+    if not parts:
+        note(f"No test corpus is in {tests}, so nothing is left out of the text for its sake.")
+    prepare_text(work, text, recipe, tests=parts, start=start)
     columns = (
         TextColumn("[progress.description]{task.description}"), BarColumn(), MofNCompleteColumn(),
         TimeElapsedColumn(), TimeRemainingColumn(),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import typer
+from thinc.api import require_gpu
 
 from medner.exceptions import InputError
 
@@ -59,3 +60,14 @@ def epochs_or_none(epochs: str) -> int | None:
     if not (epochs.isdecimal() and int(epochs)):
         raise InputError(f"--epochs is {epochs!r}", remedy="Give a whole number from 1, or auto")
     return int(epochs)
+
+
+def choose_processor(gpu: int) -> None:
+    """The option --gpu: have spaCy compute on that GPU. Raises InputError where it cannot."""
+    if gpu < 0:
+        return
+    try:
+        require_gpu(gpu)
+    except ValueError as error:
+        remedy = "Give -1 for the CPU, or install CuPy for your CUDA version: pip install 'spacy[cuda12x]'"
+        raise InputError(f"--gpu is {gpu}: {error}", remedy=remedy) from None

@@ -44,7 +44,7 @@ def main(
     write_text(metrics / f"{name}.md", text)
     write_text(metrics / f"{name}.json", srsly.json_dumps(results, indent=2) + "\n")
     typer.echo(text)
-    good(f"Wrote {metrics / 'summary.md'}")
+    good(f"Wrote {metrics / name}.md")
 
 
 if __name__ == "__main__":

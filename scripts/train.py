@@ -10,7 +10,7 @@ import srsly
 import typer
 from spacy.cli._util import parse_config_overrides
 from spacy.cli.train import train
-from steps import ROOT, epochs_or_none, good, new_app, note, step
+from steps import ROOT, choose_processor, epochs_or_none, good, new_app, note, step
 
 from medner.arithmetic import mixed_precision
 from medner.files import new_folder, write_text
@@ -39,6 +39,7 @@ def main(
     training = prepare(ROOT, experiment, epochs=epochs_or_none(epochs), seed=seed, extra=parse_config_overrides([]))
     if training.encoder.untrained:
         note(f"Encoder: {training.encoder.title}. Scores will be a floor, no result.")
+    choose_processor(gpu)
     give_memory_back()
     target = Path(output).absolute() if output else ROOT / "training" / experiment
     chosen = dict(training.overrides)

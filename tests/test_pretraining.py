@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,6 @@ SMALL: dict[str, Any] = {
     "evaluate": 10,
     "save": 10,
     "groups": None,
-    "leave_out": [],
 }  # fmt: skip
 
 
@@ -189,26 +189,26 @@ def test_a_pattern_that_finds_nothing(tmp_path: Path) -> None:
 
 def test_test_sentences_are_not_read(tmp_path: Path, text: Path, config: Path) -> None:
     nlp = spacy.blank("xx")
-    tests = text / "suite" / "test.spacy"
-    tests.parent.mkdir()
+    tests = tmp_path / "corpus" / "suite" / "test.spacy"
+    tests.parent.mkdir(parents=True)
     doc = nlp.make_doc(TEXT[0])
     doc.user_data = {"id": "a", "lang": "ro", "source": "suite"}
     DocBin(docs=[doc], store_user_data=True).to_disk(tests)
-    recipe = load_recipe(config, leave_out=["*/test.spacy"], groups=[{"name": "a", "weight": 1, "files": ["a.txt"]}])
-    train(tmp_path / "work", text, recipe)
+    recipe = load_recipe(config, groups=[{"name": "a", "weight": 1, "files": ["a.txt"]}])
+    config.write_text(yaml.safe_dump({"pretraining": asdict(recipe)}))
+    done = run(text, config, tmp_path / "work", tmp_path / "encoder", "--tests", str(tests.parent.parent))
+    assert done.exit_code == 0, done.stderr
     about = srsly.read_json(tmp_path / "work" / "text.json")
     whole = tmp_path / "whole"
-    prepare_text(whole, [text], load_recipe(config, groups=recipe.groups))
+    prepare_text(whole, [text], recipe)
     assert about["left_out"] == {"a": 20}
     assert about["sizes"]["a"] < srsly.read_json(whole / "text.json")["sizes"]["a"]
     assert srsly.read_json(tmp_path / "work" / "shares.json")[0]["left_out"] == 20
 
 
 def test_no_test_corpus_is_told(tmp_path: Path, text: Path, config: Path) -> None:
-    recipe = yaml.safe_load(config.read_text())
-    recipe["pretraining"]["leave_out"] = ["*/test.spacy"]
-    config.write_text(yaml.safe_dump(recipe))
-    done = run(text, config, tmp_path / "work", tmp_path / "encoder", "--any-text", "--steps", "2")
+    options = ("--any-text", "--steps", "2", "--tests", str(tmp_path / "nothing"))
+    done = run(text, config, tmp_path / "work", tmp_path / "encoder", *options)
     assert done.exit_code == 0, done.stderr
     assert "nothing is left out" in done.stdout
 

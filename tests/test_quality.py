@@ -109,7 +109,13 @@ def test_a_corpus_below_the_floors_fails(tmp_path: Path) -> None:
     )
     assert result.exit_code == 1
     assert "ro: sentences is 4, below 1500" in result.output
-    assert "ro: unlabelled is 1, above 0" in result.output
+    assert "; unlabelled is 1, above 0" in result.output
+    (tmp_path / "corpora" / "ro").rename(tmp_path / "corpora" / "it")
+    other = CliRunner().invoke(
+        step.app, ["--corpora", str(tmp_path / "corpora"), "--output", str(tmp_path / "out.json")]
+    )
+    assert other.exit_code == 0
+    assert "it: sentences is 4, below 1500" in other.output
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -135,14 +134,6 @@ class Lines:
     def close(self) -> None:
         """Give the lock back."""
         os.close(self._file)
-
-
-@dataclass
-class Judgement:
-    """What became of one answer: records that are accepted, and rejects."""
-
-    accepted: list[Record] = field(default_factory=list)
-    rejected: list[Reject] = field(default_factory=list)
 
 
 class Ledger:

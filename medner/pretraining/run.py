@@ -21,7 +21,7 @@ from medner.files import new_folder, read_text, sha256, write_bytes, write_text
 from medner.leakage import Overlap
 from medner.pretraining.objectives import build, new_encoder
 from medner.pretraining.pieces import Sampler, shares, split, vocabulary_text, write_pieces
-from medner.pretraining.text import find_groups, find_tests, lines
+from medner.pretraining.text import find_groups, lines
 from medner.pretraining.vocabulary import train_tokenizer
 
 HELD_OUT_BATCHES = 8  # per group and evaluation
@@ -34,7 +34,6 @@ class Recipe:
 
     steps: batches read; warmup: steps of rising learning rate; decay: share of steps, at the end, of falling rate.
     sequences × length: pieces a batch. masked, held_out: shares. save, evaluate: every so many steps.
-    leave_out: test corpora; a line of text that holds one of their sentences is not read.
     """
 
     name: str
@@ -55,7 +54,6 @@ class Recipe:
     evaluate: int
     save: int
     training: Mapping[str, Any]
-    leave_out: Sequence[str] = ()
     groups: Sequence[dict[str, Any]] | None = None
 
     def rate(self, step: int) -> float:
@@ -89,14 +87,16 @@ def device_and_type() -> tuple[torch.device, torch.dtype]:
     return torch.device("cpu"), cpu_type()
 
 
-def prepare_text(folder: Path, sources: Sequence[Path], recipe: Recipe, start: Path | None = None) -> None:
+def prepare_text(
+    folder: Path, sources: Sequence[Path], recipe: Recipe, *, tests: Sequence[Path] = (), start: Path | None = None
+) -> None:
     """Find the text, train the tokenizer, and write each group's pieces to ``folder``, once.
 
+    tests: DocBin files; a line of text that holds one of their sentences, exactly or nearly, is not read.
     start: an encoder folder whose tokenizer to take instead.
     Raises InputError where an earlier preparation used other files or another recipe, and from reading.
     """
     groups = find_groups(sources, recipe.groups)
-    tests = find_tests(sources, recipe.leave_out)
     wanted = {
         "vocabulary": recipe.vocabulary,
         "groups": [[g.name, g.weight, _sizes(g.files)] for g in groups],

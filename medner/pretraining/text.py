@@ -45,11 +45,6 @@ class Group:
             yield ""
 
 
-def find_tests(folders: Sequence[Path], patterns: Sequence[str]) -> list[Path]:
-    """DocBin files below the folders whose sentences the encoder must not read; a pattern may find nothing."""
-    return sorted(path for folder in folders for pattern in patterns for path in folder.glob(pattern))
-
-
 def find_groups(folders: Sequence[Path], groups: Sequence[Mapping[str, Any]] | None) -> list[Group]:
     """The groups of ``configs/encoder.yml`` with their files, looked for in each folder; without groups, one of all.
 
