@@ -59,9 +59,9 @@ def as_prediction(example: Example) -> Prediction:
 
 
 def describe_tests(corpus: Path, manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What a run is measured on, by source: note and stand-in mark, annotated labels, SHA-256 of its test file."""
+    """What a run is measured on, by source: note, marks, annotated labels, SHA-256 of its test file."""
     return {
-        source: {key: about[key] for key in ("note", "stand_in", "annotated")}
+        source: {key: about[key] for key in ("note", "stand_in", "annotated", "documents")}
         | {"sha256": sha256(read_bytes(corpus / source / "test.spacy"))}
         for source, about in manifest["sources"].items()
         if source in {name for sources in manifest["suites"].values() for name in sources}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,12 +130,13 @@ def find_leakage(
     train: Iterable[Record],
     test: Iterable[Record],
     labels: Iterable[str],
-    exempt: Iterable[str] = (),
+    exempt: Collection[str] = (),
     overlap: Overlap | None = None,
 ) -> Leakage:
     """Test sentences that training holds, exactly or nearly (ids and kind), and surface forms on both sides.
 
-    ``seen`` is, by label, the share of the test corpus's different forms (by :func:`form_key`) that training holds.
+    ``seen`` is, by label, the share of the test corpus's different forms (by :func:`form_key`) that training holds;
+    exempt forms count neither way.
     overlap: that of the training texts, where it was made for another test corpus already.
     """
     train, test = list(train), list(test)
@@ -143,7 +144,9 @@ def find_leakage(
     overlap = overlap or Overlap(record.text for record in train)
     sentences = [f"{record.id} ({kind})" for record in test if (kind := overlap.find(record.text))]
     forms = shared_forms(train, test, labels, exempt)
-    keys = {label: {form_key(r.surface(e)) for r in test for e in r.entities if e.label == label} for label in labels}
+    free = {form_key(form) for form in exempt}
+    every = {label: {form_key(r.surface(e)) for r in test for e in r.entities if e.label == label} for label in labels}
+    keys = {label: own - free for label, own in every.items()}
     shared = {label: {form_key(form) for form in forms[label]} for label in labels}
     seen = {label: round(len(shared[label]) / len(keys[label]), 4) for label in labels if keys[label]}
     return Leakage(sentences, forms, seen)

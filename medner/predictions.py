@@ -7,9 +7,10 @@ sources with suites of their own: a file can be read without the plan.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -35,6 +36,19 @@ class Prediction:
     def surface(self, entity: Entity) -> str:
         """The surface form of one of the text's mentions."""
         return self.text[entity.start : entity.end]
+
+
+def units(predictions: Iterable[Prediction], tests: Mapping[str, Mapping[str, Any]]) -> list[list[Prediction]]:
+    """The predictions in groups that are independent samples: each alone, or all of one document.
+
+    tests: what is said of each source (:func:`medner.evaluation.describe_tests`); where it says ``documents``, the id
+    without its last number is that of the document.
+    """
+    groups: dict[tuple[str, str | int], list[Prediction]] = {}
+    for number, one in enumerate(predictions):
+        unit = one.id.rpartition("-")[0] if tests[one.source].get("documents") else number
+        groups.setdefault((one.source, unit), []).append(one)
+    return list(groups.values())
 
 
 _FORMAT = TypeAdapter(Prediction)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from medner.leakage import form_key
-from medner.predictions import Prediction
+from medner.predictions import Prediction, units
 from medner.records import Entity
 
 RESAMPLES = 2000
@@ -81,33 +81,36 @@ def count(
 
 def score_suite(
     predictions: Sequence[Prediction],
-    annotated: Mapping[str, Collection[str]],
+    tests: Mapping[str, Mapping[str, Any]],
     seen: Collection[tuple[str, str]],
     seed: int,
 ) -> dict[str, Any]:
     """All scores of one suite, for JSON. Every group of counts has P, R, F1, TP, FP, FN and support.
 
-    annotated: the labels that each source annotates. seen: :func:`medner.leakage.mention_keys` of the model's training
-    data. seed: of the bootstrap.
+    tests: what :func:`medner.evaluation.describe_tests` says of each source: the labels that it annotates, and whether
+    its texts belong to documents. seen: :func:`medner.leakage.mention_keys` of the model's training data. seed: of the
+    bootstrap.
 
-    Micro-averaged and by label (``labels``), F1 with its interval over documents; by source (``sources``); by length of
-    the text in the model's tokens (``length``); under nervaluate's four ways of matching (``matching``); and for
-    mentions whose form and label occur in training (``seen``) and all others (``unseen``). A gold mention and a
-    prediction are told apart by the same rule, each by its own form: recall is that of the seen (unseen) gold mentions,
-    precision that of the predictions with a seen (unseen) form, and the counts of the two add up to the whole.
+    Micro-averaged and by label (``labels``), F1 with its interval over ``units`` independent texts; by source
+    (``sources``); by length of the text in the model's tokens (``length``); under nervaluate's four ways of matching
+    (``matching``); and for mentions whose form and label occur in training (``seen``) and all others (``unseen``). A
+    gold mention and a prediction are told apart by the same rule, each by its own form: recall is that of the seen
+    (unseen) gold mentions, precision that of the predictions with a seen (unseen) form, and the counts of the two add
+    up to the whole.
     """
 
     def counts(one: Prediction, which: bool | None = None) -> dict[str, Counts]:
         def kept(entity: Entity) -> bool:
             return which is None or ((entity.label, form_key(one.surface(entity))) in seen) is which
 
-        return count(one, annotated[one.source], kept)
+        return count(one, tests[one.source]["annotated"], kept)
 
     documents = [(one, counts(one)) for one in predictions]
-    by_document = [total(counted.values()) for _, counted in documents]
+    by_unit = unit_counts(predictions, tests)
     return {
         **_group(counted for _, counted in documents),
-        "f1_interval": f1_interval(by_document, seed),
+        "f1_interval": f1_interval(by_unit, seed),
+        "units": len(by_unit),
         "confidence": CONFIDENCE,
         "documents": len(documents),
         "sources": {
@@ -120,7 +123,7 @@ def score_suite(
         },
         "seen": _group(counts(one, True) for one in predictions),
         "unseen": _group(counts(one, False) for one in predictions),
-        "matching": matching(annotated_only(one, annotated[one.source]) for one in predictions),
+        "matching": matching(annotated_only(one, tests[one.source]["annotated"]) for one in predictions),
     }
 
 
@@ -191,12 +194,20 @@ def _plain(counts: Counts) -> dict[str, Any]:
     return {**{k: round(v, 6) for k, v in rates.items()}, **counts._asdict(), "support": counts.tp + counts.fn}
 
 
-def f1_interval(by_document: Sequence[Counts], seed: int) -> list[float] | None:
-    """95 % percentile bootstrap interval of micro-F1 over documents (Efron & Tibshirani 1993); None below two.
+def unit_counts(predictions: Iterable[Prediction], tests: Mapping[str, Mapping[str, Any]]) -> list[Counts]:
+    """Counts of every independent text (:func:`medner.predictions.units`), over the labels that are annotated."""
+    return [
+        total(counts for one in unit for counts in count(one, tests[one.source]["annotated"]).values())
+        for unit in units(predictions, tests)
+    ]
+
+
+def f1_interval(by_unit: Sequence[Counts], seed: int) -> list[float] | None:
+    """95 % percentile bootstrap interval of micro-F1 over independent texts (Efron & Tibshirani 1993); None below two.
 
     It says how far F1 would move on another sample of texts of this kind, not with another seed of training.
     """
-    table = np.array(by_document, dtype=np.float64)  # documents × (tp, fp, fn)
+    table = np.array(by_unit, dtype=np.float64)  # units × (tp, fp, fn)
     if len(table) < 2 or not table.any():
         return None
 

@@ -2,7 +2,9 @@
 
 Everything is computed from counts per document: ``before`` and ``after`` are arrays of shape (runs, documents, 3) with
 true positives, false positives and false negatives; run ``i`` of both has the same seed, document ``j`` is the same
-text. The score is micro-F1 of a run, averaged over runs ("report distributions", Reimers & Gurevych 2017).
+text, or the same group of texts of one document, which are alike and so no independent samples
+(:func:`medner.predictions.units`). The score is micro-F1 of a run, averaged over runs ("report distributions", Reimers
+& Gurevych 2017).
 
 - Luck of the test sentences: paired approximate randomisation over documents (Noreen 1989; Yeh 2000; recommended for F1
   by Dror et al. 2018) and a paired bootstrap interval. A document is swapped, or drawn, with all its runs, since the
@@ -14,21 +16,21 @@ text. The score is micro-F1 of a run, averaged over runs ("report distributions"
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from medner.exceptions import InputError
-from medner.predictions import SUFFIX, Prediction, read_predictions
+from medner.predictions import SUFFIX, read_predictions
 from medner.results import Run
-from medner.scoring import CONFIDENCE, RESAMPLES, count, total
+from medner.scoring import CONFIDENCE, RESAMPLES, unit_counts
 
 PERMUTATIONS = 10_000
-REFERENCE = "gold"  # the experiment with real annotation, against which all others are held
+REFERENCES = ("gold", "gold-fr")  # experiments with real annotation, against which all others are held
 _BATCH = 500  # permutations or resamples at once; memory only
 
 Counts3 = NDArray[np.float64]
@@ -190,7 +192,7 @@ def pairs(experiments: Mapping[str, Collection[str]]) -> list[tuple[str, str]]:
     """Which experiments to compare, as (before, after), in the plan's order.
 
     experiments: the training sources of each. Compared are those where one trains on all that the other does and more
-    (what do the added sources bring?), and all with the reference, ``gold``.
+    (what do the added sources bring?), and all with the references, ``gold`` and ``gold-fr``.
     """
     nested = [
         (before, after)
@@ -198,68 +200,102 @@ def pairs(experiments: Mapping[str, Collection[str]]) -> list[tuple[str, str]]:
         for before, less in experiments.items()
         if set(less) < set(more)
     ]
-    if REFERENCE not in experiments:
-        return nested
+    against = [(reference, name) for reference in REFERENCES if reference in experiments for name in experiments]
     return nested + [
-        (REFERENCE, name)
-        for name in experiments
-        if name != REFERENCE and not {(REFERENCE, name), (name, REFERENCE)} & set(nested)
+        (reference, name)
+        for reference, name in against
+        if name not in REFERENCES and not {(reference, name), (name, reference)} & set(nested)
     ]
+
+
+def comparable_pairs(
+    runs: Mapping[str, Sequence[Run]], wanted: Iterable[tuple[str, str]]
+) -> tuple[list[tuple[str, str]], dict[tuple[str, str], str]]:
+    """The wanted pairs that have been evaluated and can be compared, and for the others why they cannot.
+
+    Two experiments differ in what they train on: not in encoder, epochs, what the sources are that both train on, or
+    the test data. A transformer and a CNN are passed over without a word, being no such pair by intention.
+    """
+    found, unlike = [], {}
+    for before, after in wanted:
+        if not {before, after} <= set(runs):
+            continue
+        left, right = runs[before][0], runs[after][0]
+        if _has_encoder(left) != _has_encoder(right):
+            continue
+        if differing := _differing(left, right):
+            unlike[before, after] = f"they differ in {', '.join(differing)}"
+        else:
+            found.append((before, after))
+    return found, unlike
+
+
+def _differing(one: Run, other: Run) -> list[str]:
+    left, right = (run.scores["provenance"] for run in (one, other))
+    keys = [key for key in ("encoder", "epochs", "persons") if left[key] != right[key]]
+    sources = [
+        f"what {name} is"
+        for name in left["sources"].keys() & right["sources"].keys()
+        if left["sources"][name] != right["sources"][name]
+    ]
+    tests = [
+        f"the test texts of {name}"
+        for name in one.scores["test"].keys() & other.scores["test"].keys()
+        if one.scores["test"][name]["sha256"] != other.scores["test"][name]["sha256"]
+    ]
+    return [*keys, *sorted(sources), *sorted(tests)]
 
 
 def compare_experiments(
     runs: Mapping[str, Sequence[Run]], wanted: Sequence[tuple[str, str]], suite: str, *, seed: int = 0
 ) -> Iterator[dict[str, Any]]:
-    """All comparisons of one suite, for JSON, each after it is made; experiments without runs are passed over.
+    """All comparisons of one suite, for JSON, each after it is made; what was not measured on it is passed over.
 
-    Runs are paired by seed; seeds that only one of two experiments has are left out of that comparison. p is adjusted
-    for all comparisons of the suite at once (Holm), as ``p_holm``. A transformer and a CNN are not compared: what they
-    trained on is not all that differs. Raises InputError from the predictions files, and where two experiments differ
-    in encoder, epochs or test data for no such reason.
+    wanted: of :func:`comparable_pairs`. Runs are paired by seed; seeds that only one of two experiments has are left
+    out of that comparison. p is adjusted for all comparisons of the suite at once (Holm), as ``p_holm``.
+    Raises InputError from the predictions files, and where they hold other texts than scores.json says.
     """
     tables: dict[str, dict[int, Counts3]] = {}
-    texts: list[tuple[Any, ...]] | None = None
-    for name in dict.fromkeys(name for pair in wanted for name in pair if name in runs):
+    texts: dict[str, list[tuple[Any, ...]]] = {}
+    for name in dict.fromkeys(name for pair in wanted for name in pair):
         for run in runs[name]:
             if suite not in run.scores["suites"]:
                 continue
             predictions = read_predictions(run.folder / f"{suite}{SUFFIX}")
-            found = [(one.source, one.id, one.text, one.gold) for one in predictions]
-            if texts is not None and found != texts:
-                what = f"was not measured on the same texts of {suite} as the runs before it"
-                raise InputError(what, path=run.folder, remedy="Evaluate all experiments on the same corpus")
-            texts = found
-            annotated = {source: about["annotated"] for source, about in run.scores["test"].items()}
-            tables.setdefault(name, {})[run.seed] = counts_by_document(predictions, annotated)
+            tables.setdefault(name, {})[run.seed] = np.array(unit_counts(predictions, run.scores["test"]), dtype=float)
+            own = [(one.source, one.id, one.text, one.gold) for one in predictions]
+            if own != texts.setdefault(name, own):
+                _other_texts(run, suite)
     made = []
     for before, after in wanted:
         seeds = sorted(tables.get(before, {}).keys() & tables.get(after, {}).keys())
-        if not seeds or len(texts or ()) < 2 or _has_encoder(runs[before][0]) != _has_encoder(runs[after][0]):
+        if not seeds or len(tables[before][seeds[0]]) < 2:
             continue
-        _check_alike(runs[before][0], runs[after][0])
+        if texts[before] != texts[after]:
+            _other_texts(runs[after][0], suite)
         left, right = (np.stack([tables[name][number] for number in seeds]) for name in (before, after))
         made.append((before, after, seeds, compare(left, right, seed=seed)))
     for (before, after, seeds, result), p_holm in zip(made, holm([result.p for *_, result in made]), strict=True):
         yield _as_dict(suite, before, after, seeds, result, p_holm)
 
 
-def counts_by_document(predictions: Sequence[Prediction], annotated: Mapping[str, Collection[str]]) -> Counts3:
-    """True positives, false positives and false negatives of every text: (documents, 3).
+def _other_texts(run: Run, suite: str) -> NoReturn:
+    what = f"was not measured on the same texts of {suite} as the runs before it"
+    raise InputError(what, path=run.folder, remedy="Evaluate all experiments on the same corpus")
 
-    annotated: the labels that each source annotates; no other counts.
-    """
-    return np.array([total(count(one, annotated[one.source]).values()) for one in predictions], dtype=np.float64)
+
+def current(significance: Mapping[str, Any], runs: Mapping[str, Sequence[Run]]) -> list[dict[str, Any]]:
+    """The comparisons of ``significance.json`` whose experiments are still those that have been evaluated."""
+
+    def same(name: str) -> bool:
+        about = {**significance["provenance"].get(name, {}), "seed": None}
+        return name in runs and about == {**runs[name][0].scores["provenance"], "seed": None}
+
+    return [one for one in significance["comparisons"] if same(one["before"]) and same(one["after"])]
 
 
 def _has_encoder(run: Run) -> bool:
     return bool(run.scores["provenance"]["encoder"]["parameters"])
-
-
-def _check_alike(one: Run, other: Run) -> None:
-    for key in ("encoder", "epochs", "persons"):
-        if one.scores["provenance"][key] != other.scores["provenance"][key]:
-            what = f"differs from {one.folder} in its {key}, so that the two cannot be compared"
-            raise InputError(what, path=other.folder, remedy="Train and evaluate both again")
 
 
 def _as_dict(
@@ -269,7 +305,7 @@ def _as_dict(
     p = f"p {'= ' * (result.p >= 0.001)}{p_text(result.p)} (Holm: {p_text(p_holm)})"
     sentence = (
         f"{after} − {before} = {signed(result.difference)} [{signed(low)}, {signed(high)}], {p}, "
-        f"{len(seeds)} seed{'s' * (len(seeds) > 1)}, {result.documents:,} texts"
+        f"{len(seeds)} seed{'s' * (len(seeds) > 1)}, {result.documents:,} independent texts"
     )
     f1 = {before: result.f1_before, after: result.f1_after}
     return {

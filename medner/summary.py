@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 from medner.exceptions import InputError
 from medner.plan import Plan
-from medner.results import Run, read_run
+from medner.results import Run, load_runs
 from medner.scoring import CONFIDENCE, scores_table
-from medner.significance import REFERENCE, p_text, signed
+from medner.significance import REFERENCES, p_text, signed
 
 
 def load_results(metrics: Path, experiments: Iterable[str]) -> dict[str, Any]:
-    """``scores.json`` of every experiment that has been evaluated. Raises InputError if none has or one is damaged."""
-    folders = [metrics / name for name in experiments]
-    results = {folder.name: read_run(folder).scores for folder in folders if (folder / "scores.json").is_file()}
+    """``scores.json`` of every experiment's main run: ``metrics/<experiment>``, or else that of its first seed.
+
+    Raises InputError if no experiment has been evaluated or a file is damaged.
+    """
+    results = {}
+    for name, found in load_runs(metrics, experiments)[0].items():
+        main = next((run for run in found if run.folder == metrics / name), found[0])
+        results[name] = main.scores
     if not results:
         raise InputError("no evaluated experiment", path=metrics, remedy="Run an evaluate step first")
     return results
@@ -66,13 +71,18 @@ def summarise(results: Mapping[str, Mapping[str, Any]], suites: Mapping[str, Seq
 def origins(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What results were made with, as list items: every encoder with its state, every test source with its mark."""
     encoders = {name: _encoder(result["provenance"]["encoder"]) for name, result in results.items()}
-    notes = {name: about for result in results.values() for name, about in result["test"].items()}
-    skipped = {suite: reason for result in results.values() for suite, reason in result.get("skipped", {}).items()}
     return [
         *(f"- Encoder: {encoder}" + _users(encoder, encoders) for encoder in dict.fromkeys(encoders.values())),
-        *(f"- {name}: {'STAND-IN: ' if about['stand_in'] else ''}{about['note']}" for name, about in notes.items()),
-        *(f"- {suite}: SKIPPED, {reason}" for suite, reason in skipped.items()),
+        *_notes(results, "test", lambda about: f"{'STAND-IN: ' if about['stand_in'] else ''}{about['note']}"),
+        *_notes(results, "skipped", lambda reason: f"SKIPPED, {reason}"),
     ]
+
+
+def _notes(results: Mapping[str, Mapping[str, Any]], key: str, say: Callable[[Any], str]) -> Iterator[str]:
+    """What is said of each source or suite, and whom it is true of where experiments differ."""
+    for subject in dict.fromkeys(subject for result in results.values() for subject in result.get(key, {})):
+        said = {n: say(r[key][subject]) if subject in r.get(key, {}) else "" for n, r in results.items()}
+        yield from (f"- {subject}: {one}{_users(one, said)}" for one in dict.fromkeys(said.values()) if one)
 
 
 def seeds_table(runs: Mapping[str, Sequence[Run]], suites: Iterable[str]) -> str:
@@ -96,7 +106,8 @@ def differences_table(comparisons: Sequence[Mapping[str, Any]], plan: Plan) -> s
     found = {(one["suite"], one["before"], one["after"]): one for one in comparisons}
     steps = plan.ladder
     wanted = {*itertools.pairwise(steps), (steps[0], steps[-1])}
-    wanted |= {pair for step in steps for pair in ((step, REFERENCE), (REFERENCE, step))}
+    wanted |= {pair for step in steps for real in REFERENCES for pair in ((step, real), (real, step))}
+    several = any(len(one["seeds"]) > 1 for one in comparisons)
     pairs = [pair for pair in dict.fromkeys(key[1:] for key in found) if pair in wanted]
     lines = [
         "| suite | " + " | ".join(f"{after} − {before}" for before, after in pairs) + " |",
@@ -104,19 +115,23 @@ def differences_table(comparisons: Sequence[Mapping[str, Any]], plan: Plan) -> s
     ]
     for suite in plan.suites:
         if any(key[0] == suite for key in found):
-            cells = [_difference(found.get((suite, *pair))) for pair in pairs]
+            cells = [_difference(found.get((suite, *pair)), several) for pair in pairs]
             lines.append(f"| {suite} | " + " | ".join(cells) + " |")
     return (
         f"Differences in F1 with {CONFIDENCE:.0%} interval and p, adjusted for all comparisons of a suite (Holm); "
-        "over texts and,\nwhere there are several, seeds:\n\n" + "\n".join(lines) + "\n"
+        "over texts and,\nwhere there are several, seeds; with one seed, over texts alone:\n\n"
+        + "\n".join(lines)
+        + "\n"
     )
 
 
-def _difference(one: Mapping[str, Any] | None) -> str:
+def _difference(one: Mapping[str, Any] | None, several: bool) -> str:
+    """several: whether others have several seeds, so that one seed is worth a word."""
     if one is None:
         return "–"
     low, high = map(signed, one["interval"])
-    return f"**{signed(one['difference'])}** [{low}, {high}] {p_text(one['p_holm'])}"
+    alone = f" (seed {one['seeds'][0]} alone)" if several and len(one["seeds"]) == 1 else ""
+    return f"**{signed(one['difference'])}** [{low}, {high}] {p_text(one['p_holm'])}{alone}"
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -134,9 +149,10 @@ def significance_text(comparisons: Sequence[Mapping[str, Any]], results: Mapping
         "With several seeds, interval and p are those of a random sample of texts *and* of seeds (Obuchowski &",
         "Rockette 1995; Hillis 2007). With one seed they are of texts alone (bootstrap, paired approximate",
         "randomisation), and another training may differ. The last column is the p over texts alone in either case.",
-        "Holm: adjusted for all comparisons of the suite.",
+        "Holm: adjusted for all comparisons of the suite. Independent texts: the sentences of one leaflet or case",
+        "report, which are alike, are one.",
     ]
-    head = ["difference", "F1", "interval", "p", "p (Holm)", "seeds", "texts", "p over texts alone"]
+    head = ["difference", "F1", "interval", "p", "p (Holm)", "seeds", "independent texts", "p over texts alone"]
     for suite in dict.fromkeys(one["suite"] for one in comparisons):
         lines += ["", f"## {suite}", "", "| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
         for one in (one for one in comparisons if one["suite"] == suite):
@@ -155,6 +171,7 @@ def _encoder(about: Mapping[str, Any]) -> str:
     return f"{about['name']}, revision {about['revision']}{size}{state}"
 
 
-def _users(encoder: str, encoders: Mapping[str, str]) -> str:
-    users = [name for name, other in encoders.items() if other == encoder]
-    return "" if len(users) == len(encoders) else f" ({', '.join(users)})"
+def _users(said: str, by_experiment: Mapping[str, str]) -> str:
+    """Whom it is said of, where not of all."""
+    users = [name for name, other in by_experiment.items() if other == said]
+    return "" if len(users) == len(by_experiment) else f" ({', '.join(users)})"

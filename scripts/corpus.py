@@ -76,6 +76,7 @@ def main(
             source: {
                 **abouts[source],
                 "annotated": sorted(scheme.corpus(about["labels"]).annotated),
+                "documents": about.get("documents", False),
                 "splits": {split: stats.as_dict() for split, stats in statistics[source].items()},
             }
             for source, about in plan.sources.items()

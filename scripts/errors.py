@@ -10,14 +10,14 @@ import typer
 from rich.progress import track
 from steps import ROOT, good, new_app, note, step
 
-from medner.corpus import read_docbin
 from medner.errors import Knowledge, analyse, choose_examples, load_generic_nouns
+from medner.evaluation import training_mentions
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, write_text
 from medner.labels import load_scheme
-from medner.leakage import mention_keys
 from medner.plan import load_plan
 from medner.predictions import SUFFIX, read_predictions
+from medner.results import read_run
 from medner.tokenization import blank
 
 app = new_app()
@@ -53,7 +53,8 @@ def main(
         for name, own in track(paths.items(), description="Classing errors", transient=True):
             if not own:
                 continue
-            known = Knowledge(mention_keys(read_docbin(corpus / name / "train.spacy", nlp)), generic)
+            about = read_run(metrics / name).scores["provenance"]
+            known = Knowledge(training_mentions(nlp, corpus / name / "train.spacy", about), generic)
             suites = {suite: read_predictions(path) for suite, path in own.items()}
             if strange := {p.source for found in suites.values() for p in found} - set(annotated):
                 what = f"knows nothing of {', '.join(sorted(strange))}, which {name} was evaluated on"

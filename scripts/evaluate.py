@@ -63,8 +63,7 @@ def main(
             write_text(folder / f"{suite}.json", srsly.json_dumps(spacys, indent=2) + "\n")
             predictions = [as_prediction(example) for example in found]
             write_predictions(folder / f"{suite}{SUFFIX}", predictions)
-            annotated = {source: tests[source]["annotated"] for source in sources}
-            scores[suite] = score_suite(predictions, annotated, seen, about["seed"])
+            scores[suite] = score_suite(predictions, tests, seen, about["seed"])
         result = {"provenance": about, "test": tests, "skipped": manifest["skipped"], "suites": scores}
         write_text(folder / "scores.json", srsly.json_dumps(result, indent=2) + "\n")
         if (trained := pipeline.parent / CURVE).is_file():

@@ -39,9 +39,9 @@ def main(
         lang: measure(own, lang, floors.unlabelled_allowed.get(lang, ()))
         for lang, own in track(records.items(), description="Measuring", transient=True)
     }
-    for lang, own in records.items():
-        pairs = [pair for other in records if other != lang for pair in parallel_pairs(own, records[other])]
-        figures[lang]["parallel"] = round(len(pairs) / len(own), 4)
+    for lang, sentences in records.items():
+        pairs = [pair for other in records if other != lang for pair in parallel_pairs(sentences, records[other])]
+        figures[lang]["parallel"] = round(len(pairs) / len(sentences), 4)
         figures[lang]["examples"]["parallel"] = pairs
     write_text(output, srsly.json_dumps(figures, indent=2) + "\n")
 
@@ -51,7 +51,7 @@ def main(
         low, high = floors.minimum.get(name), floors.maximum.get(name)
         floor = f"≥ {low:,}" if low is not None else f"≤ {high:,}" if high is not None else ""
         typer.echo(f"| {name} | " + " | ".join(f"{own[name]:,}" for own in figures.values()) + f" | {floor} |")
-    missed = {lang: f"{lang}: {'; '.join(what)}" for lang, own in figures.items() if (what := floors.missed(own))}
+    missed = {lang: f"{lang}: {'; '.join(own)}" for lang in figures if (own := floors.missed(figures[lang]))}
     for lang, what in missed.items():
         if lang not in floors.required:
             note(what)

@@ -15,7 +15,7 @@ from medner.files import write_text
 from medner.plan import load_plan
 from medner.results import load_runs
 from medner.scoring import CONFIDENCE, RESAMPLES
-from medner.significance import PERMUTATIONS, compare_experiments, pairs
+from medner.significance import PERMUTATIONS, comparable_pairs, compare_experiments, pairs
 from medner.summary import significance_text
 
 app = new_app()
@@ -29,13 +29,15 @@ def main(
 ) -> None:
     """Write metrics/significance.json and significance.md from the saved predictions of metrics/ and metrics/seeds/.
 
-    Compared are experiments of which one trains on all that the other does and more, and all with `gold`.
+    Compared are experiments of which one trains on all that the other does and more, and all with gold and gold-fr.
     """
     plan = load_plan(ROOT / "configs" / "experiments.yml")
     runs, stale = load_runs(metrics, plan.experiments)
     for folder in stale:
         note(f"{folder} is left out: it has other data, encoder or epochs than its experiment's main run")
-    wanted = pairs(plan.experiments)
+    wanted, unlike = comparable_pairs(runs, pairs(plan.experiments))
+    for (before, after), why in unlike.items():
+        note(f"{after} is not compared with {before}: {why}")
     comparisons = [
         comparison
         for suite in track(plan.suites, description="Comparing", transient=True)

@@ -12,6 +12,7 @@ from steps import ROOT, good, new_app, note, step
 from medner.files import read_text, write_text
 from medner.plan import load_plan
 from medner.results import load_runs
+from medner.significance import current
 from medner.summary import differences_table, insert, load_results, seeds_table, summarise
 
 app = new_app()
@@ -32,7 +33,10 @@ def main(
     if any(len(found) > 1 for found in runs.values()):
         text += "\n" + seeds_table(runs, plan.suites)
     if (metrics / "significance.json").is_file():
-        comparisons = srsly.json_loads(read_text(metrics / "significance.json"))["comparisons"]
+        significance = srsly.json_loads(read_text(metrics / "significance.json"))
+        comparisons = current(significance, runs)
+        if left := len(significance["comparisons"]) - len(comparisons):
+            note(f"{left} comparisons are left out, being of earlier runs: run the significance step again")
         text += "\n" + differences_table(comparisons, plan)
     for folder in stale:
         note(f"{folder} is left out: it has other data, encoder or epochs than its experiment's main run")

@@ -29,6 +29,7 @@ from medner.errors import (
     load_generic_nouns,
 )
 from medner.exceptions import InputError
+from medner.files import sha256
 from medner.leakage import form_key
 from medner.predictions import Prediction, write_predictions
 from medner.records import Entity, Record, Tally
@@ -207,6 +208,12 @@ def evaluated(tmp_path: Path) -> Path:
     docbin.to_disk(tmp_path / "corpus" / "exp1" / "train.spacy")
     manifest = {"sources": {"med-ro": {"annotated": list(LABELS)}}}
     (tmp_path / "corpus" / "manifest.json").write_text(json.dumps(manifest))
+    digest = sha256((tmp_path / "corpus" / "exp1" / "train.spacy").read_bytes())
+    provenance = {"experiment": "exp1", "seed": 0, "corpus": {"train": digest}}
+    (tmp_path / "metrics" / "exp1").mkdir(parents=True)
+    srsly.write_json(
+        tmp_path / "metrics" / "exp1" / "scores.json", {"provenance": provenance, "test": {}, "suites": {}}
+    )
     write_predictions(tmp_path / "metrics" / "exp1" / "med-ro.predictions.jsonl", [prediction([NAME, DISEASE], [CITY])])
     return tmp_path
 
@@ -244,6 +251,9 @@ def test_bad_input_gives_one_line_and_writes_nothing(evaluated: Path) -> None:
     refused("knows nothing of med-ro, which exp1 was evaluated on")
     manifest.write_text("{")
     refused("is no manifest of the corpus step. Run the corpus step")
+    DocBin().to_disk(evaluated / "corpus" / "exp1" / "train.spacy")
+    manifest.write_text('{"sources": {"med-ro": {"annotated": []}}}')
+    refused("train.spacy: is not what exp1 was trained on")
     shutil.rmtree(evaluated / "corpus" / "exp1")
     manifest.write_text('{"sources": {"med-ro": {"annotated": []}}}')
     refused("train.spacy: no such file")

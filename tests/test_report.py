@@ -76,13 +76,17 @@ def scores(experiment: str, f1: float, *, untrained: bool = False, note: str = "
         "vocabulary": 5,
         "sha256": "ab" * 32,
     }
-    sources = {s: {"note": note, "stand_in": s == "ronec"} for s in ("ronec", "med-ro", "med-fr", "real")}
+    sources = {
+        s: {"note": note, "stand_in": s == "ronec", "annotated": sorted(scheme().corpus(kind).annotated)}
+        for s, kind in (("ronec", "ronec"), ("med-ro", "synthetic"), ("med-fr", "synthetic"), ("real", "real"))
+    }
     return {
         "provenance": {
             "experiment": experiment, "encoder": encoder, "sources": {"ronec": sources["ronec"]}, "persons": "named",
             "seed": 0, "epochs": 3, "documents": 1000,
         },
         "test": sources,
+        "skipped": {"gone": note},
         "suites": {suite: score(f1 + 0.01 * n) for n, suite in enumerate(("med-ro", "combined", "real"))},
     }  # fmt: skip
 
@@ -94,6 +98,12 @@ def comparison(suite: str, before: str, after: str, low: float, high: float, p: 
         "p_holm": p, "seeds": [0, 1], "documents": 9, "f1": {before: [0.3, 0.32], after: [0.4, 0.42]},
         "sentence": f"{after} − {before} = {middle:+.3f} [{low:+.3f}, {high:+.3f}], p = {p:.3f}",
     }  # fmt: skip
+
+
+def compared(metrics: Path, comparisons: list[dict[str, Any]]) -> None:
+    """What the significance step wrote of the experiments as they are now."""
+    about = {p.parent.name: srsly.read_json(p)["provenance"] for p in metrics.glob("*/scores.json")}
+    srsly.write_json(metrics / "significance.json", {"provenance": about, "comparisons": comparisons})
 
 
 def predictions(text: str) -> list[Prediction]:
@@ -130,7 +140,7 @@ def everything(folder: Path, text: str) -> Path:
     (metrics / "errors").mkdir()
     srsly.write_json(metrics / "errors" / "exp3.json", found)
     rows = [comparison(s, "exp1", "exp2", 0.01, 0.03, 0.01) for s in ("real", "combined")]
-    srsly.write_json(metrics / "significance.json", {"comparisons": [*rows, comparison(text, text, text, 0, 1, 0.5)]})
+    compared(metrics, [*rows, comparison(text, "exp1", "exp3", 0, 1, 0.5)])
     learning = [
         {
             "mix": mix,
@@ -157,7 +167,10 @@ def everything(folder: Path, text: str) -> Path:
         "dropped": {text: 7},
         "overlapping": 0,
     }
-    sources = {text: {"note": text, "stand_in": True, "annotated": ["LOC"], "splits": {"train": part}}}
+    sources = {
+        source: {"note": text, "stand_in": True, "annotated": ["LOC"], "splits": {"train": part}}
+        for source in (text, "ronec", "med-ro", "med-fr", "real")
+    }
     (folder / "corpus").mkdir()
     srsly.write_json(folder / "corpus" / "manifest.json", {"sources": sources, "skipped": {"gone": text}})
     return metrics
@@ -252,7 +265,7 @@ def test_verdicts_claim_no_more_than_interval_and_p(
     metrics: Path, low: float, high: float, p: float, verdict: str
 ) -> None:
     rows = [comparison("real", "exp1", "exp2", low, high, p), comparison("combined", "exp1", "exp2", low, high, p)]
-    srsly.write_json(metrics / "significance.json", {"comparisons": rows})
+    compared(metrics, rows)
     inputs = read(metrics)
     assert [d.verdict for d in measured(inputs)] == [verdict] * 2
     text = answer(inputs).paragraph
@@ -278,9 +291,33 @@ def test_without_a_test_only_intervals_that_lie_apart_are_told(metrics: Path) ->
 
 
 def test_untrained_weights_and_stand_ins_come_first(metrics: Path) -> None:
-    assert answer(read(metrics)).caveats == ["ronec is a stand-in: a note."]
+    caveats = answer(read(metrics)).caveats
+    assert caveats[0] == "ronec is a stand-in: a note."
+    assert caveats[1].startswith("Nothing that exp1 trains on annotates MEDICAL, so it finds none")
     srsly.write_json(metrics / "exp1" / "scores.json", scores("exp1", 0.3, untrained=True))
     assert "does not answer its question" in answer(read(metrics)).caveats[0]
+
+
+def test_the_claim_is_also_set_beside_the_labels_that_both_learn(metrics: Path) -> None:
+    for name, medical in (("exp1", 0), ("exp2", 10)):
+        own = srsly.read_json(metrics / name / "scores.json")
+        own["suites"]["combined"]["labels"] = {
+            "PERSON": {"tp": 5, "fp": 0, "fn": 5},
+            "MEDICAL": {"tp": medical, "fp": 0, "fn": 10 - medical},
+        }
+        srsly.write_json(metrics / name / "scores.json", own)
+    text = answer(read(metrics)).paragraph
+    assert "this run has +5.0 (±0.0 over LOC, ORG and PERSON alone)" in text
+
+
+def test_comparisons_and_data_card_of_other_runs_are_left_out(metrics: Path) -> None:
+    everything(metrics.parent, "x")
+    assert read(metrics).comparisons
+    for name in ("exp2", "exp3"):
+        srsly.write_json(metrics / name / "scores.json", scores(name, 0.4, untrained=True, note="another corpus"))
+    inputs = read(metrics)
+    assert (list(inputs.comparisons), inputs.manifest) == ([], None)
+    assert {part.title for part in write_report(inputs, metrics / "report")} == {"Significance", "Data card"}
 
 
 def test_one_experiment_answers_nothing(metrics: Path) -> None:
@@ -323,6 +360,13 @@ def test_the_exchange_rate_over_seeds_and_a_curve_that_dips() -> None:
     (worth,) = exchange_rates([*gold, *rows("ro", {10: 0.175}, 0), *rows("ro", {10: 0.325}, 1)], "s")
     assert (worth.low, worth.high, worth.seeds) == (pytest.approx(50), pytest.approx(250), 2)
     assert "(from 50 to 250 over 2 seeds)" in worth_sentence(worth)
+    third = rows("gold", {0: 0.1}, 2)  # its curve is not whole: it does not count
+    assert exchange_rates([*gold, *third, *rows("ro", {10: 0.9}, 2)], "s") == []
+    (split,) = exchange_rates([*gold, *rows("ro", {10: 0.05}, 0), *rows("ro", {10: 0.9}, 1)], "s")
+    assert "nothing that these seeds agree on" in worth_sentence(split)
+    (bound,) = exchange_rates([*gold, *rows("ro", {10: 0.175}, 0), *rows("ro", {10: 0.9}, 1)], "s")
+    assert "1 of 2 seeds lie outside of the curve, so this is a lower bound" in worth_sentence(bound)
+    assert curves(rows("ro", {10: 0.1}), "s")["ro"] == [(10, pytest.approx(0.1), None)]
     assert curves([*rows("ro", {10: 0.1}, 0), *rows("ro", {10: 0.3}, 1)], "s")["ro"][0][1] == pytest.approx(0.2)
 
 

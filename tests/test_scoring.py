@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from spacy.training import Example
 
 from medner.evaluation import as_prediction
 from medner.leakage import mention_keys
-from medner.predictions import Prediction
+from medner.predictions import Prediction, units
 from medner.records import Entity, Record
 from medner.scoring import Counts, count, f1_interval, matching, score_suite, scores_table
 from medner.tokenization import blank
@@ -36,6 +38,11 @@ def pair(gold: Spans, predicted: Spans, source: str = "a") -> Prediction:
     """Gold and predicted mentions over token ranges of the text."""
     one = as_prediction(Example(doc(*predicted), doc(*gold)))
     return Prediction(one.id, source, one.lang, one.text, one.gold, one.predicted, one.tokens)
+
+
+def about(**annotated: list[str]) -> dict[str, dict[str, Any]]:
+    """What is said of test sources: the labels that they annotate."""
+    return {source: {"annotated": labels} for source, labels in annotated.items()}
 
 
 def chars(gold: Spans, predicted: Spans) -> Prediction:
@@ -66,7 +73,7 @@ GOLD: Spans = [(0, 2, "PERSON"), (3, 4, "MEDICAL"), (5, 6, "LOC")]
     ],
 )
 def test_counts(spans: Spans, micro: Counts) -> None:
-    plain = score_suite([pair(GOLD, spans)], {"a": LABELS}, set(), 0)
+    plain = score_suite([pair(GOLD, spans)], about(a=LABELS), set(), 0)
     assert (plain["tp"], plain["fp"], plain["fn"]) == micro
     assert plain["support"] == 3
 
@@ -74,10 +81,10 @@ def test_counts(spans: Spans, micro: Counts) -> None:
 def test_a_label_that_is_not_annotated_counts_nowhere() -> None:
     one = pair([(0, 2, "PERSON")], [(0, 2, "PERSON"), (3, 4, "MEDICAL")])
     assert count(one, ["PERSON", "LOC"]) == {"PERSON": Counts(1, 0, 0), "LOC": Counts(0, 0, 0)}
-    scores = score_suite([one], {"a": ["PERSON", "LOC"]}, set(), 0)
+    scores = score_suite([one], about(a=["PERSON", "LOC"]), set(), 0)
     assert (scores["fp"], scores["sources"]["a"]["fp"], scores["unseen"]["fp"]) == (0, 0, 0)
     assert scores["matching"]["partial"]["spurious"] == 0
-    assert score_suite([one], {"a": ["PERSON", "MEDICAL"]}, set(), 0)["fp"] == 1
+    assert score_suite([one], about(a=["PERSON", "MEDICAL"]), set(), 0)["fp"] == 1
 
 
 SPANS = st.sets(
@@ -93,7 +100,7 @@ def unnested(spans: set[tuple[tuple[int, int], str]]) -> Spans:
 def test_agrees_with_spacy(pairs: list[tuple[set, set]]) -> None:  # type: ignore[type-arg]
     """Micro-averaged and by label."""
     both = [(unnested(gold), unnested(predicted)) for gold, predicted in pairs]
-    ours = score_suite([pair(*spans) for spans in both], {"a": ["PERSON", "MEDICAL"]}, set(), 0)
+    ours = score_suite([pair(*spans) for spans in both], about(a=["PERSON", "MEDICAL"]), set(), 0)
     theirs = get_ner_prf([Example(doc(*predicted), doc(*gold)) for gold, predicted in both])
     for key, name in (("p", "ents_p"), ("r", "ents_r"), ("f1", "ents_f")):
         assert ours[key] == pytest.approx(theirs[name] or 0.0, abs=1e-6)
@@ -107,7 +114,7 @@ def test_seen_and_unseen_mentions() -> None:
     """HTA was a MEDICAL and Iași an ORG in training: the one is seen; Iași as LOC is not."""
     seen = mention_keys([Record("t", "ro", "hta Iași", (Entity(0, 3, "MEDICAL"), Entity(4, 8, "ORG")))])
     one = pair(GOLD, [(0, 2, "PERSON"), (3, 4, "MEDICAL"), (5, 6, "ORG")])
-    scores = score_suite([one], {"a": LABELS}, seen, 0)
+    scores = score_suite([one], about(a=LABELS), seen, 0)
     parts = {name: tuple(scores[name][key] for key in ("tp", "fp", "fn", "p", "r")) for name in ("seen", "unseen")}
     assert parts == {"seen": (1, 1, 0, 0.5, 1.0), "unseen": (1, 0, 1, 1.0, 0.5)}
     assert scores["seen"]["labels"]["ORG"]["fp"] == 1
@@ -120,7 +127,7 @@ def test_parts_add_up_to_the_whole(
 ) -> None:
     predictions = [pair(unnested(gold), unnested(predicted), source) for gold, predicted, source in parts]
     seen = mention_keys([Record("t", "ro", TEXT, pair(sorted(trained), []).gold)])
-    scores = score_suite(predictions, {"a": LABELS, "b": ["PERSON"]}, seen, 0)
+    scores = score_suite(predictions, about(a=LABELS, b=["PERSON"]), seen, 0)
     for key in ("tp", "fp", "fn", "support"):
         assert scores["seen"][key] + scores["unseen"][key] == scores[key]
         for kind in ("sources", "length", "labels"):
@@ -129,7 +136,7 @@ def test_parts_add_up_to_the_whole(
 
 
 def test_lengths_are_in_tokens_of_the_model() -> None:
-    scores = score_suite([pair(GOLD, GOLD)], {"a": LABELS}, set(), 0)
+    scores = score_suite([pair(GOLD, GOLD)], about(a=LABELS), set(), 0)
     assert {name: part["documents"] for name, part in scores["length"].items()} == {
         "1-10": 1, "11-20": 0, "21-30": 0, "31-50": 0, "51+": 0
     }  # fmt: skip
@@ -225,7 +232,7 @@ def test_nervaluate_counts_right_for_flat_mentions(gold: Spans, predicted: Spans
         n = found[scheme]
         both = n["correct"] + n["incorrect"] + n["partial"]
         assert (both + n["missed"], both + n["spurious"]) == (len(gold), len(predicted))
-    micro = score_suite([chars(gold, predicted)], {"a": ["A", "B"]}, set(), 0)
+    micro = score_suite([chars(gold, predicted)], about(a=["A", "B"]), set(), 0)
     assert [found["strict"][key] for key in ("p", "r", "f1")] == [micro[key] for key in ("p", "r", "f1")]
 
 
@@ -241,8 +248,22 @@ def test_the_interval_holds_the_score_and_narrows_with_more_documents() -> None:
     assert f1_interval([Counts(), Counts()], 0) is None
 
 
+def test_texts_of_one_document_are_drawn_together() -> None:
+    hit, miss = pair(GOLD, GOLD), pair(GOLD, [])
+    texts = [replace(hit, id=f"A-{n}") for n in range(20)] + [replace(miss, id=f"B-{n}") for n in range(20)]
+    alone = score_suite(texts, about(a=LABELS), set(), 0)
+    together = score_suite(texts, {"a": {"annotated": LABELS, "documents": True}}, set(), 0)
+    assert (alone["units"], together["units"]) == (40, 2)
+    assert together["f1_interval"] == [0.0, 1.0]  # of two documents, one may be drawn twice
+    assert 0 < alone["f1_interval"][0] < alone["f1"] == together["f1"] < alone["f1_interval"][1] < 1
+    assert [[one.id for one in unit] for unit in units(texts[18:22], {"a": {"documents": True}})] == [
+        ["A-18", "A-19"],
+        ["B-0", "B-1"],
+    ]
+
+
 def test_table() -> None:
-    scores = score_suite([pair([(5, 6, "LOC")], [(5, 6, "LOC"), (3, 4, "LOC")])], {"a": ["LOC"]}, set(), 0)
+    scores = score_suite([pair([(5, 6, "LOC")], [(5, 6, "LOC"), (3, 4, "LOC")])], about(a=["LOC"]), set(), 0)
     assert scores_table({"exp1": {"ronec": scores}}, ["ronec", "med-ro"]) == (
         "| experiment | ronec |\n| --- | --- |\n| exp1 | 0.500 / 1.000 / **0.667** |\n"
     )

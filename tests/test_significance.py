@@ -17,11 +17,13 @@ from medner.plan import Plan
 from medner.predictions import Prediction, write_predictions
 from medner.records import Entity
 from medner.results import load_runs
+from medner.scoring import unit_counts
 from medner.significance import (
     bootstrap_interval,
+    comparable_pairs,
     compare,
     compare_experiments,
-    counts_by_document,
+    current,
     f1_by_run,
     holm,
     p_text,
@@ -29,7 +31,7 @@ from medner.significance import (
     randomisation_p,
     runs_and_documents,
 )
-from medner.summary import differences_table, seeds_table, significance_text
+from medner.summary import differences_table, load_results, origins, seeds_table, significance_text
 
 Array = NDArray[np.float64]
 COUNTS = st.integers(1, 3).flatmap(
@@ -176,6 +178,9 @@ def test_pairs() -> None:
         *nested, ("only-ro", "exp2"), ("only-ro", "exp3"), ("exp1", "gold"),
         ("gold", "exp2"), ("gold", "exp3"), ("gold", "only-ro"),
     }  # fmt: skip
+    both = with_gold | {"gold-fr": ["ronec", "quaero"]}
+    added = set(pairs(both)) - set(pairs(with_gold))
+    assert added == {("exp1", "gold-fr"), *(("gold-fr", name) for name in ("exp2", "exp3", "only-ro"))}
 
 
 def prediction(number: int, *labels: str) -> Prediction:
@@ -185,12 +190,15 @@ def prediction(number: int, *labels: str) -> Prediction:
     return Prediction(str(number), "s", "ro", "Are HTA", (Entity(4, 7, "MEDICAL"),), tuple(found), ((0, 3), (4, 7)))
 
 
-def evaluated(metrics: Path, experiment: str, seed: int, hits: int, *, main: bool = False, **changed: object) -> None:
+def evaluated(
+    metrics: Path, experiment: str, seed: int, hits: int, *, main: bool = False, sha256: str = "1", **changed: object
+) -> None:
     """The files of a run that found ``hits`` of forty mentions; LOC is not annotated."""
     folder = metrics / experiment if main else metrics / "seeds" / str(seed) / experiment
     encoder = {"name": "e", "revision": "r", "untrained": False, "parameters": 1, "sha256": "0"}
     provenance = {"experiment": experiment, "encoder": encoder, "epochs": 3, "persons": "named", "seed": seed}
-    test = {"s": {"note": "a source", "stand_in": False, "annotated": ["MEDICAL"], "sha256": "1"}}
+    provenance["sources"] = {"r": {"note": "news", "stand_in": False}}
+    test = {"s": {"note": "a source", "stand_in": False, "annotated": ["MEDICAL"], "sha256": sha256}}
     f1 = 2 * hits / (hits + 40)
     scores = {"provenance": provenance | changed, "test": test, "suites": {"s": {"f1": f1}}}
     write_predictions(
@@ -201,8 +209,8 @@ def evaluated(metrics: Path, experiment: str, seed: int, hits: int, *, main: boo
 
 
 def test_only_annotated_labels_count() -> None:
-    counts = counts_by_document([prediction(1, "MEDICAL", "LOC"), prediction(2, "LOC")], {"s": ["MEDICAL"]})
-    assert counts.tolist() == [[1, 0, 0], [0, 0, 1]]
+    counts = unit_counts([prediction(1, "MEDICAL", "LOC"), prediction(2, "LOC")], {"s": {"annotated": ["MEDICAL"]}})
+    assert counts == [(1, 0, 0), (0, 0, 1)]
 
 
 def test_from_files_to_sentences(tmp_path: Path) -> None:
@@ -218,14 +226,16 @@ def test_from_files_to_sentences(tmp_path: Path) -> None:
     }
     assert stale == [tmp_path / "seeds" / "4" / "exp2"]
 
-    (one,) = compare_experiments(runs, [("exp1", "exp2"), ("exp2", "exp9")], "s")
+    wanted, unlike = comparable_pairs(runs, [("exp1", "exp2"), ("exp2", "exp9")])
+    assert (wanted, unlike) == ([("exp1", "exp2")], {})
+    (one,) = compare_experiments(runs, wanted, "s")
     assert (one["before"], one["after"], one["seeds"], one["documents"]) == ("exp1", "exp2", [0, 1, 2], 40)
     assert one["f1"]["exp1"] == pytest.approx([2 * hits / (hits + 40) for hits in (10, 12, 9)], abs=1e-6)
     assert one["difference"] == pytest.approx(np.mean(one["f1"]["exp2"]) - np.mean(one["f1"]["exp1"]), abs=1e-6)
     assert one["p"] == one["p_holm"] < 0.001
     assert one["over_documents_only"]["p"] <= 0.001
     assert one["sentence"].startswith("exp2 − exp1 = +0.4")
-    assert one["sentence"].endswith("], p < 0.001 (Holm: < 0.001), 3 seeds, 40 texts")
+    assert one["sentence"].endswith("], p < 0.001 (Holm: < 0.001), 3 seeds, 40 independent texts")
 
     text = significance_text([one], {name: found[0].scores for name, found in runs.items()})
     assert "## s\n" in text
@@ -236,6 +246,8 @@ def test_from_files_to_sentences(tmp_path: Path) -> None:
     table = differences_table([one, {**one, "after": "only-b"}], plan)
     assert "| suite | exp2 − exp1 |\n| --- | --- |\n| s | **+0.4" in table
     assert table.endswith("] < 0.001 |\n")
+    table = differences_table([one, {**one, "before": "exp1", "after": "gold", "seeds": [0]}], plan)
+    assert table.endswith("] < 0.001 (seed 0 alone) |\n")
 
 
 def test_one_seed_says_so(tmp_path: Path) -> None:
@@ -243,19 +255,69 @@ def test_one_seed_says_so(tmp_path: Path) -> None:
     evaluated(tmp_path, "exp2", 0, 11, main=True)
     (one,) = compare_experiments(load_runs(tmp_path, ["exp1", "exp2"])[0], [("exp1", "exp2")], "s")
     assert (one["luck_of"], one["over_documents_only"]["p"]) == ("documents", one["p"])
-    assert ", p = 1.000 (Holm: 1.000), 1 seed, 40 texts" in one["sentence"]
+    assert ", p = 1.000 (Holm: 1.000), 1 seed, 40 independent texts" in one["sentence"]
 
 
 def test_runs_that_differ_in_more_than_their_data(tmp_path: Path) -> None:
     evaluated(tmp_path, "exp1", 0, 10, main=True)
     evaluated(tmp_path, "exp2", 0, 11, main=True, epochs=20)
+    evaluated(tmp_path, "exp3", 0, 11, main=True, sources={"r": {"note": "a sample", "stand_in": True}})
+    evaluated(tmp_path, "gold", 0, 11, main=True, sha256="2")
+    runs, _ = load_runs(tmp_path, ["exp1", "exp2", "exp3", "gold"])
+    assert comparable_pairs(runs, [("exp1", name) for name in ("exp2", "exp3", "gold")]) == (
+        [],
+        {
+            ("exp1", "exp2"): "they differ in epochs",
+            ("exp1", "exp3"): "they differ in what r is",
+            ("exp1", "gold"): "they differ in the test texts of s",
+        },
+    )
+
+
+def test_texts_that_are_not_those_of_scores_json(tmp_path: Path) -> None:
+    for name in ("exp1", "exp2"):
+        evaluated(tmp_path, name, 0, 10, main=True)
+    write_predictions(tmp_path / "exp2" / "s.predictions.jsonl", [prediction(n) for n in range(39)])
     runs, _ = load_runs(tmp_path, ["exp1", "exp2"])
-    with pytest.raises(InputError, match=r"differs from .*exp1 in its epochs.* Train and evaluate both again\."):
-        list(compare_experiments(runs, [("exp1", "exp2")], "s"))
-    path = tmp_path / "exp2" / "s.predictions.jsonl"
-    write_predictions(path, [prediction(n) for n in range(39)])
     with pytest.raises(InputError, match="was not measured on the same texts of s"):
         list(compare_experiments(runs, [("exp1", "exp2")], "s"))
+
+
+def test_comparisons_of_earlier_runs_are_passed_over(tmp_path: Path) -> None:
+    for name in ("exp1", "exp2", "exp3"):
+        evaluated(tmp_path, name, 0, 10, main=True)
+    runs, _ = load_runs(tmp_path, ["exp1", "exp2", "exp3"])
+    made = {
+        "provenance": {name: found[0].scores["provenance"] for name, found in runs.items()},
+        "comparisons": [{"before": "exp1", "after": "exp2"}, {"before": "exp2", "after": "exp3"}],
+    }
+    assert current(made, runs) == made["comparisons"]
+    evaluated(tmp_path, "exp3", 0, 10, main=True, epochs=20)
+    assert current(made, load_runs(tmp_path, runs)[0]) == made["comparisons"][:1]
+    assert current(made, {}) == []
+
+
+def test_the_main_run_is_that_of_the_first_seed_where_there_is_no_other(tmp_path: Path) -> None:
+    evaluated(tmp_path, "exp1", 2, 10)
+    evaluated(tmp_path, "exp1", 1, 11)
+    assert load_results(tmp_path, ["exp1", "exp2"])["exp1"]["provenance"]["seed"] == 1
+    evaluated(tmp_path, "exp1", 5, 10, main=True)
+    assert load_results(tmp_path, ["exp1"])["exp1"]["provenance"]["seed"] == 5
+
+
+def test_what_tables_were_made_from_is_told_apart(tmp_path: Path) -> None:
+    about = {"provenance": {"encoder": {"name": "e", "revision": "r", "untrained": False, "parameters": 1}}}
+    sample, real = ({"note": note, "stand_in": note == "sample"} for note in ("sample", "the real one"))
+    results = {
+        "exp1": {**about, "test": {"ronec": sample}, "skipped": {"simonero": "out of reach"}},
+        "gold": {**about, "test": {"ronec": real, "simonero": real}, "skipped": {}},
+    }
+    assert origins(results)[1:] == [
+        "- ronec: STAND-IN: sample (exp1)",
+        "- ronec: the real one (gold)",
+        "- simonero: the real one (gold)",
+        "- simonero: SKIPPED, out of reach (exp1)",
+    ]
 
 
 def test_a_transformer_is_not_compared_with_a_cnn(tmp_path: Path) -> None:
@@ -264,8 +326,8 @@ def test_a_transformer_is_not_compared_with_a_cnn(tmp_path: Path) -> None:
     evaluated(tmp_path, "exp1-cnn", 0, 12, main=True, encoder=none, epochs=20)
     evaluated(tmp_path, "exp3-cnn", 0, 20, main=True, encoder=none, epochs=20)
     runs, _ = load_runs(tmp_path, ["exp1", "exp1-cnn", "exp3-cnn"])
-    (one,) = compare_experiments(runs, [("exp1", "exp3-cnn"), ("exp1-cnn", "exp3-cnn")], "s")
-    assert one["before"] == "exp1-cnn"
+    wanted = [("exp1", "exp3-cnn"), ("exp1-cnn", "exp3-cnn")]
+    assert comparable_pairs(runs, wanted) == (wanted[1:], {})
 
 
 def test_a_damaged_run_is_told(tmp_path: Path) -> None:

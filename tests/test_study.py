@@ -152,12 +152,11 @@ def test_evaluations_are_logged(study: tuple[Path, str]) -> None:
     assert curve["best"]["f1"] == pytest.approx(best["ents_f"], abs=1e-6)
 
 
-def test_a_second_run_does_nothing(study: tuple[Path, str]) -> None:
+def test_a_second_run_compares_anew_and_does_nothing_else(study: tuple[Path, str]) -> None:
     output = run(study[0], "spacy", "project", "run", "all")
-    assert output.count("nothing changed") == len(
-        yaml.safe_load((study[0] / "project.yml").read_text())["workflows"]["all"]
-    )
-    assert "Running command" not in output
+    steps = yaml.safe_load((study[0] / "project.yml").read_text())["workflows"]["all"]
+    assert output.count("nothing changed") == len(steps) - 1
+    assert re.findall(r"Running command: .*scripts/(\w+)\.py", output) == ["significance"]
 
 
 def test_the_same_seed_gives_the_same_scores(study: tuple[Path, str], tmp_path: Path) -> None:
@@ -318,6 +317,10 @@ def test_learning_curves(study: tuple[Path, str], tmp_path: Path) -> None:
             ["train.py", "gold-fr"],
             "gold-fr cannot be trained: quaero is neither present, nor in a mirror, nor on the network. Give a mirror that "
             "holds it (MEDNER_MIRROR), then run the fetch step with --force and the corpus step.",
+        ),
+        (
+            ["train.py", "exp1", "--gpu", "0"],
+            "Give -1 for the CPU, or install CuPy for your CUDA version: pip install 'spacy[cuda12x]'.",
         ),
         (["evaluate.py", "exp9"], "no such pipeline. Train it first: spacy project run train-exp9."),
         (["summary.py", "--metrics", "nonesuch"], "nonesuch: no evaluated experiment. Run an evaluate step first."),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from medner.report.inputs import Inputs
+from medner.scoring import Counts
 
 # What the study says, in points of F1 (.79, .825, .845); it does not say on which test set.
 CLAIMED = {("exp1", "exp2"): 3.5, ("exp1", "exp3"): 5.5}
@@ -58,7 +59,7 @@ def measured(inputs: Inputs) -> list[Difference]:
     comparisons do not make one by chance.
     """
     found = []
-    for row in (inputs.significance or {}).get("comparisons", []):
+    for row in inputs.comparisons:
         (low, high), p = row["interval"], row["p_holm"]
         verdict = NOTHING if p >= ALPHA or low <= 0 <= high else GAIN if low > 0 else LOSS
         found.append(
@@ -96,7 +97,7 @@ def answer(inputs: Inputs) -> Answer:
         sentences.insert(0, "No real medical text was scored, so nothing can be said about real text.")
     if any(d.seeds == 1 for d in everything):
         sentences.append("These are single trainings: another seed may give another difference.")
-    return Answer(caveats, " ".join([*sentences, *_claim(everything)]), everything)
+    return Answer(caveats, " ".join([*sentences, *_claim(inputs, everything)]), everything)
 
 
 def _caveats(inputs: Inputs) -> Iterator[str]:
@@ -106,10 +107,27 @@ def _caveats(inputs: Inputs) -> Iterator[str]:
             "The encoder's weights are untrained: this run shows that the study runs and does not answer its question. "
             "Whatever is said below holds for this encoder alone."
         )
-    about = {name: note for result in inputs.results.values() for name, note in result["test"].items()}
-    for name, note in about.items():
-        if note["stand_in"]:
-            yield f"{name} is a stand-in: {note['note']}."
+    tested = [(name, note) for result in inputs.results.values() for name, note in result["test"].items()]
+    yield from dict.fromkeys(f"{name} is a stand-in: {note['note']}." for name, note in tested if note["stand_in"])
+    first = inputs.ladder[0] if inputs.ladder else ""
+    lacking = sorted(_counted(inputs) - _taught(inputs, first)) if first else []
+    if lacking:
+        yield (
+            f"Nothing that {first} trains on annotates {_and(lacking)}, so it finds none, whatever its encoder: where "
+            f"there are such mentions, a difference from {first} is what the added sentences give from nothing."
+        )
+
+
+def _taught(inputs: Inputs, experiment: str) -> set[str]:
+    """The labels that an experiment's training data annotate."""
+    kinds = [inputs.plan.sources[source]["labels"] for source in inputs.plan.experiments[experiment]]
+    return {label for kind in kinds for label in inputs.scheme.corpus(kind).annotated}
+
+
+def _counted(inputs: Inputs) -> set[str]:
+    """The labels that any suite of the results counts."""
+    tests = [about for result in inputs.results.values() for about in result["test"].values()]
+    return {label for about in tests for label in about["annotated"]}
 
 
 def _added(inputs: Inputs, before: str, after: str) -> str:
@@ -144,8 +162,8 @@ def _apart(left: Any, right: Any) -> str:
     return APART_LOSS if left and right and right[1] < left[0] else OVERLAP
 
 
-def _claim(differences: Iterable[Difference]) -> Iterator[str]:
-    """Set the study's claim beside the combined suite."""
+def _claim(inputs: Inputs, differences: Iterable[Difference]) -> Iterator[str]:
+    """Set the study's claim beside the combined suite, as a whole and for the labels that both experiments learn."""
     parts = []
     for d in differences:
         claimed = CLAIMED.get((d.before, d.after))
@@ -156,6 +174,17 @@ def _claim(differences: Iterable[Difference]) -> Iterator[str]:
             inside = d.interval[0] <= claimed / 100 <= d.interval[1]
             bounds = f"[{points(d.interval[0])}, {points(d.interval[1])}]"
             said += f" {bounds}, an interval that {'holds' if inside else 'does not hold'} the claim"
+        common = _taught(inputs, d.before) & _counted(inputs)
+        if common < _counted(inputs):
+            before, after = (_f1_over(inputs.score(name, d.suite), common) for name in (d.before, d.after))
+            said += f" ({points(after - before)} over {_and(sorted(common))} alone)"
         parts.append(said)
     if parts:
         yield f"The study does not state its test set; beside our combined suite, {'; '.join(parts)}."
+
+
+def _f1_over(score: Mapping[str, Any] | None, labels: Iterable[str]) -> float:
+    """Micro-F1 of some labels of a suite."""
+    own = [score["labels"][label] for label in labels if label in score["labels"]] if score else []
+    tp, fp, fn = (sum(int(counts[key]) for counts in own) for key in ("tp", "fp", "fn"))
+    return Counts(tp, fp, fn).f1

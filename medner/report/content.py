@@ -246,7 +246,7 @@ def _significance(inputs: Inputs) -> Section | Missing:
 def _over_seeds(inputs: Inputs) -> Table | None:
     """Mean and standard deviation of F1 over the seeds, where there are several."""
     values: dict[tuple[str, str], list[float]] = {}
-    for row in inputs.significance["comparisons"]:
+    for row in inputs.comparisons:
         for name, f1 in row["f1"].items():
             if len(f1) > max(1, len(values.get((row["suite"], name), []))):
                 values[row["suite"], name] = f1
@@ -325,14 +325,15 @@ def _exchange(inputs: Inputs) -> Section | Missing:
     suites = list(dict.fromkeys(row["suite"] for row in inputs.learning))
     by_suite = {suite: curves(inputs.learning, suite) for suite in suites}
     mixes = list(dict.fromkeys(mix for own in by_suite.values() for mix in own))
-    top = figures.nice_top(mean + sd for own in by_suite.values() for line in own.values() for _, mean, sd in line)
+    every = [point for own in by_suite.values() for line in own.values() for point in line]
+    top = figures.nice_top(mean + (sd or 0) for _, mean, sd in every)
     panels, rows, sentences = [], [], []
     for suite, lines in by_suite.items():
         own = {mix: lines[mix] for mix in mixes if mix in lines}
         said = "; ".join(f"{mix} from {line[0][1]:.3f} to {line[-1][1]:.3f}" for mix, line in own.items())
         panels.append(Panel(suite, figures.learning(suite, own, top), f"F1 on {suite} by sentences added: {said}."))
         rows += [
-            [Cell(suite), Cell(mix), _count(size), Cell(f"{mean:.3f}"), Cell(f"{sd:.3f}")]
+            [Cell(suite), Cell(mix), _count(size), Cell(f"{mean:.3f}"), _NONE if sd is None else Cell(f"{sd:.3f}")]
             for mix, line in own.items()
             for size, mean, sd in line
         ]

@@ -31,15 +31,15 @@ class Worth:
     largest: int
 
 
-def curves(rows: Iterable[Mapping[str, Any]], suite: str) -> dict[str, list[tuple[int, float, float]]]:
-    """By mix: (sentences, mean F1, standard deviation over seeds), by size; 0 deviation for one seed."""
+def curves(rows: Iterable[Mapping[str, Any]], suite: str) -> dict[str, list[tuple[int, float, float | None]]]:
+    """By mix: (sentences, mean F1, standard deviation over seeds, None of one), by size."""
     values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row["suite"] == suite:
             values[row["mix"]][row["sentences"]].append(row["f1"])
     return {
         mix: [
-            (size, float(np.mean(f1)), float(np.std(f1, ddof=1)) if len(f1) > 1 else 0.0)
+            (size, float(np.mean(f1)), float(np.std(f1, ddof=1)) if len(f1) > 1 else None)
             for size, f1 in sorted(sizes.items())
         ]
         for mix, sizes in values.items()
@@ -51,7 +51,7 @@ def exchange_rates(rows: Sequence[Mapping[str, Any]], suite: str) -> list[Worth]
 
     A seed's F1 is read off the same seed's curve of the suite's reference, a mix of real annotation: F1 over sentences,
     made monotone (isotonic regression, as more annotation does not make a model worse but for noise) and linear
-    between the measured sizes.
+    between the measured sizes. A seed whose reference curve is not whole yet does not count.
     """
     table: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
     references = {row["reference"] for row in rows}
@@ -61,13 +61,13 @@ def exchange_rates(rows: Sequence[Mapping[str, Any]], suite: str) -> list[Worth]
             table[row["mix"], row["seed"]][row["sentences"]] = row["f1"]
             real = row["reference"]
     found: dict[tuple[str, int], list[tuple[float, int, int]]] = defaultdict(list)
-    largest = 0
+    whole = max((len(points) for (mix, _), points in table.items() if mix == real), default=0)
+    largest = max((size for (mix, _), points in table.items() if mix == real for size in points), default=0)
     for (mix, seed), points in sorted(table.items()):
         reference = table.get((real, seed))
-        if mix in references or not reference or len(reference) < 2:
+        if mix in references or not reference or len(reference) < max(2, whole):
             continue
         sizes = sorted(reference)
-        largest = max(largest, sizes[-1])
         heights = isotonic_regression([reference[size] for size in sizes]).x
         for size, f1 in points.items():
             if size:
@@ -102,8 +102,14 @@ def worth_sentence(worth: Worth) -> str:
     if worth.beyond == worth.seeds:
         return f"{start} are worth more than the {worth.largest:,} real annotated sentences that were measured."
     spread = f" (from {worth.low:,.0f} to {worth.high:,.0f} over {worth.seeds} seeds)" if worth.seeds > 1 else ""
+    if worth.below and worth.beyond:
+        return (
+            f"{start} are worth nothing that these seeds agree on: F1 is below the curve's start with {worth.below} "
+            f"and beyond its end with {worth.beyond} of {worth.seeds}."
+        )
     note = ""
     if worth.below or worth.beyond:
-        note = f"; {worth.below + worth.beyond} of {worth.seeds} seeds lie outside of the curve, so this is a bound"
+        outside, bound = worth.below + worth.beyond, "an upper" if worth.below else "a lower"
+        note = f"; {outside} of {worth.seeds} seeds lie outside of the curve, so this is {bound} bound"
     alone = "" if worth.seeds > 1 else "; one seed, so its uncertainty is not known"
     return f"{start} are worth about {worth.mean:,.0f} real annotated ones{spread}{note}{alone}."

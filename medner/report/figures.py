@@ -79,15 +79,16 @@ def validation(name: str, evaluations: Sequence[Mapping[str, Any]], best: Mappin
     return _svg(f"validation {name}", draw, (230, 250), rows=2)
 
 
-def learning(name: str, series: Mapping[str, Sequence[tuple[int, float, float]]], top: float) -> Markup:
+def learning(name: str, series: Mapping[str, Sequence[tuple[int, float, float | None]]], top: float) -> Markup:
     """F1 (mean, standard deviation over seeds) against the number of training sentences added, one line a mix."""
 
     def draw(axes: Axes) -> None:
         ticks = sorted({size for points in series.values() for size, *_ in points})
         for number, points in enumerate(series.values()):
             sizes, means, spreads = zip(*points, strict=True)
+            bars = [spread or 0 for spread in spreads]  # none for one seed
             axes.errorbar(
-                sizes, means, yerr=spreads, color=SERIES[number % 5], marker=MARKERS[number % 5], markersize=5.5,
+                sizes, means, yerr=bars, color=SERIES[number % 5], marker=MARKERS[number % 5], markersize=5.5,
                 linestyle=DASHES[number % 5], linewidth=1.6, elinewidth=1.2,
             )  # fmt: skip
         axes.set_xscale("symlog", linthresh=100, linscale=0.6)

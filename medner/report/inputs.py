@@ -14,6 +14,8 @@ from medner.exceptions import InputError
 from medner.files import read_text
 from medner.labels import Scheme
 from medner.plan import Plan
+from medner.results import load_runs
+from medner.significance import current
 from medner.summary import load_results
 
 
@@ -21,7 +23,9 @@ from medner.summary import load_results
 class Inputs:
     """Everything that the report is made of.
 
-    results, curves, errors: by experiment, in the plan's order. workflows: the commands of each, from ``project.yml``.
+    results, curves, errors: by experiment, in the plan's order. comparisons: those of the significance step that are of
+    these results. manifest: of the corpus that the results are of. workflows: the commands of each, from
+    ``project.yml``.
     """
 
     plan: Plan
@@ -29,7 +33,7 @@ class Inputs:
     results: Mapping[str, Mapping[str, Any]]
     curves: Mapping[str, Mapping[str, Any]]
     errors: Mapping[str, Mapping[str, Any]]
-    significance: Any
+    comparisons: Sequence[Mapping[str, Any]]
     learning: Sequence[Mapping[str, Any]] | None
     quality: Mapping[str, Mapping[str, Any]] | None
     leakage: Mapping[str, Mapping[str, Any]] | None
@@ -67,8 +71,8 @@ class Inputs:
 
     @property
     def skipped(self) -> Mapping[str, str]:
-        """Why suites were skipped, as far as the corpus step said it."""
-        return dict((self.manifest or {}).get("skipped", {}))
+        """Why suites were skipped, as far as any experiment's evaluation said it."""
+        return {suite: why for result in self.results.values() for suite, why in result.get("skipped", {}).items()}
 
     def score(self, experiment: str, suite: str) -> Mapping[str, Any] | None:
         """The scores of an experiment on a suite, None if it was not evaluated on it."""
@@ -79,6 +83,7 @@ class Inputs:
 def read_inputs(metrics: Path, corpus: Path, plan: Plan, scheme: Scheme, project: Path) -> Inputs:
     """Read all that is there. Raises InputError if no experiment is evaluated or a file is damaged."""
     results = load_results(metrics, plan.experiments)
+    significance, manifest = _read(metrics / "significance.json"), _read(corpus / "manifest.json")
     try:
         workflows = dict(yaml.safe_load(read_text(project))["workflows"])
     except (yaml.YAMLError, KeyError, TypeError, ValueError):
@@ -92,13 +97,19 @@ def read_inputs(metrics: Path, corpus: Path, plan: Plan, scheme: Scheme, project
         scheme=scheme,
         results=results,
         **{key: {name: found for name, found in own.items() if found} for key, own in per_experiment.items()},
-        significance=_read(metrics / "significance.json"),
+        comparisons=current(significance, load_runs(metrics, plan.experiments)[0]) if significance else [],
         learning=_read(metrics / "curves.json"),
         quality=_read(metrics / "corpora.json"),
         leakage=_read(metrics / "leakage.json"),
-        manifest=_read(corpus / "manifest.json"),
+        manifest=manifest if manifest and _describes(manifest, results) else None,
         workflows=workflows,
     )
+
+
+def _describes(manifest: Mapping[str, Any], results: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether this is the corpus that the results are of, and not what is at hand now."""
+    notes = {(name, about["note"]) for result in results.values() for name, about in result["test"].items()}
+    return all(manifest["sources"].get(name, {}).get("note") == note for name, note in notes)
 
 
 def _read(path: Path) -> Any:
