@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from conftest import ROOT
 from summary import app
 from typer.testing import CliRunner
+from weasel.cli.document import project_document
 
 from medner.exceptions import InputError
 from medner.plan import load_plan
@@ -30,15 +30,23 @@ def test_results_come_from_the_committed_metrics(metrics: str, tmp_path: Path, m
     assert {"exp1", "exp2", "exp3"} <= set(load_results(ROOT / "metrics" / "reference" / metrics, PLAN.experiments))
 
 
-def test_the_commands_section_is_that_of_project_yml() -> None:
-    for command in yaml.safe_load((ROOT / "project.yml").read_text())["commands"]:
-        assert f"| `{command['name']}` | {command['help']} |" in README
+def test_the_commands_section_is_that_of_project_yml(tmp_path: Path) -> None:
+    """As `spacy project document` writes it."""
+    (tmp_path / "README.md").write_text(README)
+    project_document(ROOT, tmp_path / "README.md", no_emoji=True)
+    assert (tmp_path / "README.md").read_text() == README
 
 
-def test_files_that_are_linked_exist() -> None:
-    links = re.findall(r"\]\(([^)#:]+)\)", README)
+@pytest.mark.parametrize("path", ["README.md", *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))])
+def test_files_and_sections_that_are_linked_exist(path: str) -> None:
+    links = re.findall(r"\]\(([^):]+)\)", (ROOT / path).read_text())
     assert links
-    assert all((ROOT / link).exists() for link in links)
+    for link in links:
+        file, _, section = link.partition("#")
+        target = (ROOT / path).parent / file if file else ROOT / path
+        assert target.exists()
+        titles = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE) if section else []
+        assert section in ["", *(re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles)]
 
 
 def test_no_place_for_a_table_is_told(tmp_path: Path) -> None:
