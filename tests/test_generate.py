@@ -480,6 +480,24 @@ def test_given_text_is_annotated_exactly_or_not_at_all(tmp_path: Path) -> None:
     assert "line 1: is not the text that the output was begun with" in other.output
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Pacienta are HTA.\nBolnavul are astm.",
+        "Pacienta are HTA.",
+        '{"id": "a", "lang": "ro", "text": "Are HTA.", "entities": []}\nBolnavul are astm.',
+    ],
+)
+def test_a_file_that_is_no_output_is_left_as_it_is(tmp_path: Path, llm: Llm, content: str) -> None:
+    letters, output = tmp_path / "letters.txt", tmp_path / "out.jsonl"
+    letters.write_text(content, encoding="utf-8")
+    swapped = annotate(llm, output, letters)
+    assert swapped.exit_code == 1
+    assert "letters.txt, line " in swapped.output
+    assert letters.read_text(encoding="utf-8") == content
+    assert list(tmp_path.iterdir()) == [letters]
+
+
 def test_annotation_that_failed_is_asked_for_again(tmp_path: Path) -> None:
     marked = corpus()[0]
     file, output = tmp_path / "texts.txt", tmp_path / "out.jsonl"

@@ -16,16 +16,20 @@ import fcntl
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medner.exceptions import InputError
 from medner.files import decode
-from medner.readers.synthetic import read_synthetic
+from medner.readers.synthetic import parse_synthetic
 from medner.records import Record, Tally
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 class Answer(BaseModel):
@@ -64,14 +68,15 @@ def _dump(item: BaseModel | dict[str, Any]) -> bytes:
     return (json.dumps(data, ensure_ascii=False) + "\n").encode("utf-8")
 
 
-class Lines:
+class Lines(Generic[T]):
     """A JSON Lines file that is locked, mended once, then appended to; a record is on disk when ``append`` returns.
 
-    A last line that a crash has torn is cut off (``torn`` says so). Raises InputError where the file cannot be written
-    or another run has it open.
+    ``parse`` reads the whole lines into ``found``; it raises InputError where they are none of ours, and nothing is
+    changed then. A last line that a crash has torn is cut off (``torn`` says so) if it begins as our lines ``begin``.
+    Raises InputError also where the file cannot be written or another run has it open.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, begin: bytes, parse: Callable[[str, Path], list[T]]) -> None:
         self.path = path
         self.torn = False
         try:
@@ -80,7 +85,7 @@ class Lines:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._mend()
+                self.found = self._mended(begin, parse)
                 if new:  # the name must survive a power cut as well
                     folder = os.open(path.parent, os.O_RDONLY)
                     os.fsync(folder)
@@ -97,18 +102,23 @@ class Lines:
         remedy = "Check permissions and free space, then run the command again: it continues"
         return InputError(f"cannot be written ({error.strerror or error})", path=self.path, remedy=remedy)
 
-    def _mend(self) -> None:
+    def _mended(self, begin: bytes, parse: Callable[[str, Path], list[T]]) -> list[T]:
         data = self.path.read_bytes()
         whole, last = data[: data.rfind(b"\n") + 1], data[data.rfind(b"\n") + 1 :]
-        if not last:
-            return
-        try:  # no beginning of a JSON object is one, so this line only lacks its end
-            json.loads(last)
-            os.write(self._file, b"\n")
+        try:  # no beginning of a JSON object is one, so a line that is one only lacks its end
+            json.loads(last or b"{}")
+            whole = data
         except ValueError:
-            os.ftruncate(self._file, len(whole))
             self.torn = True
+        found = parse(decode(whole, self.path), self.path)
+        if self.torn:
+            if not (last.startswith(begin) or begin.startswith(last)):
+                raise _alien("line", self.path, whole.count(b"\n") + 1)
+            os.ftruncate(self._file, len(whole))
+        elif last:
+            os.write(self._file, b"\n")
         os.fsync(self._file)
+        return found
 
     def append(self, item: BaseModel | dict[str, Any]) -> None:
         """Add one record and wait until it is on disk."""
@@ -120,46 +130,56 @@ class Lines:
         except OSError as error:
             raise self._unwritable(error) from None
 
-    def read(self, kind: type[BaseModel]) -> Iterator[Any]:
-        """All lines. Raises InputError for one that is none of ours."""
-        for number, line in enumerate(decode(self.path.read_bytes(), self.path).split("\n"), start=1):
-            if line.strip():
-                try:
-                    yield kind.model_validate_json(line)
-                except ValidationError:
-                    remedy = "Restore the file, or move it and its neighbours away to start anew"
-                    what = f"is no {kind.__name__.lower()} of this program"
-                    raise InputError(what, path=self.path, place=f"line {number}", remedy=remedy) from None
-
     def close(self) -> None:
         """Give the lock back."""
         os.close(self._file)
+
+
+def _alien(kind: str, path: Path, line: int) -> InputError:
+    remedy = "Restore the file, or move it and its neighbours away to start anew"
+    return InputError(f"is no {kind} of this program", path=path, place=f"line {line}", remedy=remedy)
+
+
+def _records(text: str, path: Path) -> list[Record]:
+    return list(parse_synthetic(text, path, Tally())) if text.strip() else []
+
+
+def _parser(kind: type[M]) -> Callable[[str, Path], list[M]]:
+    def parse(text: str, path: Path) -> list[M]:
+        items = []
+        for number, line in enumerate(text.split("\n"), start=1):
+            if line.strip():
+                try:
+                    items.append(kind.model_validate_json(line))
+                except ValidationError:
+                    raise _alien(kind.__name__.lower(), path, number) from None
+        return items
+
+    return parse
 
 
 class Ledger:
     """The three files of one output, and what they add up to. To be closed after use."""
 
     def __init__(self, output: Path) -> None:
-        self.output = Lines(output)
-        self._answers = self._rejects = self.output
-        try:
-            self._answers = Lines(output.with_name(output.name + ".answers.jsonl"))
-            self._rejects = Lines(output.with_name(output.name + ".rejects.jsonl"))
-            self.records: list[Record] = list(read_synthetic(output, Tally())) if output.read_bytes().strip() else []
-            self.answers: list[Answer] = list(self._answers.read(Answer))
-            rejects: list[Reject] = list(self._rejects.read(Reject))
-        except BaseException:
-            self.close()
-            raise
+        with ExitStack() as opened:  # closes what is open where a later file is bad
+            self.output = self._open(opened, output, b'{"id": "', _records)
+            beside = output.with_name
+            self._answers = self._open(opened, beside(output.name + ".answers.jsonl"), b'{"number": ', _parser(Answer))
+            self._rejects = self._open(opened, beside(output.name + ".rejects.jsonl"), b'{"id": "', _parser(Reject))
+            self._files = opened.pop_all()
+        self.records, self.answers, rejects = self.output.found, self._answers.found, self._rejects.found
         self.judged = {record.id for record in self.records} | {reject.id for reject in rejects}
         self.reasons = Counter(reject.reason for reject in rejects)
         self._numbers = {a.number for a in self.answers} | {r.number for r in rejects}
         self._numbers |= {int(r.meta["request"]) for r in self.records if str(r.meta.get("request", "")).isdigit()}
 
+    def _open(self, opened: ExitStack, path: Path, begin: bytes, parse: Callable[[str, Path], list[T]]) -> Lines[T]:
+        return opened.enter_context(closing(Lines(path, begin, parse)))
+
     def close(self) -> None:
         """Close the files."""
-        for lines in {self.output, self._answers, self._rejects}:
-            lines.close()
+        self._files.close()
 
     @property
     def torn(self) -> list[Path]:

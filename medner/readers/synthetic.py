@@ -17,7 +17,12 @@ def read_synthetic(path: Path, tally: Tally) -> Iterator[Record]:
 
     Raises InputError naming the line for broken JSON, missing fields, duplicate ids and impossible spans.
     """
-    lines = read_text(path).split("\n")  # not splitlines(): a text may hold U+2028
+    return parse_synthetic(read_text(path), path, tally)
+
+
+def parse_synthetic(text: str, path: Path, tally: Tally) -> Iterator[Record]:
+    """``read_synthetic`` for the content of a file; ``path`` is what messages name."""
+    lines = text.split("\n")  # not splitlines(): a text may hold U+2028
     if not any(line.strip() for line in lines):
         raise InputError("holds no records", path=path, remedy="Write one JSON record a line")
     numbered = ((n, line) for n, line in enumerate(lines, start=1) if line.strip())
