@@ -162,9 +162,14 @@ class _Handler(BaseHTTPRequestHandler):
             job = {"id": f"batch_{len(llm.jobs)}", "object": "batch", "created_at": 0, "status": "validating"}
             job["request_counts"] = {"total": total, "completed": 0, "failed": 0}
             llm.jobs[job["id"]] = body | job
-            if llm.faults and llm.faults[0] == "cut":  # the job is made, but its id never arrives
-                llm.faults.pop(0)
+            # With a fault the job is made, but its id never arrives.
+            fault = llm.faults.pop(0) if llm.faults and llm.faults[0] in ("cut", "502", "body") else ""
+            if fault == "cut":
                 self.cut(json.dumps(job).encode())
+            elif fault == "502":
+                self.error(502, "Bad gateway")
+            elif fault == "body":
+                self.reply(b"<html>Bad gateway</html>")
             else:
                 self.reply(llm.jobs[job["id"]])
         else:

@@ -334,11 +334,19 @@ def test_batch_is_submitted_left_and_collected(llm: Llm, output: Path) -> None:
     check_complete(output)
 
 
-def test_a_batch_job_whose_id_was_lost_is_found_again(llm: Llm, output: Path) -> None:
-    llm.faults = ["cut"]
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("cut", "no connection to the server"),
+        ("502", "the server failed (502: "),
+        ("body", "the server's answer is none of the Batch API"),
+    ],
+)
+def test_a_batch_job_whose_id_was_lost_is_found_again(llm: Llm, output: Path, fault: str, message: str) -> None:
+    llm.faults = [fault]
     lost = run(llm, output, 8, "--batch")
     assert lost.exit_code == 1
-    assert "no connection to the server" in lost.output
+    assert message in lost.output
     assert json.loads(beside(output, BATCH).read_text())["job"] == ""
     assert "Batch job batch_0: validating" in run(llm, output, 8, "--batch").output
     llm.jobs["batch_0"]["status"] = "completed"
