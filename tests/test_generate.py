@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -224,6 +227,47 @@ def test_faults_count_against_the_budget(llm: Llm, output: Path) -> None:
     assert len(llm.bodies) <= 4
 
 
+def test_requests_that_were_interrupted_count_against_the_budget(llm: Llm, output: Path) -> None:
+    options = ["--budget", "0.05", "--concurrency", "4", "--timeout", "60"]
+
+    def stop(process: int, number: signal.Signals, bodies: int) -> None:
+        deadline = time.monotonic() + 120
+        while len(llm.bodies) < bodies:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(process, number)
+
+    llm.latency = 60
+    control_c = threading.Thread(target=stop, args=(os.getpid(), signal.SIGINT, 4), daemon=True)
+    control_c.start()
+    assert "4  tried again, perhaps billed: interrupted" in run(llm, output, 40, *options).output
+    control_c.join()
+    command = [sys.executable, str(ROOT / "scripts" / "generate.py"), "ro", str(output), "--n", "40", *options]
+    process = subprocess.Popen([*command, "--base-url", llm.url], env=os.environ | {"PYTHONPATH": str(ROOT)})
+    stop(process.pid, signal.SIGKILL, 8)
+    process.wait()
+    llm.latency = 0.0
+    llm.faults = ["429", "cut"]
+    result = run(llm, output, 400, "--budget", "0.05")
+    assert "Raise --budget" in result.output
+    answers = lines(beside(output, ANSWERS))
+    assert Counter(answer["fault"] for answer in answers if answer["fault"]) == {"interrupted": 8, "connection cut": 1}
+    assert len(answers) == len(llm.bodies) - 1  # a refusal to answer costs nothing
+    assert 0.03 < sum(answer["cost"] for answer in answers) <= 0.05
+    check_complete(output)
+
+
+def test_a_ledger_of_an_earlier_version_is_continued(llm: Llm, output: Path) -> None:
+    run(llm, output, 4)
+    answers = beside(output, ANSWERS)
+    (old,) = lines(answers)
+    del old["attempt"]
+    answers.write_text(json.dumps(old) + "\n")
+    beside(output, ".asked.jsonl").unlink()
+    assert run(llm, output, 8).exit_code == 0
+    check_complete(output)
+
+
 def test_an_unknown_model_needs_a_price_for_a_budget_only(llm: Llm, output: Path) -> None:
     result = run(llm, output, 4, "--model", "my-model", "--budget", "1")
     assert result.exit_code == 1
@@ -302,9 +346,10 @@ def test_twenty_kills_lose_nothing_and_double_nothing(output: Path) -> None:
     assert done.stdout.split() == ["20", "0"], done.stderr
     assert len(lines(output)) >= 100
     check_complete(output)
-    # The kills hit runs at work: some requests that the server took never came back.
-    unanswered = llm.faults_served["429"] + llm.faults_served["500"]
-    assert len(llm.bodies) > len(lines(beside(output, ANSWERS))) + unanswered
+    # The kills hit runs at work: some requests that the server took never came back. All of them are charged.
+    answers = lines(beside(output, ANSWERS))
+    assert "interrupted" in {answer["fault"] for answer in answers}
+    assert len(llm.bodies) <= len(answers) + llm.faults_served["429"] + llm.faults_served["500"]
     assert {r["reason"] for r in lines(beside(output, REJECTS))} >= {"refused", "no JSON", "truncated", "not asked for"}
 
 

@@ -43,10 +43,21 @@ class Reply:
 
 
 class Fault(Exception):
-    """An attempt that gave no answer. ``paid``: it may have been answered, and billed, all the same."""
+    """An attempt that gave no answer. ``paid``: it may have been answered, and billed, all the same.
 
-    def __init__(self, reason: str, *, paid: bool = False, again: bool = True, wait: float | None = None) -> None:
-        self.reason, self.paid, self.again, self.wait = reason, paid, again, wait
+    wait: seconds that the server asks for. stop: why no request will be taken.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        paid: bool = False,
+        again: bool = True,
+        wait: float | None = None,
+        stop: InputError | None = None,
+    ) -> None:
+        self.reason, self.paid, self.again, self.wait, self.stop = reason, paid, again, wait, stop
         super().__init__(reason)
 
 
@@ -149,20 +160,27 @@ class Client:
         status = getattr(error, "status_code", "no status")
         return InputError(f"the server refuses the request ({status}: {self.shown(error.message)})", remedy=remedy)
 
-    async def ask(self, body: dict[str, Any], on_paid_fault: Callable[[Fault], Awaitable[bool]]) -> Reply:
+    async def ask(
+        self, body: dict[str, Any], begin: Callable[[], None], failed: Callable[[Fault], Awaitable[bool]]
+    ) -> Reply:
         """One answer, after up to ``ATTEMPTS`` attempts.
 
-        ``on_paid_fault`` is told of every failed attempt that may be billed, and says whether another may be paid for.
-        Raises Fault when all attempts failed, InputError for a request that will never be taken (key, model, quota).
+        ``begin`` is called before every attempt; ``failed`` after every failed one: it says whether another may be
+        paid for. Raises Fault when all attempts failed, InputError for a request that will never be taken (key, model,
+        quota).
         """
         clock = asyncio.get_running_loop().time
         for attempt in range(ATTEMPTS):
             while (wait := self._quiet_until - clock()) > 0:
                 await asyncio.sleep(wait)
             try:
+                begin()
                 return await self._attempt(body)
             except Fault as fault:
-                if fault.paid and not await on_paid_fault(fault):
+                affordable = await failed(fault)
+                if fault.stop:
+                    raise fault.stop from None
+                if not affordable:
                     raise
                 wait = FIRST_WAIT * 2**attempt if fault.wait is None else fault.wait
                 if not fault.again or attempt == ATTEMPTS - 1 or wait > LONGEST_WAIT:
@@ -183,13 +201,13 @@ class Client:
             raise Fault("no connection" if unreached else "connection cut", paid=not unreached) from None
         except openai.RateLimitError as error:
             if error.code == "insufficient_quota":
-                raise self.refuse(error) from None
+                raise Fault("quota", stop=self.refuse(error)) from None
             raise Fault("rate limited", wait=_retry_after(error)) from None
         except openai.APIStatusError as error:
             if error.status_code >= 500 or error.status_code in (408, 409):
                 raise Fault(f"server error {error.status_code}", wait=_retry_after(error)) from None
             if error.code == "content_filter":
                 raise Fault("refused", again=False) from None
-            raise self.refuse(error) from None
+            raise Fault("refused", stop=self.refuse(error)) from None
         except (openai.APIError, ValueError):  # ValueError: a body that is no JSON
             raise Fault("no chat completion", paid=True) from None

@@ -1,10 +1,12 @@
 """What was paid for and what became of it, on disk, so that a run can be killed at any moment and continued.
 
-Three files of JSON Lines, which are only ever appended to, one fsynced record at a time:
+Four files of JSON Lines, which are only ever appended to, one fsynced record at a time:
 
 * ``<output>`` the accepted records,
 * ``<output>.answers.jsonl`` every answer as it came, written before it is judged; its last line may be torn by a crash,
-* ``<output>.rejects.jsonl`` what was refused, with the reason.
+* ``<output>.rejects.jsonl`` what was refused, with the reason,
+* ``<output>.asked.jsonl`` every attempt before it is sent, and whether it failed unbilled: one of which nothing else is
+  known was interrupted, and may be billed.
 
 Nothing else is remembered: what is still to be judged and what was spent is computed from these files.
 """
@@ -49,6 +51,16 @@ class Answer(BaseModel):
     output_tokens: int = Field(default=0, ge=0)
     cost: float | None = None  # USD; None where the price table does not know the model
     batch: bool = False
+    attempt: int = 0  # as in the file of attempts; 0 for batch jobs
+
+
+class Asked(BaseModel):
+    """One line of the file of attempts: what one costs if nothing more is heard of it; None once it failed unbilled."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    attempt: int
+    worst: Answer | None
 
 
 class Reject(BaseModel):
@@ -167,12 +179,18 @@ class Ledger:
             beside = output.with_name
             self._answers = self._open(opened, beside(output.name + ".answers.jsonl"), b'{"number": ', _parser(Answer))
             self._rejects = self._open(opened, beside(output.name + ".rejects.jsonl"), b'{"id": "', _parser(Reject))
+            self._asked = self._open(opened, beside(output.name + ".asked.jsonl"), b'{"attempt": ', _parser(Asked))
             self._files = opened.pop_all()
         self.records, self.answers, rejects = self.output.found, self._answers.found, self._rejects.found
+        known = {answer.attempt for answer in self.answers}
+        asked = {line.attempt: line.worst for line in self._asked.found}
+        self._under_way = {n: worst for n, worst in asked.items() if worst is not None and n not in known}
+        self._attempts = max(known | asked.keys(), default=0)
         self.judged = {record.id for record in self.records} | {reject.id for reject in rejects}
         self.reasons = Counter(reject.reason for reject in rejects)
         self._numbers = {a.number for a in self.answers} | {r.number for r in rejects}
         self._numbers |= {int(r.meta["request"]) for r in self.records if str(r.meta.get("request", "")).isdigit()}
+        self.charge_interrupted()
 
     def _open(self, opened: ExitStack, path: Path, begin: bytes, parse: Callable[[str, Path], list[T]]) -> Lines[T]:
         return opened.enter_context(closing(Lines(path, begin, parse)))
@@ -184,17 +202,38 @@ class Ledger:
     @property
     def torn(self) -> list[Path]:
         """Files whose last line a crash had torn."""
-        return [lines.path for lines in (self.output, self._answers, self._rejects) if lines.torn]
+        files = (self.output, self._answers, self._rejects, self._asked)
+        return [lines.path for lines in files if lines.torn]
 
     def next_number(self) -> int:
         """A number that no request of this output had."""
         return max(self._numbers, default=0) + 1
+
+    def ask(self, worst: Answer) -> int:
+        """Write down, before a request is sent, what it counts as if interrupted. Returns the attempt's number."""
+        attempt = self._attempts + 1
+        worst = worst.model_copy(update={"attempt": attempt})
+        self._asked.append(Asked(attempt=attempt, worst=worst))
+        self._attempts = attempt
+        self._under_way[attempt] = worst
+        return attempt
+
+    def release(self, attempt: int) -> None:
+        """Write down that an attempt failed in a way that is not billed."""
+        self._asked.append(Asked(attempt=attempt, worst=None))
+        del self._under_way[attempt]
+
+    def charge_interrupted(self) -> None:
+        """Count attempts that were cut off from this side as faults that may have been billed."""
+        for worst in list(self._under_way.values()):
+            self.keep(worst)
 
     def keep(self, answer: Answer) -> None:
         """Write an answer down; to be called before it is looked at."""
         self._answers.append(answer)
         self.answers.append(answer)
         self._numbers.add(answer.number)
+        self._under_way.pop(answer.attempt, None)
 
     def accept(self, record: Record) -> None:
         """Write a record down."""
