@@ -199,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.error(429, "slow down", "rate_limit_exceeded", {"Retry-After": "0.3"})
         elif fault == "quota":
             self.error(429, "You exceeded your current quota", "insufficient_quota")
-        elif fault in ("500", "503"):
+        elif fault in ("500", "503", "504"):
             self.error(int(fault), "oops", headers={"Retry-After": "0"})
         elif fault == "401":
             self.error(401, f"Incorrect API key provided: {self.headers['Authorization']}", "invalid_api_key")

@@ -122,7 +122,23 @@ def test_a_finished_output_is_left_alone_and_a_larger_one_continued(llm: Llm, ou
 
 
 def test_faults_are_retried_or_counted(llm: Llm, output: Path) -> None:
-    llm.faults = ["429", "500", "503", "", "timeout", "", "cut", "", "body", "", "no choice", "", "refusal", "length"]
+    llm.faults = [
+        "429",
+        "500",
+        "503",
+        "",
+        "timeout",
+        "",
+        "cut",
+        "",
+        "504",
+        "body",
+        "",
+        "no choice",
+        "",
+        "refusal",
+        "length",
+    ]
     llm.faults += ["not json", "schema", "empty", "surrogate", "one more", "no usage"]
     result = run(llm, output, 40, "--concurrency", "1")
     assert result.exit_code == 0, result.output
@@ -141,7 +157,7 @@ def test_faults_are_retried_or_counted(llm: Llm, output: Path) -> None:
         assert f"{count}  rejected: {reason}" in result.output
     # Attempts that the server may bill for are charged with their worst case.
     faults = Counter(a["fault"] for a in lines(beside(output, ANSWERS)) if a["fault"])
-    assert faults == {"timed out": 1, "connection cut": 1, "no chat completion": 2}
+    assert faults == {"timed out": 1, "connection cut": 1, "server error 504": 1, "no chat completion": 2}
     assert all(answer["cost"] > 0.0007 for answer in lines(beside(output, ANSWERS)) if answer["fault"])
     assert llm.too_early == 0  # Retry-After was kept to
 

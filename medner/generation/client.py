@@ -20,6 +20,8 @@ from medner.exceptions import InputError
 ATTEMPTS = 6  # of one request, the first included
 FIRST_WAIT = 0.5  # seconds before the second attempt; doubled each time
 LONGEST_WAIT = 120.0  # seconds; a server that asks for more is taken to be out for now
+# Given up waiting, by the server or a gateway before it: the model may have answered all the same.
+_PERHAPS_ANSWERED = (408, 502, 504, 520, 522, 524)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN = 200  # characters of a server's message
 
@@ -205,7 +207,8 @@ class Client:
             raise Fault("rate limited", wait=_retry_after(error)) from None
         except openai.APIStatusError as error:
             if error.status_code >= 500 or error.status_code in (408, 409):
-                raise Fault(f"server error {error.status_code}", wait=_retry_after(error)) from None
+                paid = error.status_code in _PERHAPS_ANSWERED
+                raise Fault(f"server error {error.status_code}", paid=paid, wait=_retry_after(error)) from None
             if error.code == "content_filter":
                 raise Fault("refused", again=False) from None
             raise Fault("refused", stop=self.refuse(error)) from None
