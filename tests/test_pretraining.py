@@ -102,6 +102,9 @@ def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(tmp_path: Path, text:
     recipe = load_recipe(config)
     train(tmp_path / "whole", text, recipe)
     train(tmp_path / "cut", text, recipe, steps=27)
+    # As a kill leaves it while a checkpoint takes the place of the one before.
+    (tmp_path / "cut" / "checkpoint").rename(tmp_path / "cut" / ".checkpoint.old")
+    assert next(pretrain(tmp_path / "cut", recipe, seed=0)).step == 21
     log = (tmp_path / "cut" / "log.jsonl").read_text()
     (tmp_path / "cut" / "log.jsonl").write_text(log + '{"step": 25}\n')
     train(tmp_path / "cut", text, recipe)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from medner.arithmetic import cpu_type
 from medner.encoder import WEIGHTS, Manifest, write_manifest
 from medner.exceptions import InputError
-from medner.files import new_folder, read_text, sha256, write_bytes, write_text
+from medner.files import new_folder, read_text, restore_folder, sha256, write_bytes, write_text
 from medner.leakage import Overlap
 from medner.pretraining.objectives import build, new_encoder
 from medner.pretraining.pieces import Sampler, shares, split, vocabulary_text, write_pieces
@@ -285,6 +285,7 @@ def _resume(
 ) -> tuple[int, float]:
     """Take weights and optimizer state from the checkpoint, if there is one. Returns steps done and their seconds."""
     work = folder / "checkpoint"
+    restore_folder(work)
     if not work.is_dir():
         return 0, 0.0
     state = srsly.json_loads(read_text(work / STATE))
@@ -314,6 +315,7 @@ def export(folder: Path, recipe: Recipe, target: Path) -> int:
     """
     from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import
 
+    restore_folder(folder / "checkpoint")
     tensors = load_file(_existing(folder / "checkpoint" / WEIGHTS))
     tokenizer = AutoTokenizer.from_pretrained(folder / "text", use_fast=True)
     encoder = new_encoder(recipe.encoder, tokenizer)
