@@ -20,6 +20,7 @@ from asking import (
     Temperature,
     Timeout,
     ask_with_progress,
+    check_access,
     check_spending,
     model_of,
     opened,
@@ -112,6 +113,7 @@ def main(
     if dry_run:
         show_plan(Writing(language, [], output, size=n, split=split, seed=seed), chosen, output, batch=batch)
         return
+    check_access(base_url, output)
     with closing(Ledger(output)) as ledger:
         opened(ledger)
         check_spending(ledger, budget)

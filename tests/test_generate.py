@@ -209,6 +209,36 @@ def test_without_a_key_it_says_so(llm: Llm, output: Path, monkeypatch: pytest.Mo
     result = run(llm, output, 4)
     assert result.exit_code == 1
     assert "OPENAI_API_KEY is not set" in result.output
+    assert not output.parent.exists()
+
+
+def test_a_key_that_ends_in_a_line_end_is_taken_without_it(llm: Llm, output: Path, monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\r\n")
+    assert run(llm, output, 4).exit_code == 0
+    assert llm.keys == {f"Bearer {KEY}"}
+
+
+@pytest.mark.parametrize(
+    ("key", "url", "message"),
+    [
+        ("sk-\u0455", "", "OPENAI_API_KEY holds a character that no key has. Copy the key anew."),
+        ("sk-a\nb", "", "OPENAI_API_KEY holds a character that no key has."),
+        (KEY, "127.0.0.1:9/v1", "'127.0.0.1:9/v1' is no server's address. Give one such as http://127.0.0.1:8000/v1."),
+        (KEY, "localhost", "'localhost' is no server's address."),
+        (KEY, "http://[::1/v1", "'http://[::1/v1' is no server's address."),
+        (KEY, "http://a b/v1", "'http://a b/v1' is no server's address."),
+        (KEY, "http://a:99999/v1", "'http://a:99999/v1' is no server's address."),
+    ],
+)
+def test_a_key_or_an_address_that_cannot_be_right(
+    llm: Llm, output: Path, monkeypatch: pytest.MonkeyPatch, key: str, url: str, message: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    llm.url = url or llm.url
+    result = run(llm, output, 4)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert not output.parent.exists()
 
 
 def test_a_near_duplicate_of_what_is_there_is_refused(output: Path) -> None:

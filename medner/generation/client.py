@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 from openai.types.chat import ChatCompletion
@@ -22,6 +23,8 @@ FIRST_WAIT = 0.5  # seconds before the second attempt; doubled each time
 LONGEST_WAIT = 120.0  # seconds; a server that asks for more is taken to be out for now
 # Given up waiting, by the server or a gateway before it: the model may have answered all the same.
 _PERHAPS_ANSWERED = (408, 502, 504, 520, 522, 524)
+# What the SDK's transport calls a failure before the request was sent, so that there is nothing to bill.
+_UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "LocalProtocolError", "UnsupportedProtocol")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN = 200  # characters of a server's message
 
@@ -132,22 +135,41 @@ def _retry_after(error: openai.APIStatusError) -> float | None:
         return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
 
 
+def access(base_url: str) -> tuple[str, str]:
+    """The key (``OPENAI_API_KEY``) and the server's address (empty: OpenAI's).
+
+    Raises InputError where either could not be sent at all.
+    """
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    if not key:
+        remedy = "Set it in the environment; for a server that asks for none, to any text"
+        raise InputError("OPENAI_API_KEY is not set", remedy=remedy)
+    if not (key.isascii() and key.isprintable()):
+        raise InputError("OPENAI_API_KEY holds a character that no key has", remedy="Copy the key anew")
+    url = (base_url or os.environ.get("OPENAI_BASE_URL", "")).strip()
+    try:
+        parts = urlsplit(url)
+        sound = not url or (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+        sound = sound and not re.search(r"\s", url)
+    except ValueError:
+        sound = False
+    if not sound:
+        raise InputError(f"{url!r} is no server's address", remedy="Give one such as http://127.0.0.1:8000/v1")
+    return key, url
+
+
 class Client:
     """An OpenAI-compatible server.
 
     base_url: its address; empty: OpenAI's. timeout: seconds for one attempt. The key comes from ``OPENAI_API_KEY`` and
-    goes nowhere but to the server. Raises InputError where it is not set.
+    goes nowhere but to the server. Raises InputError where key or address cannot be right.
     """
 
     def __init__(self, base_url: str = "", *, timeout: float) -> None:
-        key = os.environ.get("OPENAI_API_KEY", "")
-        if not key:
-            remedy = "Set it in the environment; for a server that asks for none, to any text"
-            raise InputError("OPENAI_API_KEY is not set", remedy=remedy)
-        self._key = key
+        self._key, url = access(base_url)
         self._quiet_until = 0.0  # the loop's clock; a server that asks to be left alone means all requests
         # Retries are counted here and not in the SDK, since an attempt that was cut off may have to be paid for.
-        self.sdk = openai.AsyncOpenAI(api_key=key, base_url=base_url or None, timeout=timeout, max_retries=0)
+        self.sdk = openai.AsyncOpenAI(api_key=self._key, base_url=url or None, timeout=timeout, max_retries=0)
 
     def shown(self, message: object) -> str:
         """A server's message, fit to be shown: one line of plain characters, short, without the key."""
@@ -196,11 +218,11 @@ class Client:
     async def _attempt(self, body: dict[str, Any]) -> Reply:
         try:
             return reply_of(await self.sdk.chat.completions.create(**body))
-        except openai.APITimeoutError:
-            raise Fault("timed out", paid=True) from None
         except openai.APIConnectionError as error:
-            unreached = type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout")
-            raise Fault("no connection" if unreached else "connection cut", paid=not unreached) from None
+            if type(error.__cause__).__name__ in _UNSENT:
+                raise Fault("no connection") from None
+            cut = "timed out" if isinstance(error, openai.APITimeoutError) else "connection cut"
+            raise Fault(cut, paid=True) from None
         except openai.RateLimitError as error:
             if error.code == "insufficient_quota":
                 raise Fault("quota", stop=self.refuse(error)) from None
