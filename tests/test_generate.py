@@ -597,6 +597,21 @@ def test_a_file_that_is_no_output_is_left_as_it_is(tmp_path: Path, llm: Llm, con
     assert list(tmp_path.iterdir()) == [letters]
 
 
+def test_a_text_that_the_server_will_not_take_blocks_no_other(tmp_path: Path) -> None:
+    marked = corpus()[:3]
+    file, output = tmp_path / "texts.txt", tmp_path / "out.jsonl"
+    file.write_text("".join(parse(sentence, LABELS)[0] + "\n" for sentence in marked), encoding="utf-8")
+    with serving(Llm(marked[2:], ["filtered", "too long"])) as llm:
+        for _ in range(2):  # neither is asked for again
+            result = annotate(llm, file, output)
+            assert result.exit_code == 0, result.output
+        assert len(llm.bodies) == 3
+    rejects = [(reject["id"], reject["reason"]) for reject in lines(beside(output, REJECTS))]
+    assert rejects == [("ro-a000001", "refused"), ("ro-a000002", "too long")]
+    assert "8192 tokens" in lines(beside(output, REJECTS))[1]["detail"]
+    assert [record["id"] for record in lines(output)] == ["ro-a000003"]
+
+
 def test_annotation_that_failed_is_asked_for_again(tmp_path: Path) -> None:
     marked = corpus()[0]
     file, output = tmp_path / "texts.txt", tmp_path / "out.jsonl"

@@ -26,6 +26,9 @@ _PERHAPS_ANSWERED = (408, 502, 504, 520, 522, 524)
 # What the SDK's transport calls a failure before the request was sent, so that there is nothing to bill.
 _UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "LocalProtocolError", "UnsupportedProtocol")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_TOO_LONG = re.compile(
+    r"context.?(length|window|size)|too many tokens|(prompt|input) is too long|tokens is too large", re.I
+)
 _SHOWN = 200  # characters of a server's message
 
 
@@ -50,7 +53,8 @@ class Reply:
 class Fault(Exception):
     """An attempt that gave no answer. ``paid``: it may have been answered, and billed, all the same.
 
-    wait: seconds that the server asks for. stop: why no request will be taken.
+    final: this very request will never be answered; detail: what the server says of it. wait: seconds that the server
+    asks for. stop: why no request will be taken.
     """
 
     def __init__(
@@ -58,11 +62,13 @@ class Fault(Exception):
         reason: str,
         *,
         paid: bool = False,
-        again: bool = True,
+        final: bool = False,
+        detail: str = "",
         wait: float | None = None,
         stop: InputError | None = None,
     ) -> None:
-        self.reason, self.paid, self.again, self.wait, self.stop = reason, paid, again, wait, stop
+        self.reason, self.paid, self.final, self.detail = reason, paid, final, detail
+        self.wait, self.stop = wait, stop
         super().__init__(reason)
 
 
@@ -133,6 +139,13 @@ def _retry_after(error: openai.APIStatusError) -> float | None:
     except ValueError:
         date = email.utils.parsedate_tz(value)
         return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
+
+
+def _verdict(error: openai.APIStatusError) -> str:
+    """What is wrong with the text of a request; empty where it is not the text that the server refuses."""
+    if error.code in ("content_filter", "content_policy_violation"):
+        return "refused"
+    return "too long" if error.status_code == 413 or _TOO_LONG.search(error.message) else ""
 
 
 def access(base_url: str) -> tuple[str, str]:
@@ -207,7 +220,7 @@ class Client:
                 if not affordable:
                     raise
                 wait = FIRST_WAIT * 2**attempt if fault.wait is None else fault.wait
-                if not fault.again or attempt == ATTEMPTS - 1 or wait > LONGEST_WAIT:
+                if fault.final or attempt == ATTEMPTS - 1 or wait > LONGEST_WAIT:
                     raise
                 if fault.wait is not None:
                     self._quiet_until = max(self._quiet_until, clock() + wait)
@@ -231,8 +244,8 @@ class Client:
             if error.status_code >= 500 or error.status_code in (408, 409):
                 paid = error.status_code in _PERHAPS_ANSWERED
                 raise Fault(f"server error {error.status_code}", paid=paid, wait=_retry_after(error)) from None
-            if error.code == "content_filter":
-                raise Fault("refused", again=False) from None
+            if reason := _verdict(error):
+                raise Fault(reason, final=True, detail=self.shown(error.message)) from None
             raise Fault("refused", stop=self.refuse(error)) from None
         except (openai.APIError, ValueError):  # ValueError: a body that is no JSON
             raise Fault("no chat completion", paid=True) from None

@@ -215,7 +215,8 @@ class Run:
             cost = answer.cost or 0.0
             judge(work, ledger, [answer])
         except Fault as fault:
-            ledger.reject(Reject(id=f"{work.id(task.number)}-request", number=task.number, reason=fault.reason))
+            name = work.id(task.number) + ("" if fault.final else "-request")  # what is not final is asked again
+            ledger.reject(Reject(id=name, number=task.number, reason=fault.reason, detail=fault.detail))
         finally:
             if held:
                 await budget.settle(worst, cost)
