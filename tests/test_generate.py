@@ -183,6 +183,7 @@ def test_a_budget_of_nothing_asks_for_nothing(llm: Llm, output: Path) -> None:
         ("401", "the server refuses the key or its rights. Check OPENAI_API_KEY and --base-url."),
         ("404", "the server refuses the request (404: "),
         ("quota", "the server refuses the request (429: "),
+        ("out", "the server asks to wait 600 s (rate limited). Run the same command then: it continues."),
     ],
 )
 def test_what_no_retry_can_help_stops_at_once(llm: Llm, output: Path, fault: str, message: str) -> None:

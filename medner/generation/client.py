@@ -20,7 +20,7 @@ from medner.exceptions import InputError
 
 ATTEMPTS = 6  # of one request, the first included
 FIRST_WAIT = 0.5  # seconds before the second attempt; doubled each time
-LONGEST_WAIT = 120.0  # seconds; a server that asks for more is taken to be out for now
+LONGEST_WAIT = 120.0  # seconds; for a server that asks for more, nobody sits and waits
 # Given up waiting, by the server or a gateway before it: the model may have answered all the same.
 _PERHAPS_ANSWERED = (408, 502, 504, 520, 522, 524)
 # What the SDK's transport calls a failure before the request was sent, so that there is nothing to bill.
@@ -204,7 +204,7 @@ class Client:
 
         ``begin`` is called before every attempt; ``failed`` after every failed one: it says whether another may be
         paid for. Raises Fault when all attempts failed, InputError for a request that will never be taken (key, model,
-        quota).
+        quota) and for a server that is out for longer than ``LONGEST_WAIT``.
         """
         clock = asyncio.get_running_loop().time
         for attempt in range(ATTEMPTS):
@@ -220,7 +220,10 @@ class Client:
                 if not affordable:
                     raise
                 wait = FIRST_WAIT * 2**attempt if fault.wait is None else fault.wait
-                if fault.final or attempt == ATTEMPTS - 1 or wait > LONGEST_WAIT:
+                if wait > LONGEST_WAIT:
+                    what = f"the server asks to wait {wait:.0f} s ({fault.reason})"
+                    raise InputError(what, remedy="Run the same command then: it continues") from None
+                if fault.final or attempt == ATTEMPTS - 1:
                     raise
                 if fault.wait is not None:
                     self._quiet_until = max(self._quiet_until, clock() + wait)
