@@ -117,13 +117,15 @@ def main(
     with closing(Ledger(output)) as ledger:
         opened(ledger)
         check_spending(ledger, budget)
-        work = Writing(language, ledger.records, output, size=n, split=split, seed=seed)
+        out = batches.pending(output)
+        asked = [answer.task for answer in ledger.answers] + (out.tasks if out else [])
+        work = Writing(language, ledger.records, output, asked=asked, size=n, split=split, seed=seed)
         judge(work, ledger, ledger.answers)
         within = True
         if batch:
             asyncio.run(by_batch(work, ledger, chosen, Client(base_url, timeout=timeout), budget))
             report(ledger)
-        elif batches.pending(output):
+        elif out:
             path = batches.submission_path(output)
             remedy = "Add --batch to collect it, or remove this file to give it up"
             raise InputError("a batch job is out", path=path, remedy=remedy)

@@ -355,6 +355,16 @@ def test_an_output_of_another_language_is_refused(llm: Llm, output: Path) -> Non
     assert output.read_bytes() == before
 
 
+@pytest.mark.parametrize("options", [(), ("--batch",)])
+def test_an_output_of_another_split_is_refused(llm: Llm, output: Path, options: tuple[str, ...]) -> None:
+    run(llm, output, 4, "--split", "test", *options)
+    before = {path: path.read_bytes() for path in output.parent.iterdir()}
+    result = run(llm, output, 8, *options)
+    assert result.exit_code == 1
+    assert "was for split 'test', not 'train'. Give the same --split, or choose another output." in result.output
+    assert {path: path.read_bytes() for path in output.parent.iterdir()} == before
+
+
 def test_answers_that_a_crash_left_unjudged_are_judged_first(llm: Llm, output: Path) -> None:
     llm.faults = ["one more"]
     run(llm, output, 16, "--concurrency", "1")
@@ -546,8 +556,8 @@ def test_a_new_language_is_one_file_and_its_pools(tmp_path: Path) -> None:
     check_complete(output)
 
 
-def annotate(llm: Llm, text: Path, output: Path, *options: str) -> Result:
-    arguments = [str(text), str(output), "ro", "--base-url", llm.url, "--timeout", "1", "--concurrency", "1", *options]
+def annotate(llm: Llm, text: Path, output: Path, *options: str, lang: str = "ro") -> Result:
+    arguments = [str(text), str(output), lang, "--base-url", llm.url, "--timeout", "1", "--concurrency", "1", *options]
     result = CliRunner().invoke(annotate_llm.app, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
@@ -569,10 +579,15 @@ def test_given_text_is_annotated_exactly_or_not_at_all(tmp_path: Path) -> None:
     assert records[0].entities == parse(marked[0], LABELS)[1]
     assert records[0].id == "ro-a000001"
     assert len(llm.bodies) == 6  # the text with a tag was not paid for
+    before = output.read_bytes()
     with serving(Llm([])) as idle:
         again = annotate(idle, file, output)
+        french = annotate(idle, file, output, lang="fr")
+        written = run(idle, output, 8)
     assert again.exit_code == 0
-    assert idle.bodies == []
+    assert (french.exit_code, written.exit_code) == (1, 1)
+    assert "holds 'ro-a000001', which is no text annotated in 'fr'. Give the same language" in french.output
+    assert (output.read_bytes(), idle.bodies) == (before, [])
     file.write_text("Alt text.\n", encoding="utf-8")
     with serving(Llm([])) as idle:
         other = annotate(idle, file, output)
