@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ import generate
 import pytest
 from conftest import ROOT
 from llm_server import KEY, Llm, corpus, serving
+from test_files import full_disk
 from typer.testing import CliRunner, Result
 
+from medner.exceptions import InputError
 from medner.generation.config import LABELS
 from medner.generation.markup import parse
 from medner.readers.synthetic import read_synthetic
@@ -334,6 +337,17 @@ def test_a_dry_run_asks_for_nothing_and_writes_nothing(llm: Llm, output: Path) -
     assert "cardiology 4" in result.output
     assert llm.bodies == []
     assert not output.parent.exists()
+
+
+def test_a_full_disk_leaves_whole_lines(llm: Llm, output: Path) -> None:
+    from medner.generation.ledger import Ledger, Reject
+
+    with closing(Ledger(output)) as ledger:
+        with full_disk(), pytest.raises(InputError, match="cannot be written"):  # after 100 bytes
+            ledger.reject(Reject(id="ro-g000001-1", number=1, reason="grammar", sentence="x" * 200))
+        ledger.reject(Reject(id="ro-g000001-2", number=1, reason="grammar"))  # of a request that was under way
+    assert [reject["id"] for reject in lines(beside(output, REJECTS))] == ["ro-g000001-2"]
+    assert run(llm, output, 4).exit_code == 0
 
 
 def test_two_runs_on_one_output_are_told_apart(llm: Llm, output: Path) -> None:

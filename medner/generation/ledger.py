@@ -19,7 +19,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -135,11 +135,14 @@ class Lines(Generic[T]):
     def append(self, item: BaseModel | dict[str, Any]) -> None:
         """Add one record and wait until it is on disk."""
         data = memoryview(_dump(item))
+        size = os.fstat(self._file).st_size
         try:
             while data:
                 data = data[os.write(self._file, data) :]
             os.fsync(self._file)
         except OSError as error:
+            with suppress(OSError):  # or what is appended next would stand behind a fragment
+                os.ftruncate(self._file, size)
             raise self._unwritable(error) from None
 
     def close(self) -> None:
