@@ -18,6 +18,9 @@ from pathlib import Path
 
 from medner.exceptions import InputError
 
+# RuntimeError: encrypted, or packed in a way that Python does not know
+BROKEN_ZIP = (zipfile.BadZipFile, OSError, zlib.error, RuntimeError)
+
 
 def read_bytes(path: Path) -> bytes:
     """Content of a file, unpacked when its name ends in ``.gz``. Raises InputError if it cannot be read."""
@@ -26,7 +29,7 @@ def read_bytes(path: Path) -> bytes:
         return gzip.decompress(data) if path.suffix == ".gz" else data
     except FileNotFoundError:
         raise InputError("no such file", path=path, remedy="Check the path, or run the step that makes it") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"cannot be read ({error})", path=path, remedy="Check the file and its permissions") from None
 
 
@@ -73,7 +76,7 @@ def unpacked(data: bytes, path: Path | str) -> dict[str, bytes]:
                 for member in tar:
                     if file := tar.extractfile(member):  # None for folders
                         members[member.name.removeprefix("./")] = file.read()
-    except (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, OSError, EOFError, zlib.error, KeyError) as error:
+    except (*BROKEN_ZIP, tarfile.TarError, lzma.LZMAError, EOFError, KeyError) as error:
         what = f"is no archive that can be read ({' '.join(str(error).split())})"
         raise InputError(what, path=path, remedy="Give a zip or tar archive, or a folder; it may be damaged") from None
     return dict(sorted(members.items()))

@@ -35,6 +35,9 @@ def main(
     }
     if not records:
         raise InputError("holds no corpus", path=corpora, remedy="It needs one folder of JSONL files per language")
+    if empty := [lang for lang, own in records.items() if not own]:
+        remedy = "Put its JSONL files there, or remove the folder"
+        raise InputError("holds no sentence", path=corpora / empty[0], remedy=remedy)
     figures: dict[str, dict[str, Any]] = {
         lang: measure(own, lang, floors.unlabelled_allowed.get(lang, ()))
         for lang, own in track(records.items(), description="Measuring", transient=True)
@@ -51,7 +54,7 @@ def main(
         low, high = floors.minimum.get(name), floors.maximum.get(name)
         floor = f"≥ {low:,}" if low is not None else f"≤ {high:,}" if high is not None else ""
         typer.echo(f"| {name} | " + " | ".join(f"{own[name]:,}" for own in figures.values()) + f" | {floor} |")
-    missed = {lang: f"{lang}: {'; '.join(what)}" for lang, own in figures.items() if (what := floors.missed(own))}
+    missed = {lang: f"{lang}: {'; '.join(below)}" for lang, own in figures.items() if (below := floors.missed(own))}
     for lang, what in missed.items():
         if lang not in floors.required:
             note(what)

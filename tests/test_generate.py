@@ -360,6 +360,13 @@ def test_two_runs_on_one_output_are_told_apart(llm: Llm, output: Path) -> None:
     assert "another run is writing it" in result.output
 
 
+def test_a_packed_output_is_refused(llm: Llm, output: Path) -> None:
+    result = run(llm, output.with_name("ro.jsonl.gz"), 4)
+    assert result.exit_code == 1
+    assert "ro.jsonl.gz: would be written unpacked. Leave .gz out of its name." in result.output
+    assert not output.parent.exists()
+
+
 def test_an_output_of_another_language_is_refused(llm: Llm, output: Path) -> None:
     run(llm, output, 4)
     before = output.read_bytes()

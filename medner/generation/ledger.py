@@ -177,6 +177,8 @@ class Ledger:
     """The three files of one output, and what they add up to. To be closed after use."""
 
     def __init__(self, output: Path) -> None:
+        if output.suffix == ".gz":
+            raise InputError("would be written unpacked", path=output, remedy="Leave .gz out of its name")
         with ExitStack() as opened:  # closes what is open where a later file is bad
             self.output = self._open(opened, output, b'{"id": "', _records)
             beside = output.with_name

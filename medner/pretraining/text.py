@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,6 +108,6 @@ def lines(path: Path) -> Iterator[str]:
                 yield raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n").translate(CEDILLA_TO_COMMA)
     except UnicodeDecodeError:
         raise InputError("not UTF-8", path=path, place=f"line {number}", remedy="Save the file as UTF-8") from None
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         what = f"cannot be read ({error})"
         raise InputError(what, path=path, place=f"after line {number}", remedy="Fetch the file again") from None
