@@ -105,8 +105,8 @@ def main(
 ) -> None:
     """Write annotated sentences for LANG into OUTPUT until it holds --n; killed or stopped, it continues.
 
-    The key is read from OPENAI_API_KEY. Beside OUTPUT, .answers.jsonl keeps every answer paid for and .rejects.jsonl
-    what was refused and why: keep them, they are what a later run continues from.
+    The key is read from OPENAI_API_KEY. Beside OUTPUT, .asked.jsonl keeps every attempt, .answers.jsonl every answer
+    paid for and .rejects.jsonl what was refused and why: keep them, they are what a later run continues from.
     """
     language = load_language(lang, settings)
     chosen = model_of(model, settings, temperature=temperature, seed=seed, budget=budget)

@@ -145,7 +145,8 @@ def _verdict(error: openai.APIStatusError) -> str:
     """What is wrong with the text of a request; empty where it is not the text that the server refuses."""
     if error.code in ("content_filter", "content_policy_violation"):
         return "refused"
-    return "too long" if error.status_code == 413 or _TOO_LONG.search(error.message) else ""
+    too_long = error.status_code == 413 or (error.status_code in (400, 422) and _TOO_LONG.search(error.message))
+    return "too long" if too_long else ""
 
 
 def access(base_url: str) -> tuple[str, str]:
