@@ -18,6 +18,9 @@ from pathlib import Path
 
 from medner.exceptions import InputError
 
+# RuntimeError: encrypted, or packed in a way that Python does not know
+BROKEN_ZIP = (zipfile.BadZipFile, OSError, zlib.error, RuntimeError)
+
 
 def read_bytes(path: Path) -> bytes:
     """Content of a file, unpacked when its name ends in ``.gz``. Raises InputError if it cannot be read."""
@@ -26,7 +29,7 @@ def read_bytes(path: Path) -> bytes:
         return gzip.decompress(data) if path.suffix == ".gz" else data
     except FileNotFoundError:
         raise InputError("no such file", path=path, remedy="Check the path, or run the step that makes it") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"cannot be read ({error})", path=path, remedy="Check the file and its permissions") from None
 
 
@@ -73,7 +76,7 @@ def unpacked(data: bytes, path: Path | str) -> dict[str, bytes]:
                 for member in tar:
                     if file := tar.extractfile(member):  # None for folders
                         members[member.name.removeprefix("./")] = file.read()
-    except (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, OSError, EOFError, zlib.error, KeyError) as error:
+    except (*BROKEN_ZIP, tarfile.TarError, lzma.LZMAError, EOFError, KeyError) as error:
         what = f"is no archive that can be read ({' '.join(str(error).split())})"
         raise InputError(what, path=path, remedy="Give a zip or tar archive, or a folder; it may be damaged") from None
     return dict(sorted(members.items()))
@@ -144,14 +147,41 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def restore_folder(path: Path) -> None:
+    """Where :func:`new_folder` was killed while it put the new folder in the old one's place, put the old one back."""
+    old = _aside(path)
+    if old.is_dir():
+        if path.exists():
+            gone = old.with_name(f"{old.name}.tmp")  # half deleted, it must not look like one to put back
+            shutil.rmtree(gone, ignore_errors=True)
+            os.replace(old, gone)
+            shutil.rmtree(gone, ignore_errors=True)
+        else:
+            os.replace(old, path)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """A folder that appears at ``path`` only when the block ends well; it replaces what was there.
 
-    Yields the temporary folder beside it to write into. Raises InputError where it cannot be written.
+    Yields the temporary folder beside it to write into. Killed at any moment, the old folder or the new one is there,
+    after :func:`restore_folder` at the latest. Raises InputError where it cannot be written.
     """
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        restore_folder(path)
         for stale in path.parent.glob(f".{path.name}.*.tmp"):  # left by a process that was killed
             shutil.rmtree(stale, ignore_errors=True)
         work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
@@ -159,8 +189,12 @@ def new_folder(path: Path) -> Iterator[Path]:
         with _explained(path):
             work.chmod(0o755)
             yield work
-            if path.exists():
-                shutil.rmtree(path)
+            for written in (*work.rglob("*"), work):  # a power cut must not find the old one gone and this one empty
+                _sync(written)
+            if path.is_dir() and not path.is_symlink():
+                os.replace(path, _aside(path))
             os.replace(work, path)
+            _sync(path.parent)
     finally:
+        restore_folder(path)
         shutil.rmtree(work, ignore_errors=True)

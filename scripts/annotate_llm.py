@@ -18,6 +18,7 @@ from asking import (
     Temperature,
     Timeout,
     ask_with_progress,
+    check_access,
     check_spending,
     model_of,
     opened,
@@ -56,6 +57,7 @@ def main(
     """
     language = load_language(lang, settings)
     chosen = model_of(model, settings, temperature=temperature, seed=seed, budget=budget)
+    check_access(base_url, output)
     with closing(Ledger(output)) as ledger:
         opened(ledger)
         check_spending(ledger, budget)

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from steps import ROOT, note
 
 from medner.exceptions import InputError
-from medner.generation.client import Client
+from medner.generation.client import Client, access
 from medner.generation.config import known_price, load_prices
 from medner.generation.ledger import Ledger
 from medner.generation.run import Model, Run, Work
@@ -48,6 +48,12 @@ def check_spending(ledger: Ledger, budget: float | None) -> None:
     if budget is not None and (unpriced := ledger.unpriced()):
         what = f"{len(unpriced)} earlier answers of model {unpriced[0].model!r} have no known cost"
         raise InputError(what, path=ledger.output.path, remedy="Leave --budget out, or choose another output")
+
+
+def check_access(base_url: str, output: Path) -> None:
+    """Raises InputError for a bad key or address before anything is written; a finished output needs neither."""
+    if not output.exists():
+        access(base_url)
 
 
 def opened(ledger: Ledger) -> None:

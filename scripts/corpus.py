@@ -37,7 +37,7 @@ def main(
     try:
         found = srsly.json_loads(read_text(manifest_path))
         ronec, files = found["ronec"], found["files"]
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         raise InputError("is no manifest of the fetch step", path=manifest_path, remedy="Run the fetch step") from None
     missing = missing_sources(whole, files)
     plan = whole.without(missing)

@@ -20,6 +20,7 @@ from asking import (
     Temperature,
     Timeout,
     ask_with_progress,
+    check_access,
     check_spending,
     model_of,
     opened,
@@ -104,24 +105,27 @@ def main(
 ) -> None:
     """Write annotated sentences for LANG into OUTPUT until it holds --n; killed or stopped, it continues.
 
-    The key is read from OPENAI_API_KEY. Beside OUTPUT, .answers.jsonl keeps every answer paid for and .rejects.jsonl
-    what was refused and why: keep them, they are what a later run continues from.
+    The key is read from OPENAI_API_KEY. Beside OUTPUT, .asked.jsonl keeps every attempt, .answers.jsonl every answer
+    paid for and .rejects.jsonl what was refused and why: keep them, they are what a later run continues from.
     """
     language = load_language(lang, settings)
     chosen = model_of(model, settings, temperature=temperature, seed=seed, budget=budget)
     if dry_run:
         show_plan(Writing(language, [], output, size=n, split=split, seed=seed), chosen, output, batch=batch)
         return
+    check_access(base_url, output)
     with closing(Ledger(output)) as ledger:
         opened(ledger)
         check_spending(ledger, budget)
-        work = Writing(language, ledger.records, output, size=n, split=split, seed=seed)
+        out = batches.pending(output)
+        asked = [answer.task for answer in ledger.answers] + (out.tasks if out else [])
+        work = Writing(language, ledger.records, output, asked=asked, size=n, split=split, seed=seed)
         judge(work, ledger, ledger.answers)
         within = True
         if batch:
             asyncio.run(by_batch(work, ledger, chosen, Client(base_url, timeout=timeout), budget))
             report(ledger)
-        elif batches.pending(output):
+        elif out:
             path = batches.submission_path(output)
             remedy = "Add --batch to collect it, or remove this file to give it up"
             raise InputError("a batch job is out", path=path, remedy=remedy)

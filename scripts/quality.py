@@ -35,6 +35,9 @@ def main(
     }
     if not records:
         raise InputError("holds no corpus", path=corpora, remedy="It needs one folder of JSONL files per language")
+    if empty := [lang for lang, own in records.items() if not own]:
+        remedy = "Put its JSONL files there, or remove the folder"
+        raise InputError("holds no sentence", path=corpora / empty[0], remedy=remedy)
     figures: dict[str, dict[str, Any]] = {
         lang: measure(own, lang, floors.unlabelled_allowed.get(lang, ()))
         for lang, own in track(records.items(), description="Measuring", transient=True)

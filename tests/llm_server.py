@@ -25,6 +25,15 @@ from medner.records import Tally
 ROOT = Path(__file__).resolve().parents[1]
 KEY = "sk-test-0123456789abcdef"
 
+ERRORS: dict[str, tuple[int, str, str, dict[str, str]]] = {  # status, message, code and headers of a fault
+    "429": (429, "slow down", "rate_limit_exceeded", {"Retry-After": "0.3"}),
+    "out": (429, "come back later", "rate_limit_exceeded", {"Retry-After": "600"}),
+    "quota": (429, "You exceeded your current quota", "insufficient_quota", {}),
+    **{status: (int(status), "oops", "", {"Retry-After": "0"}) for status in ("500", "503", "504")},
+    "filtered": (400, "The response was filtered", "content_filter", {}),
+    "too long": (400, "This model's maximum context length is 8192 tokens", "context_length_exceeded", {}),
+}
+
 
 def corpus(lang: str = "ro", split: str = "train") -> list[str]:
     """Sentences of a committed corpus in the markup."""
@@ -162,9 +171,14 @@ class _Handler(BaseHTTPRequestHandler):
             job = {"id": f"batch_{len(llm.jobs)}", "object": "batch", "created_at": 0, "status": "validating"}
             job["request_counts"] = {"total": total, "completed": 0, "failed": 0}
             llm.jobs[job["id"]] = body | job
-            if llm.faults and llm.faults[0] == "cut":  # the job is made, but its id never arrives
-                llm.faults.pop(0)
+            # With a fault the job is made, but its id never arrives.
+            fault = llm.faults.pop(0) if llm.faults and llm.faults[0] in ("cut", "502", "body") else ""
+            if fault == "cut":
                 self.cut(json.dumps(job).encode())
+            elif fault == "502":
+                self.error(502, "Bad gateway")
+            elif fault == "body":
+                self.reply(b"<html>Bad gateway</html>")
             else:
                 self.reply(llm.jobs[job["id"]])
         else:
@@ -190,12 +204,8 @@ class _Handler(BaseHTTPRequestHandler):
             if fault == "429":
                 llm._free_at = time.monotonic() + 0.3
         time.sleep(llm.latency)
-        if fault == "429":
-            self.error(429, "slow down", "rate_limit_exceeded", {"Retry-After": "0.3"})
-        elif fault == "quota":
-            self.error(429, "You exceeded your current quota", "insufficient_quota")
-        elif fault in ("500", "503"):
-            self.error(int(fault), "oops", headers={"Retry-After": "0"})
+        if fault in ERRORS:
+            self.error(*ERRORS[fault])
         elif fault == "401":
             self.error(401, f"Incorrect API key provided: {self.headers['Authorization']}", "invalid_api_key")
         elif fault == "404":

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from medner.exceptions import InputError
-from medner.files import git_blob_id, new_folder, write_bytes, write_text
+from medner.files import git_blob_id, new_folder, restore_folder, write_bytes, write_text
 
 
 @contextmanager
@@ -72,6 +74,50 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with new_folder(target) as folder:
         (folder / "c").write_text("2")
     assert [p.name for p in target.iterdir()] == ["c"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+CUT_OFF = """
+import os, signal, sys
+from pathlib import Path
+from medner.files import new_folder
+
+target, moment, how = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+calls = 0
+
+def cut(event, _):
+    global calls
+    if event in ("os.rename", "os.remove", "os.rmdir"):
+        calls += 1
+        if calls == moment:
+            if how == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise KeyboardInterrupt
+
+with new_folder(target) as folder:
+    for name in ("a", "b"):
+        (folder / name).write_text("new")
+    sys.addaudithook(cut)
+"""
+
+
+@pytest.mark.parametrize("how", ["kill", "interrupt"])
+def test_a_folder_is_never_lost_while_it_is_replaced(tmp_path: Path, how: str) -> None:
+    target = tmp_path / "checkpoint"
+    for moment in range(1, 100):  # before every single change that is made to the folders
+        with new_folder(target) as folder:
+            for name in ("a", "b"):
+                (folder / name).write_text("old")
+        command = [sys.executable, "-c", CUT_OFF, str(target), str(moment), how]
+        done = subprocess.run(command, check=False, capture_output=True)
+        if how == "kill":
+            restore_folder(target)
+        found = [(target / name).read_text() for name in ("a", "b")]
+        assert found in (["old", "old"], ["new", "new"])
+        if done.returncode == 0:
+            break
+    assert moment > 3
+    assert found == ["new", "new"]
     assert list(tmp_path.iterdir()) == [target]
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +20,10 @@ import generate
 import pytest
 from conftest import ROOT
 from llm_server import KEY, Llm, corpus, serving
+from test_files import full_disk
 from typer.testing import CliRunner, Result
 
+from medner.exceptions import InputError
 from medner.generation.config import LABELS
 from medner.generation.markup import parse
 from medner.readers.synthetic import read_synthetic
@@ -119,7 +125,23 @@ def test_a_finished_output_is_left_alone_and_a_larger_one_continued(llm: Llm, ou
 
 
 def test_faults_are_retried_or_counted(llm: Llm, output: Path) -> None:
-    llm.faults = ["429", "500", "503", "", "timeout", "", "cut", "", "body", "", "no choice", "", "refusal", "length"]
+    llm.faults = [
+        "429",
+        "500",
+        "503",
+        "",
+        "timeout",
+        "",
+        "cut",
+        "",
+        "504",
+        "body",
+        "",
+        "no choice",
+        "",
+        "refusal",
+        "length",
+    ]
     llm.faults += ["not json", "schema", "empty", "surrogate", "one more", "no usage"]
     result = run(llm, output, 40, "--concurrency", "1")
     assert result.exit_code == 0, result.output
@@ -138,7 +160,7 @@ def test_faults_are_retried_or_counted(llm: Llm, output: Path) -> None:
         assert f"{count}  rejected: {reason}" in result.output
     # Attempts that the server may bill for are charged with their worst case.
     faults = Counter(a["fault"] for a in lines(beside(output, ANSWERS)) if a["fault"])
-    assert faults == {"timed out": 1, "connection cut": 1, "no chat completion": 2}
+    assert faults == {"timed out": 1, "connection cut": 1, "server error 504": 1, "no chat completion": 2}
     assert all(answer["cost"] > 0.0007 for answer in lines(beside(output, ANSWERS)) if answer["fault"])
     assert llm.too_early == 0  # Retry-After was kept to
 
@@ -164,6 +186,7 @@ def test_a_budget_of_nothing_asks_for_nothing(llm: Llm, output: Path) -> None:
         ("401", "the server refuses the key or its rights. Check OPENAI_API_KEY and --base-url."),
         ("404", "the server refuses the request (404: "),
         ("quota", "the server refuses the request (429: "),
+        ("out", "the server asks to wait 600 s (rate limited). Run the same command then: it continues."),
     ],
 )
 def test_what_no_retry_can_help_stops_at_once(llm: Llm, output: Path, fault: str, message: str) -> None:
@@ -190,6 +213,36 @@ def test_without_a_key_it_says_so(llm: Llm, output: Path, monkeypatch: pytest.Mo
     result = run(llm, output, 4)
     assert result.exit_code == 1
     assert "OPENAI_API_KEY is not set" in result.output
+    assert not output.parent.exists()
+
+
+def test_a_key_that_ends_in_a_line_end_is_taken_without_it(llm: Llm, output: Path, monkeypatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\r\n")
+    assert run(llm, output, 4).exit_code == 0
+    assert llm.keys == {f"Bearer {KEY}"}
+
+
+@pytest.mark.parametrize(
+    ("key", "url", "message"),
+    [
+        ("sk-\u0455", "", "OPENAI_API_KEY holds a character that no key has. Copy the key anew."),
+        ("sk-a\nb", "", "OPENAI_API_KEY holds a character that no key has."),
+        (KEY, "127.0.0.1:9/v1", "'127.0.0.1:9/v1' is no server's address. Give one such as http://127.0.0.1:8000/v1."),
+        (KEY, "localhost", "'localhost' is no server's address."),
+        (KEY, "http://[::1/v1", "'http://[::1/v1' is no server's address."),
+        (KEY, "http://a b/v1", "'http://a b/v1' is no server's address."),
+        (KEY, "http://a:99999/v1", "'http://a:99999/v1' is no server's address."),
+    ],
+)
+def test_a_key_or_an_address_that_cannot_be_right(
+    llm: Llm, output: Path, monkeypatch: pytest.MonkeyPatch, key: str, url: str, message: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    llm.url = url or llm.url
+    result = run(llm, output, 4)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert not output.parent.exists()
 
 
 def test_a_near_duplicate_of_what_is_there_is_refused(output: Path) -> None:
@@ -224,6 +277,47 @@ def test_faults_count_against_the_budget(llm: Llm, output: Path) -> None:
     assert len(llm.bodies) <= 4
 
 
+def test_requests_that_were_interrupted_count_against_the_budget(llm: Llm, output: Path) -> None:
+    options = ["--budget", "0.05", "--concurrency", "4", "--timeout", "60"]
+
+    def stop(process: int, number: signal.Signals, bodies: int) -> None:
+        deadline = time.monotonic() + 120
+        while len(llm.bodies) < bodies:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(process, number)
+
+    llm.latency = 60
+    control_c = threading.Thread(target=stop, args=(os.getpid(), signal.SIGINT, 4), daemon=True)
+    control_c.start()
+    assert "4  tried again, perhaps billed: interrupted" in run(llm, output, 40, *options).output
+    control_c.join()
+    command = [sys.executable, str(ROOT / "scripts" / "generate.py"), "ro", str(output), "--n", "40", *options]
+    process = subprocess.Popen([*command, "--base-url", llm.url], env=os.environ | {"PYTHONPATH": str(ROOT)})
+    stop(process.pid, signal.SIGKILL, 8)
+    process.wait()
+    llm.latency = 0.0
+    llm.faults = ["429", "cut"]
+    result = run(llm, output, 400, "--budget", "0.05")
+    assert "Raise --budget" in result.output
+    answers = lines(beside(output, ANSWERS))
+    assert Counter(answer["fault"] for answer in answers if answer["fault"]) == {"interrupted": 8, "connection cut": 1}
+    assert len(answers) == len(llm.bodies) - 1  # a refusal to answer costs nothing
+    assert 0.03 < sum(answer["cost"] for answer in answers) <= 0.05
+    check_complete(output)
+
+
+def test_a_ledger_of_an_earlier_version_is_continued(llm: Llm, output: Path) -> None:
+    run(llm, output, 4)
+    answers = beside(output, ANSWERS)
+    (old,) = lines(answers)
+    del old["attempt"]
+    answers.write_text(json.dumps(old) + "\n")
+    beside(output, ".asked.jsonl").unlink()
+    assert run(llm, output, 8).exit_code == 0
+    check_complete(output)
+
+
 def test_an_unknown_model_needs_a_price_for_a_budget_only(llm: Llm, output: Path) -> None:
     result = run(llm, output, 4, "--model", "my-model", "--budget", "1")
     assert result.exit_code == 1
@@ -245,6 +339,17 @@ def test_a_dry_run_asks_for_nothing_and_writes_nothing(llm: Llm, output: Path) -
     assert not output.parent.exists()
 
 
+def test_a_full_disk_leaves_whole_lines(llm: Llm, output: Path) -> None:
+    from medner.generation.ledger import Ledger, Reject
+
+    with closing(Ledger(output)) as ledger:
+        with full_disk(), pytest.raises(InputError, match="cannot be written"):  # after 100 bytes
+            ledger.reject(Reject(id="ro-g000001-1", number=1, reason="grammar", sentence="x" * 200))
+        ledger.reject(Reject(id="ro-g000001-2", number=1, reason="grammar"))  # of a request that was under way
+    assert [reject["id"] for reject in lines(beside(output, REJECTS))] == ["ro-g000001-2"]
+    assert run(llm, output, 4).exit_code == 0
+
+
 def test_two_runs_on_one_output_are_told_apart(llm: Llm, output: Path) -> None:
     from medner.generation.ledger import Ledger
 
@@ -255,6 +360,13 @@ def test_two_runs_on_one_output_are_told_apart(llm: Llm, output: Path) -> None:
     assert "another run is writing it" in result.output
 
 
+def test_a_packed_output_is_refused(llm: Llm, output: Path) -> None:
+    result = run(llm, output.with_name("ro.jsonl.gz"), 4)
+    assert result.exit_code == 1
+    assert "ro.jsonl.gz: would be written unpacked. Leave .gz out of its name." in result.output
+    assert not output.parent.exists()
+
+
 def test_an_output_of_another_language_is_refused(llm: Llm, output: Path) -> None:
     run(llm, output, 4)
     before = output.read_bytes()
@@ -262,6 +374,16 @@ def test_an_output_of_another_language_is_refused(llm: Llm, output: Path) -> Non
     assert result.exit_code == 1
     assert "is 'ro', not 'fr'. Choose another output." in result.output
     assert output.read_bytes() == before
+
+
+@pytest.mark.parametrize("options", [(), ("--batch",)])
+def test_an_output_of_another_split_is_refused(llm: Llm, output: Path, options: tuple[str, ...]) -> None:
+    run(llm, output, 4, "--split", "test", *options)
+    before = {path: path.read_bytes() for path in output.parent.iterdir()}
+    result = run(llm, output, 8, *options)
+    assert result.exit_code == 1
+    assert "was for split 'test', not 'train'. Give the same --split, or choose another output." in result.output
+    assert {path: path.read_bytes() for path in output.parent.iterdir()} == before
 
 
 def test_answers_that_a_crash_left_unjudged_are_judged_first(llm: Llm, output: Path) -> None:
@@ -302,9 +424,10 @@ def test_twenty_kills_lose_nothing_and_double_nothing(output: Path) -> None:
     assert done.stdout.split() == ["20", "0"], done.stderr
     assert len(lines(output)) >= 100
     check_complete(output)
-    # The kills hit runs at work: some requests that the server took never came back.
-    unanswered = llm.faults_served["429"] + llm.faults_served["500"]
-    assert len(llm.bodies) > len(lines(beside(output, ANSWERS))) + unanswered
+    # The kills hit runs at work: some requests that the server took never came back. All of them are charged.
+    answers = lines(beside(output, ANSWERS))
+    assert "interrupted" in {answer["fault"] for answer in answers}
+    assert len(llm.bodies) <= len(answers) + llm.faults_served["429"] + llm.faults_served["500"]
     assert {r["reason"] for r in lines(beside(output, REJECTS))} >= {"refused", "no JSON", "truncated", "not asked for"}
 
 
@@ -334,11 +457,19 @@ def test_batch_is_submitted_left_and_collected(llm: Llm, output: Path) -> None:
     check_complete(output)
 
 
-def test_a_batch_job_whose_id_was_lost_is_found_again(llm: Llm, output: Path) -> None:
-    llm.faults = ["cut"]
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("cut", "no connection to the server"),
+        ("502", "the server failed (502: "),
+        ("body", "the server's answer is none of the Batch API"),
+    ],
+)
+def test_a_batch_job_whose_id_was_lost_is_found_again(llm: Llm, output: Path, fault: str, message: str) -> None:
+    llm.faults = [fault]
     lost = run(llm, output, 8, "--batch")
     assert lost.exit_code == 1
-    assert "no connection to the server" in lost.output
+    assert message in lost.output
     assert json.loads(beside(output, BATCH).read_text())["job"] == ""
     assert "Batch job batch_0: validating" in run(llm, output, 8, "--batch").output
     llm.jobs["batch_0"]["status"] = "completed"
@@ -446,8 +577,8 @@ def test_a_new_language_is_one_file_and_its_pools(tmp_path: Path) -> None:
     check_complete(output)
 
 
-def annotate(llm: Llm, text: Path, output: Path, *options: str) -> Result:
-    arguments = [str(text), str(output), "ro", "--base-url", llm.url, "--timeout", "1", "--concurrency", "1", *options]
+def annotate(llm: Llm, text: Path, output: Path, *options: str, lang: str = "ro") -> Result:
+    arguments = [str(text), str(output), lang, "--base-url", llm.url, "--timeout", "1", "--concurrency", "1", *options]
     result = CliRunner().invoke(annotate_llm.app, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
@@ -469,15 +600,53 @@ def test_given_text_is_annotated_exactly_or_not_at_all(tmp_path: Path) -> None:
     assert records[0].entities == parse(marked[0], LABELS)[1]
     assert records[0].id == "ro-a000001"
     assert len(llm.bodies) == 6  # the text with a tag was not paid for
+    before = output.read_bytes()
     with serving(Llm([])) as idle:
         again = annotate(idle, file, output)
+        french = annotate(idle, file, output, lang="fr")
+        written = run(idle, output, 8)
     assert again.exit_code == 0
-    assert idle.bodies == []
+    assert (french.exit_code, written.exit_code) == (1, 1)
+    assert "holds 'ro-a000001', which is no text annotated in 'fr'. Give the same language" in french.output
+    assert (output.read_bytes(), idle.bodies) == (before, [])
     file.write_text("Alt text.\n", encoding="utf-8")
     with serving(Llm([])) as idle:
         other = annotate(idle, file, output)
     assert other.exit_code == 1
     assert "line 1: is not the text that the output was begun with" in other.output
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Pacienta are HTA.\nBolnavul are astm.",
+        "Pacienta are HTA.",
+        '{"id": "a", "lang": "ro", "text": "Are HTA.", "entities": []}\nBolnavul are astm.',
+    ],
+)
+def test_a_file_that_is_no_output_is_left_as_it_is(tmp_path: Path, llm: Llm, content: str) -> None:
+    letters, output = tmp_path / "letters.txt", tmp_path / "out.jsonl"
+    letters.write_text(content, encoding="utf-8")
+    swapped = annotate(llm, output, letters)
+    assert swapped.exit_code == 1
+    assert "letters.txt, line " in swapped.output
+    assert letters.read_text(encoding="utf-8") == content
+    assert list(tmp_path.iterdir()) == [letters]
+
+
+def test_a_text_that_the_server_will_not_take_blocks_no_other(tmp_path: Path) -> None:
+    marked = corpus()[:3]
+    file, output = tmp_path / "texts.txt", tmp_path / "out.jsonl"
+    file.write_text("".join(parse(sentence, LABELS)[0] + "\n" for sentence in marked), encoding="utf-8")
+    with serving(Llm(marked[2:], ["filtered", "too long"])) as llm:
+        for _ in range(2):  # neither is asked for again
+            result = annotate(llm, file, output)
+            assert result.exit_code == 0, result.output
+        assert len(llm.bodies) == 3
+    rejects = [(reject["id"], reject["reason"]) for reject in lines(beside(output, REJECTS))]
+    assert rejects == [("ro-a000001", "refused"), ("ro-a000002", "too long")]
+    assert "8192 tokens" in lines(beside(output, REJECTS))[1]["detail"]
+    assert [record["id"] for record in lines(output)] == ["ro-a000003"]
 
 
 def test_annotation_that_failed_is_asked_for_again(tmp_path: Path) -> None:

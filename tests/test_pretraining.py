@@ -102,6 +102,9 @@ def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(tmp_path: Path, text:
     recipe = load_recipe(config)
     train(tmp_path / "whole", text, recipe)
     train(tmp_path / "cut", text, recipe, steps=27)
+    # As a kill leaves it while a checkpoint takes the place of the one before.
+    (tmp_path / "cut" / "checkpoint").rename(tmp_path / "cut" / ".checkpoint.old")
+    assert next(pretrain(tmp_path / "cut", recipe, seed=0)).step == 21
     log = (tmp_path / "cut" / "log.jsonl").read_text()
     (tmp_path / "cut" / "log.jsonl").write_text(log + '{"step": 25}\n')
     train(tmp_path / "cut", text, recipe)
@@ -164,6 +167,11 @@ def test_text_files_of_every_kind(tmp_path: Path) -> None:
     [
         ("a.txt", b"bine\nr\xe3u\n", "a.txt, line 2: not UTF-8. Save the file as UTF-8."),
         ("a.txt.xz", b"no archive", "a.txt.xz, after line 0: cannot be read (Input format not supported"),
+        (
+            "a.txt.gz",
+            gzip.compress(b"Are HTA.", mtime=0)[:10] + b"\xff" * 40,
+            "a.txt.gz, after line 0: cannot be read (",
+        ),
         ("a.txt", b"", "group text holds no text. Check its files."),
         ("a.doc", b"Fara text", "text: holds no text. Put UTF-8 files there (.txt, .txt.gz, .txt.xz, .spacy)."),
     ],
@@ -215,11 +223,35 @@ def test_no_test_corpus_is_told(tmp_path: Path, text: Path, config: Path) -> Non
 
 def test_a_checkpoint_of_another_recipe_or_text(tmp_path: Path, text: Path, config: Path) -> None:
     train(tmp_path / "work", text, load_recipe(config), steps=12)
-    with pytest.raises(InputError, match="checkpoint: is a checkpoint of another recipe or seed"):
+    with pytest.raises(InputError, match="checkpoint: is a checkpoint of another recipe, seed or start"):
         train(tmp_path / "work", text, load_recipe(config, masked=0.3))
     (text / "b.txt").write_text("other text")
-    with pytest.raises(InputError, match="work: was prepared from other text or another recipe"):
+    with pytest.raises(InputError, match="work: was prepared from other text, another recipe"):
         train(tmp_path / "work", text, load_recipe(config))
+
+
+def test_two_folders_of_one_name_are_not_mixed_up(tmp_path: Path, text: Path, config: Path) -> None:
+    other = tmp_path / "fr" / "text"
+    other.mkdir(parents=True)
+    (other / "a.txt").write_text("Elle va bien.\n")
+    done = run(text, config, tmp_path / "work", tmp_path / "encoder", "--any-text", str(other))
+    assert done.exit_code == 1
+    assert "2 groups of text are named 'text'. Name each folder once, and differently" in done.stderr
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_start_is_part_of_what_a_run_began_with(tmp_path: Path, text: Path, config: Path, bert: Path) -> None:
+    parts = (text, config, tmp_path / "work", tmp_path / "encoder", "--start")
+    missing = run(*parts, str(tmp_path / "nonesuch"))
+    assert missing.exit_code == 1
+    assert f"{tmp_path / 'nonesuch' / 'model.safetensors'}: no such file. Give an encoder folder" in missing.stderr
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    (bare / "model.safetensors").write_bytes((bert / "model.safetensors").read_bytes())
+    assert "bare: holds no tokenizer. Give an encoder folder" in run(*parts, str(bare)).stderr
+    assert not (tmp_path / "work" / "text").exists()
+    prepare_text(tmp_path / "work", [text], load_recipe(config))
+    assert "was prepared from other text, another recipe or another start" in run(*parts, str(bert)).stderr
 
 
 def test_a_start_that_does_not_fit(tmp_path: Path, text: Path, config: Path, bert: Path) -> None:

@@ -100,6 +100,13 @@ def test_a_folder_without_corpora(tmp_path: Path) -> None:
     assert f"{tmp_path}: holds no corpus. It needs one folder of JSONL files per language." in result.output
 
 
+def test_a_language_without_sentences(tmp_path: Path) -> None:
+    (tmp_path / "de").mkdir()
+    result = CliRunner().invoke(step.app, ["--corpora", str(tmp_path), "--output", str(tmp_path / "out.json")])
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'de'}: holds no sentence. Put its JSONL files there, or remove the folder." in result.output
+
+
 def test_a_corpus_below_the_floors_fails(tmp_path: Path) -> None:
     (tmp_path / "corpora" / "ro").mkdir(parents=True)
     rows = [{"id": r.id, "lang": "ro", "text": r.text, "entities": [e._asdict() for e in r.entities]} for r in RECORDS]

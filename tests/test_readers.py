@@ -11,6 +11,7 @@ from conftest import GOLDEN, ROOT
 
 from medner.exceptions import InputError
 from medner.labels import load_scheme, map_record
+from medner.readers.e3c import read_e3c
 from medner.readers.ronec import read_ronec
 from medner.readers.ronec_v1 import read_ronec_v1
 from medner.readers.synthetic import read_synthetic
@@ -115,10 +116,39 @@ def test_gzipped_files_read_alike(tmp_path: Path) -> None:
     assert list(read_synthetic(path, Tally())) == list(read_synthetic(GOLDEN / "synthetic" / "good.jsonl", Tally()))
 
 
-def test_damaged_gzip_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [b"", b"\xff" * 40])
+def test_damaged_gzip_is_told(tmp_path: Path, end: bytes) -> None:
     path = tmp_path / "good.jsonl.gz"
-    path.write_bytes(gzip.compress((GOLDEN / "synthetic" / "good.jsonl").read_bytes())[:40])
+    path.write_bytes(gzip.compress((GOLDEN / "synthetic" / "good.jsonl").read_bytes())[:10] + end)
     assert message(read_synthetic, path).startswith("cannot be read (")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("HTA", "\\ud800", "line 1: holds half of a surrogate pair ('\\ud800'), which is no character. Replace it."),
+        ("{}", "[1]", "line 1: a record needs id, lang, text and entities with start, end and label. "),
+        ("4", "Infinity", "line 1: a record needs id, lang, text and entities with start, end and label. "),
+    ],
+)
+def test_values_that_no_record_has(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    path = tmp_path / "a.jsonl"
+    line = '{"id": "a", "lang": "ro", "text": "Are HTA", "entities": [{"start": 4, "end": 7, "label": "MEDICAL"}], "meta": {}}'
+    path.write_text(line)
+    assert len(list(read_synthetic(path, Tally()))) == 1
+    path.write_text(line.replace(old, new, 1))
+    assert message(read_synthetic, path).startswith(expected)
+
+
+@pytest.mark.parametrize(("local", "central", "value"), [(6, 8, 1), (8, 10, 99)])
+def test_a_zip_that_is_encrypted_or_packed_in_an_unknown_way(
+    tmp_path: Path, local: int, central: int, value: int
+) -> None:
+    data = bytearray(zipped(tmp_path / "v1.zip", "text").read_bytes())
+    data[local] = data[data.rindex(b"PK\x01\x02") + central] = value
+    (tmp_path / "v1.zip").write_bytes(data)
+    assert message(read_ronec_v1, tmp_path / "v1.zip").startswith("is no zip with ronec_iob.conllup")
+    assert message(read_e3c, tmp_path / "v1.zip").startswith("is no archive that can be read (")
 
 
 def test_synthetic_cedillas_keep_their_offsets() -> None:

@@ -190,6 +190,14 @@ def test_suites_without_data_are_skipped_and_marked(root: Path, tmp_path: Path) 
     assert "- e3c test: discontinuous CLINENTITY 1, across sentences CLINENTITY 1, nested MEDICAL 1" in statistics
 
 
+def test_what_is_no_manifest_of_the_fetch_step(root: Path, tmp_path: Path) -> None:
+    path = root / "assets" / "fetched" / "manifest.json"
+    path.write_text("[]")
+    result = CliRunner().invoke(step.app, ["--root", str(root), "--output", str(tmp_path / "corpus")])
+    assert result.exit_code == 1
+    assert f"{path}: is no manifest of the fetch step. Run the fetch step." in result.output
+
+
 def test_what_a_training_run_reads(root: Path, tmp_path: Path) -> None:
     """Its own folder alone, so that a suite that comes later does not make it run again."""
     CliRunner().invoke(step.app, ["--root", str(root), "--output", str(tmp_path / "corpus")])

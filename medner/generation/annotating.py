@@ -28,7 +28,7 @@ class Annotating:
     """Labels for every line of a text file (empty lines are passed over).
 
     A text that holds a tag of its own has no markup: it is rejected unasked. Raises InputError for a file without
-    text, and for one whose lines are not those that the output was begun with.
+    text, for one whose lines are not those that the output was begun with, and for an output of another language.
     """
 
     def __init__(self, language: Language, path: Path, ledger: Ledger) -> None:
@@ -38,6 +38,10 @@ class Annotating:
         self._tasks = [AnnotationTask(number=n, text=line) for n, line in enumerate(lines, start=1) if line.strip()]
         if not self._tasks:
             raise InputError("holds no text", path=path, remedy="Write one text a line")
+        prefix = f"{language.code}-a"
+        if other := next((name for name in sorted(ledger.judged) if not name.startswith(prefix)), None):
+            what = f"holds {other!r}, which is no text annotated in {language.code!r}"
+            raise InputError(what, path=ledger.output.path, remedy="Give the same language, or choose another output")
         texts = {task.number: task.text for task in self._tasks}
         for answer in ledger.answers:
             if answer.task.get("text") != texts.get(answer.number):

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -73,39 +74,56 @@ async def submit(
         for task, body in zip(tasks[:count], bodies, strict=False)
     ]
     try:
-        file = await client.sdk.files.create(file=("batch.jsonl", "\n".join(lines).encode()), purpose="batch")
-        job = await client.sdk.batches.create(
-            input_file_id=file.id,
-            endpoint="/v1/chat/completions",
-            completion_window="24h",
-            metadata={"medner": submission.key},
-        )
-    except openai.APIStatusError as error:
+        with _explained(client):
+            file = await client.sdk.files.create(file=("batch.jsonl", "\n".join(lines).encode()), purpose="batch")
+            job = await client.sdk.batches.create(
+                input_file_id=file.id,
+                endpoint="/v1/chat/completions",
+                completion_window="24h",
+                metadata={"medner": submission.key},
+            )
+            submission.job = job.id
+    except _Refused:
         path.unlink()  # the server has said no: there is no job
-        raise client.refuse(error) from None
-    except openai.APIError as error:
-        raise _unreached(client, error) from None
-    submission.job = job.id
+        raise
     write_text(path, submission.model_dump_json() + "\n")
     return submission
 
 
-def _unreached(client: Client, error: openai.APIError) -> InputError:
-    return InputError(f"no connection to the server ({client.shown(error.message)})", remedy="Run the command again")
+class _Refused(InputError):
+    """The server has understood the request and said no."""
+
+
+@contextmanager
+def _explained(client: Client) -> Iterator[None]:
+    """One message for each way in which a request fails; what a server does after an error of its own is not known."""
+    again = "Run the command again"
+    try:
+        yield
+    except openai.APIStatusError as error:
+        if error.status_code >= 500 or error.status_code in (408, 409):
+            what = f"the server failed ({error.status_code}: {client.shown(error.message)})"
+            raise InputError(what, remedy=again) from None
+        refusal = client.refuse(error)
+        raise _Refused(refusal.what, remedy=refusal.remedy) from None
+    except openai.APIError as error:
+        raise InputError(f"no connection to the server ({client.shown(error.message)})", remedy=again) from None
+    except (ValueError, TypeError, AttributeError):  # no JSON, or none of the Batch API's: the SDK does not check it
+        what = "the server's answer is none of the Batch API"
+        raise InputError(what, remedy="Check --base-url, and run the command again") from None
 
 
 async def find(client: Client, submission: Submission, output: Path) -> Batch | None:
     """The submission's job as it stands; None, and the note removed, where it never came to be."""
-    try:
+    with _explained(client):
         if submission.job:
-            return await client.sdk.batches.retrieve(submission.job)
+            job = await client.sdk.batches.retrieve(submission.job)
+            if not isinstance(job, Batch):  # the text of a page that is no JSON
+                raise TypeError
+            return job
         async for job in client.sdk.batches.list(limit=100):
             if (job.metadata or {}).get("medner") == submission.key:
                 return job
-    except openai.APIStatusError as error:
-        raise client.refuse(error) from None
-    except openai.APIError as error:
-        raise _unreached(client, error) from None
     submission_path(output).unlink()
     return None
 
@@ -131,10 +149,8 @@ async def collect(client: Client, work: Work, model: Model, submission: Submissi
     for file in (job.output_file_id, job.error_file_id):
         if not file:
             continue
-        try:
+        with _explained(client):
             content = (await client.sdk.files.content(file)).text
-        except openai.APIError as error:
-            raise _unreached(client, error) from None
         for line in content.split("\n"):
             if line.strip():
                 _keep(line, tasks, kept, work, model, ledger)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 from openai.types.chat import ChatCompletion
@@ -19,8 +20,15 @@ from medner.exceptions import InputError
 
 ATTEMPTS = 6  # of one request, the first included
 FIRST_WAIT = 0.5  # seconds before the second attempt; doubled each time
-LONGEST_WAIT = 120.0  # seconds; a server that asks for more is taken to be out for now
+LONGEST_WAIT = 120.0  # seconds; for a server that asks for more, nobody sits and waits
+# Given up waiting, by the server or a gateway before it: the model may have answered all the same.
+_PERHAPS_ANSWERED = (408, 502, 504, 520, 522, 524)
+# What the SDK's transport calls a failure before the request was sent, so that there is nothing to bill.
+_UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "LocalProtocolError", "UnsupportedProtocol")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_TOO_LONG = re.compile(
+    r"context.?(length|window|size)|too many tokens|(prompt|input) is too long|tokens is too large", re.I
+)
 _SHOWN = 200  # characters of a server's message
 
 
@@ -43,10 +51,24 @@ class Reply:
 
 
 class Fault(Exception):
-    """An attempt that gave no answer. ``paid``: it may have been answered, and billed, all the same."""
+    """An attempt that gave no answer. ``paid``: it may have been answered, and billed, all the same.
 
-    def __init__(self, reason: str, *, paid: bool = False, again: bool = True, wait: float | None = None) -> None:
-        self.reason, self.paid, self.again, self.wait = reason, paid, again, wait
+    final: this very request will never be answered; detail: what the server says of it. wait: seconds that the server
+    asks for. stop: why no request will be taken.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        paid: bool = False,
+        final: bool = False,
+        detail: str = "",
+        wait: float | None = None,
+        stop: InputError | None = None,
+    ) -> None:
+        self.reason, self.paid, self.final, self.detail = reason, paid, final, detail
+        self.wait, self.stop = wait, stop
         super().__init__(reason)
 
 
@@ -119,22 +141,49 @@ def _retry_after(error: openai.APIStatusError) -> float | None:
         return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
 
 
+def _verdict(error: openai.APIStatusError) -> str:
+    """What is wrong with the text of a request; empty where it is not the text that the server refuses."""
+    if error.code in ("content_filter", "content_policy_violation"):
+        return "refused"
+    too_long = error.status_code == 413 or (error.status_code in (400, 422) and _TOO_LONG.search(error.message))
+    return "too long" if too_long else ""
+
+
+def access(base_url: str) -> tuple[str, str]:
+    """The key (``OPENAI_API_KEY``) and the server's address (empty: OpenAI's).
+
+    Raises InputError where either could not be sent at all.
+    """
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    if not key:
+        remedy = "Set it in the environment; for a server that asks for none, to any text"
+        raise InputError("OPENAI_API_KEY is not set", remedy=remedy)
+    if not (key.isascii() and key.isprintable()):
+        raise InputError("OPENAI_API_KEY holds a character that no key has", remedy="Copy the key anew")
+    url = (base_url or os.environ.get("OPENAI_BASE_URL", "")).strip()
+    try:
+        parts = urlsplit(url)
+        sound = not url or (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+        sound = sound and not re.search(r"\s", url)
+    except ValueError:
+        sound = False
+    if not sound:
+        raise InputError(f"{url!r} is no server's address", remedy="Give one such as http://127.0.0.1:8000/v1")
+    return key, url
+
+
 class Client:
     """An OpenAI-compatible server.
 
     base_url: its address; empty: OpenAI's. timeout: seconds for one attempt. The key comes from ``OPENAI_API_KEY`` and
-    goes nowhere but to the server. Raises InputError where it is not set.
+    goes nowhere but to the server. Raises InputError where key or address cannot be right.
     """
 
     def __init__(self, base_url: str = "", *, timeout: float) -> None:
-        key = os.environ.get("OPENAI_API_KEY", "")
-        if not key:
-            remedy = "Set it in the environment; for a server that asks for none, to any text"
-            raise InputError("OPENAI_API_KEY is not set", remedy=remedy)
-        self._key = key
+        self._key, url = access(base_url)
         self._quiet_until = 0.0  # the loop's clock; a server that asks to be left alone means all requests
         # Retries are counted here and not in the SDK, since an attempt that was cut off may have to be paid for.
-        self.sdk = openai.AsyncOpenAI(api_key=key, base_url=base_url or None, timeout=timeout, max_retries=0)
+        self.sdk = openai.AsyncOpenAI(api_key=self._key, base_url=url or None, timeout=timeout, max_retries=0)
 
     def shown(self, message: object) -> str:
         """A server's message, fit to be shown: one line of plain characters, short, without the key."""
@@ -149,23 +198,33 @@ class Client:
         status = getattr(error, "status_code", "no status")
         return InputError(f"the server refuses the request ({status}: {self.shown(error.message)})", remedy=remedy)
 
-    async def ask(self, body: dict[str, Any], on_paid_fault: Callable[[Fault], Awaitable[bool]]) -> Reply:
+    async def ask(
+        self, body: dict[str, Any], begin: Callable[[], None], failed: Callable[[Fault], Awaitable[bool]]
+    ) -> Reply:
         """One answer, after up to ``ATTEMPTS`` attempts.
 
-        ``on_paid_fault`` is told of every failed attempt that may be billed, and says whether another may be paid for.
-        Raises Fault when all attempts failed, InputError for a request that will never be taken (key, model, quota).
+        ``begin`` is called before every attempt; ``failed`` after every failed one: it says whether another may be
+        paid for. Raises Fault when all attempts failed, InputError for a request that will never be taken (key, model,
+        quota) and for a server that is out for longer than ``LONGEST_WAIT``.
         """
         clock = asyncio.get_running_loop().time
         for attempt in range(ATTEMPTS):
             while (wait := self._quiet_until - clock()) > 0:
                 await asyncio.sleep(wait)
             try:
+                begin()
                 return await self._attempt(body)
             except Fault as fault:
-                if fault.paid and not await on_paid_fault(fault):
+                affordable = await failed(fault)
+                if fault.stop:
+                    raise fault.stop from None
+                if not affordable:
                     raise
                 wait = FIRST_WAIT * 2**attempt if fault.wait is None else fault.wait
-                if not fault.again or attempt == ATTEMPTS - 1 or wait > LONGEST_WAIT:
+                if wait > LONGEST_WAIT:
+                    what = f"the server asks to wait {wait:.0f} s ({fault.reason})"
+                    raise InputError(what, remedy="Run the same command then: it continues") from None
+                if fault.final or attempt == ATTEMPTS - 1:
                     raise
                 if fault.wait is not None:
                     self._quiet_until = max(self._quiet_until, clock() + wait)
@@ -176,20 +235,21 @@ class Client:
     async def _attempt(self, body: dict[str, Any]) -> Reply:
         try:
             return reply_of(await self.sdk.chat.completions.create(**body))
-        except openai.APITimeoutError:
-            raise Fault("timed out", paid=True) from None
         except openai.APIConnectionError as error:
-            unreached = type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout")
-            raise Fault("no connection" if unreached else "connection cut", paid=not unreached) from None
+            if type(error.__cause__).__name__ in _UNSENT:
+                raise Fault("no connection") from None
+            cut = "timed out" if isinstance(error, openai.APITimeoutError) else "connection cut"
+            raise Fault(cut, paid=True) from None
         except openai.RateLimitError as error:
             if error.code == "insufficient_quota":
-                raise self.refuse(error) from None
+                raise Fault("quota", stop=self.refuse(error)) from None
             raise Fault("rate limited", wait=_retry_after(error)) from None
         except openai.APIStatusError as error:
             if error.status_code >= 500 or error.status_code in (408, 409):
-                raise Fault(f"server error {error.status_code}", wait=_retry_after(error)) from None
-            if error.code == "content_filter":
-                raise Fault("refused", again=False) from None
-            raise self.refuse(error) from None
+                paid = error.status_code in _PERHAPS_ANSWERED
+                raise Fault(f"server error {error.status_code}", paid=paid, wait=_retry_after(error)) from None
+            if reason := _verdict(error):
+                raise Fault(reason, final=True, detail=self.shown(error.message)) from None
+            raise Fault("refused", stop=self.refuse(error)) from None
         except (openai.APIError, ValueError):  # ValueError: a body that is no JSON
             raise Fault("no chat completion", paid=True) from None

@@ -1,10 +1,12 @@
 """What was paid for and what became of it, on disk, so that a run can be killed at any moment and continued.
 
-Three files of JSON Lines, which are only ever appended to, one fsynced record at a time:
+Four files of JSON Lines, which are only ever appended to, one fsynced record at a time:
 
 * ``<output>`` the accepted records,
 * ``<output>.answers.jsonl`` every answer as it came, written before it is judged; its last line may be torn by a crash,
-* ``<output>.rejects.jsonl`` what was refused, with the reason.
+* ``<output>.rejects.jsonl`` what was refused, with the reason,
+* ``<output>.asked.jsonl`` every attempt before it is sent, and whether it failed unbilled: one of which nothing else is
+  known was interrupted, and may be billed.
 
 Nothing else is remembered: what is still to be judged and what was spent is computed from these files.
 """
@@ -16,16 +18,20 @@ import fcntl
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medner.exceptions import InputError
 from medner.files import decode
-from medner.readers.synthetic import read_synthetic
+from medner.readers.synthetic import parse_synthetic
 from medner.records import Record, Tally
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 class Answer(BaseModel):
@@ -45,6 +51,16 @@ class Answer(BaseModel):
     output_tokens: int = Field(default=0, ge=0)
     cost: float | None = None  # USD; None where the price table does not know the model
     batch: bool = False
+    attempt: int = 0  # as in the file of attempts; 0 for batch jobs
+
+
+class Asked(BaseModel):
+    """One line of the file of attempts: what one costs if nothing more is heard of it; None once it failed unbilled."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    attempt: int
+    worst: Answer | None
 
 
 class Reject(BaseModel):
@@ -64,14 +80,15 @@ def _dump(item: BaseModel | dict[str, Any]) -> bytes:
     return (json.dumps(data, ensure_ascii=False) + "\n").encode("utf-8")
 
 
-class Lines:
+class Lines(Generic[T]):
     """A JSON Lines file that is locked, mended once, then appended to; a record is on disk when ``append`` returns.
 
-    A last line that a crash has torn is cut off (``torn`` says so). Raises InputError where the file cannot be written
-    or another run has it open.
+    ``parse`` reads the whole lines into ``found``; it raises InputError where they are none of ours, and nothing is
+    changed then. A last line that a crash has torn is cut off (``torn`` says so) if it begins as our lines ``begin``.
+    Raises InputError also where the file cannot be written or another run has it open.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, begin: bytes, parse: Callable[[str, Path], list[T]]) -> None:
         self.path = path
         self.torn = False
         try:
@@ -80,7 +97,7 @@ class Lines:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._mend()
+                self.found = self._mended(begin, parse)
                 if new:  # the name must survive a power cut as well
                     folder = os.open(path.parent, os.O_RDONLY)
                     os.fsync(folder)
@@ -97,84 +114,131 @@ class Lines:
         remedy = "Check permissions and free space, then run the command again: it continues"
         return InputError(f"cannot be written ({error.strerror or error})", path=self.path, remedy=remedy)
 
-    def _mend(self) -> None:
+    def _mended(self, begin: bytes, parse: Callable[[str, Path], list[T]]) -> list[T]:
         data = self.path.read_bytes()
         whole, last = data[: data.rfind(b"\n") + 1], data[data.rfind(b"\n") + 1 :]
-        if not last:
-            return
-        try:  # no beginning of a JSON object is one, so this line only lacks its end
-            json.loads(last)
-            os.write(self._file, b"\n")
+        try:  # no beginning of a JSON object is one, so a line that is one only lacks its end
+            json.loads(last or b"{}")
+            whole = data
         except ValueError:
-            os.ftruncate(self._file, len(whole))
             self.torn = True
+        found = parse(decode(whole, self.path), self.path)
+        if self.torn:
+            if not (last.startswith(begin) or begin.startswith(last)):
+                raise _alien("line", self.path, whole.count(b"\n") + 1)
+            os.ftruncate(self._file, len(whole))
+        elif last:
+            os.write(self._file, b"\n")
         os.fsync(self._file)
+        return found
 
     def append(self, item: BaseModel | dict[str, Any]) -> None:
         """Add one record and wait until it is on disk."""
         data = memoryview(_dump(item))
+        size = os.fstat(self._file).st_size
         try:
             while data:
                 data = data[os.write(self._file, data) :]
             os.fsync(self._file)
         except OSError as error:
+            with suppress(OSError):  # or what is appended next would stand behind a fragment
+                os.ftruncate(self._file, size)
             raise self._unwritable(error) from None
-
-    def read(self, kind: type[BaseModel]) -> Iterator[Any]:
-        """All lines. Raises InputError for one that is none of ours."""
-        for number, line in enumerate(decode(self.path.read_bytes(), self.path).split("\n"), start=1):
-            if line.strip():
-                try:
-                    yield kind.model_validate_json(line)
-                except ValidationError:
-                    remedy = "Restore the file, or move it and its neighbours away to start anew"
-                    what = f"is no {kind.__name__.lower()} of this program"
-                    raise InputError(what, path=self.path, place=f"line {number}", remedy=remedy) from None
 
     def close(self) -> None:
         """Give the lock back."""
         os.close(self._file)
 
 
+def _alien(kind: str, path: Path, line: int) -> InputError:
+    remedy = "Restore the file, or move it and its neighbours away to start anew"
+    return InputError(f"is no {kind} of this program", path=path, place=f"line {line}", remedy=remedy)
+
+
+def _records(text: str, path: Path) -> list[Record]:
+    return list(parse_synthetic(text, path, Tally())) if text.strip() else []
+
+
+def _parser(kind: type[M]) -> Callable[[str, Path], list[M]]:
+    def parse(text: str, path: Path) -> list[M]:
+        items = []
+        for number, line in enumerate(text.split("\n"), start=1):
+            if line.strip():
+                try:
+                    items.append(kind.model_validate_json(line))
+                except ValidationError:
+                    raise _alien(kind.__name__.lower(), path, number) from None
+        return items
+
+    return parse
+
+
 class Ledger:
     """The three files of one output, and what they add up to. To be closed after use."""
 
     def __init__(self, output: Path) -> None:
-        self.output = Lines(output)
-        self._answers = self._rejects = self.output
-        try:
-            self._answers = Lines(output.with_name(output.name + ".answers.jsonl"))
-            self._rejects = Lines(output.with_name(output.name + ".rejects.jsonl"))
-            self.records: list[Record] = list(read_synthetic(output, Tally())) if output.read_bytes().strip() else []
-            self.answers: list[Answer] = list(self._answers.read(Answer))
-            rejects: list[Reject] = list(self._rejects.read(Reject))
-        except BaseException:
-            self.close()
-            raise
+        if output.suffix == ".gz":
+            raise InputError("would be written unpacked", path=output, remedy="Leave .gz out of its name")
+        with ExitStack() as opened:  # closes what is open where a later file is bad
+            self.output = self._open(opened, output, b'{"id": "', _records)
+            beside = output.with_name
+            self._answers = self._open(opened, beside(output.name + ".answers.jsonl"), b'{"number": ', _parser(Answer))
+            self._rejects = self._open(opened, beside(output.name + ".rejects.jsonl"), b'{"id": "', _parser(Reject))
+            self._asked = self._open(opened, beside(output.name + ".asked.jsonl"), b'{"attempt": ', _parser(Asked))
+            self._files = opened.pop_all()
+        self.records, self.answers, rejects = self.output.found, self._answers.found, self._rejects.found
+        known = {answer.attempt for answer in self.answers}
+        asked = {line.attempt: line.worst for line in self._asked.found}
+        self._under_way = {n: worst for n, worst in asked.items() if worst is not None and n not in known}
+        self._attempts = max(known | asked.keys(), default=0)
         self.judged = {record.id for record in self.records} | {reject.id for reject in rejects}
         self.reasons = Counter(reject.reason for reject in rejects)
         self._numbers = {a.number for a in self.answers} | {r.number for r in rejects}
         self._numbers |= {int(r.meta["request"]) for r in self.records if str(r.meta.get("request", "")).isdigit()}
+        self.charge_interrupted()
+
+    def _open(self, opened: ExitStack, path: Path, begin: bytes, parse: Callable[[str, Path], list[T]]) -> Lines[T]:
+        return opened.enter_context(closing(Lines(path, begin, parse)))
 
     def close(self) -> None:
         """Close the files."""
-        for lines in {self.output, self._answers, self._rejects}:
-            lines.close()
+        self._files.close()
 
     @property
     def torn(self) -> list[Path]:
         """Files whose last line a crash had torn."""
-        return [lines.path for lines in (self.output, self._answers, self._rejects) if lines.torn]
+        files = (self.output, self._answers, self._rejects, self._asked)
+        return [lines.path for lines in files if lines.torn]
 
     def next_number(self) -> int:
         """A number that no request of this output had."""
         return max(self._numbers, default=0) + 1
+
+    def ask(self, worst: Answer) -> int:
+        """Write down, before a request is sent, what it counts as if interrupted. Returns the attempt's number."""
+        attempt = self._attempts + 1
+        worst = worst.model_copy(update={"attempt": attempt})
+        self._asked.append(Asked(attempt=attempt, worst=worst))
+        self._attempts = attempt
+        self._under_way[attempt] = worst
+        return attempt
+
+    def release(self, attempt: int) -> None:
+        """Write down that an attempt failed in a way that is not billed."""
+        self._asked.append(Asked(attempt=attempt, worst=None))
+        del self._under_way[attempt]
+
+    def charge_interrupted(self) -> None:
+        """Count attempts that were cut off from this side as faults that may have been billed."""
+        for worst in list(self._under_way.values()):
+            self.keep(worst)
 
     def keep(self, answer: Answer) -> None:
         """Write an answer down; to be called before it is looked at."""
         self._answers.append(answer)
         self.answers.append(answer)
         self._numbers.add(answer.number)
+        self._under_way.pop(answer.attempt, None)
 
     def accept(self, record: Record) -> None:
         """Write a record down."""

@@ -82,7 +82,9 @@ class Model:
         return self.cost(*self.worst_tokens(body), batch=batch) or 0.0
 
 
-def answer_of(work: Work, task: Task, model: Model, reply: Reply | Fault, *, batch: bool = False) -> Answer:
+def answer_of(
+    work: Work, task: Task, model: Model, reply: Reply | Fault, *, batch: bool = False, attempt: int = 0
+) -> Answer:
     """The line of the answers file for a reply, or for a fault that may be billed.
 
     Where the server does not tell its tokens, they are taken to be as many as they can be.
@@ -105,6 +107,7 @@ def answer_of(work: Work, task: Task, model: Model, reply: Reply | Fault, *, bat
         output_tokens=tokens[1],
         cost=model.cost(*tokens, batch=batch),
         batch=batch,
+        attempt=attempt,
     )
 
 
@@ -158,7 +161,10 @@ class Run:
                 raise InputError(f"nothing was accepted in {BARREN} rounds; rejects: {common}", remedy=remedy)
             accepted = len(self._ledger.records)
             waiting = list(reversed(tasks))
-            await asyncio.gather(*(self._worker(waiting) for _ in range(min(self._concurrency, len(tasks)))))
+            try:
+                await asyncio.gather(*(self._worker(waiting) for _ in range(min(self._concurrency, len(tasks)))))
+            finally:
+                self._ledger.charge_interrupted()  # by Ctrl-C
             if self._refused:
                 raise self._refused[0]
             barren = 0 if len(self._ledger.records) > accepted else barren + 1
@@ -182,10 +188,19 @@ class Run:
         if not held:
             return False
 
-        async def charge(fault: Fault) -> bool:
-            """Count a failed attempt as paid for, and set the next one's worst case aside."""
+        attempt = 0
+
+        def begin() -> None:
+            nonlocal attempt
+            attempt = ledger.ask(answer_of(work, task, model, Fault("interrupted")))
+
+        async def failed(fault: Fault) -> bool:
+            """Where it may be billed, count the attempt as paid for, and set the next one's worst case aside."""
             nonlocal held
-            answer = answer_of(work, task, model, fault)
+            if not fault.paid:
+                ledger.release(attempt)
+                return True
+            answer = answer_of(work, task, model, fault, attempt=attempt)
             ledger.keep(answer)
             held = False
             await budget.settle(worst, answer.cost or 0.0)
@@ -194,12 +209,14 @@ class Run:
 
         cost = 0.0
         try:
-            answer = answer_of(work, task, model, await self._client.ask(body, charge))
+            reply = await self._client.ask(body, begin, failed)
+            answer = answer_of(work, task, model, reply, attempt=attempt)
             ledger.keep(answer)
             cost = answer.cost or 0.0
             judge(work, ledger, [answer])
         except Fault as fault:
-            ledger.reject(Reject(id=f"{work.id(task.number)}-request", number=task.number, reason=fault.reason))
+            name = work.id(task.number) + ("" if fault.final else "-request")  # what is not final is asked again
+            ledger.reject(Reject(id=name, number=task.number, reason=fault.reason, detail=fault.detail))
         finally:
             if held:
                 await budget.settle(worst, cost)

@@ -24,12 +24,20 @@ class Writing:
     """Sentences of one language and split, until the output holds ``size`` records.
 
     Only pool entries of the split are asked for, and entries of other splits are refused, so that files written for
-    different splits share none. records: what the output holds, at ``path``; raises InputError where it is of
-    another language.
+    different splits share none. records: what the output holds, at ``path``; asked: the tasks that it was asked for
+    with. Raises InputError where either is of another language or split.
     """
 
     def __init__(
-        self, language: Language, records: Iterable[Record], path: Path, *, size: int, split: str, seed: int
+        self,
+        language: Language,
+        records: Iterable[Record],
+        path: Path,
+        *,
+        asked: Iterable[dict[str, Any]] = (),
+        size: int,
+        split: str,
+        seed: int,
     ) -> None:
         self.prompt = language.prompt_version
         self._language, self._size, self._split, self._seed = language, size, split, seed
@@ -40,6 +48,10 @@ class Writing:
                 what = f"record {record.id!r} is {record.lang!r}, not {language.code!r}"
                 raise InputError(what, path=path, remedy="Choose another output")
             self._gates.accept(record)
+        for task in asked:
+            if task.get("split") != split:
+                what = f"request {task.get('number')} was for split {task.get('split')!r}, not {split!r}"
+                raise InputError(what, path=path, remedy="Give the same --split, or choose another output")
 
     def tasks(self, ledger: Ledger) -> Sequence[WritingTask]:
         """What is missing, planned upon what is there."""

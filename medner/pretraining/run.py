@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from medner.arithmetic import cpu_type
 from medner.encoder import WEIGHTS, Manifest, write_manifest
 from medner.exceptions import InputError
-from medner.files import new_folder, read_text, sha256, write_bytes, write_text
+from medner.files import new_folder, read_text, restore_folder, sha256, write_bytes, write_text
 from medner.leakage import Overlap
 from medner.pretraining.objectives import build, new_encoder
 from medner.pretraining.pieces import Sampler, shares, split, vocabulary_text, write_pieces
@@ -94,18 +94,19 @@ def prepare_text(
 
     tests: DocBin files; a line of text that holds one of their sentences, exactly or nearly, is not read.
     start: an encoder folder whose tokenizer to take instead.
-    Raises InputError where an earlier preparation used other files or another recipe, and from reading.
+    Raises InputError where an earlier preparation used other files, another recipe or another start, and from reading.
     """
     groups = find_groups(sources, recipe.groups)
     wanted = {
         "vocabulary": recipe.vocabulary,
         "groups": [[g.name, g.weight, _sizes(g.files)] for g in groups],
         "leave_out": _sizes(tests),
+        **_origin(start),
     }
     marker = folder / "text.json"
     if marker.is_file():
         if srsly.json_loads(read_text(marker))["wanted"] != wanted:
-            what = "was prepared from other text or another recipe"
+            what = "was prepared from other text, another recipe or another start"
             raise InputError(what, path=folder, remedy="Give another folder, or remove it to start again")
         return
     from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import
@@ -116,7 +117,11 @@ def prepare_text(
             group.tests = overlap
     with new_folder(folder / "text") as work:
         if start is not None:
-            tokenizer = AutoTokenizer.from_pretrained(start, use_fast=True)
+            try:
+                tokenizer = AutoTokenizer.from_pretrained(start, use_fast=True, local_files_only=True)
+            except (OSError, ValueError):
+                remedy = "Give an encoder folder with its tokenizer"
+                raise InputError("holds no tokenizer", path=start, remedy=remedy) from None
         else:
             sample = vocabulary_text(groups, recipe.vocabulary_characters)
             tokenizer = train_tokenizer(sample, recipe.vocabulary, letter_count=RARE_LETTER)
@@ -125,6 +130,18 @@ def prepare_text(
         sizes = {group.name: write_pieces(group, tokenizer, work / f"{group.name}.pieces") for group in groups}
         left_out = {group.name: group.left_out for group in groups}
     write_text(marker, srsly.json_dumps({"wanted": wanted, "sizes": sizes, "left_out": left_out}, indent=2) + "\n")
+
+
+def _origin(start: Path | None) -> dict[str, str]:
+    """What tells the encoder to go on from; nothing where there is none."""
+    return {} if start is None else {"start": sha256(_weights(start).read_bytes())}
+
+
+def _weights(start: Path) -> Path:
+    path = start / WEIGHTS
+    if not path.is_file():
+        raise InputError("no such file", path=path, remedy="Give an encoder folder with safetensors weights")
+    return path
 
 
 def _sizes(files: Sequence[Path]) -> list[list[Any]]:
@@ -138,7 +155,8 @@ def pretrain(folder: Path, recipe: Recipe, *, seed: int, start: Path | None = No
     """Train on what :func:`prepare_text` left in ``folder``, from its last checkpoint if there is one.
 
     start: an encoder folder whose weights to begin with instead of random ones. Yields after every step; evaluations
-    go to ``folder/log.jsonl``. Raises InputError for a checkpoint of another recipe and for a start that does not fit.
+    go to ``folder/log.jsonl``. Raises InputError for a checkpoint of another recipe or start, and for a start that does
+    not fit.
     """
     from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import
 
@@ -173,7 +191,8 @@ def pretrain(folder: Path, recipe: Recipe, *, seed: int, start: Path | None = No
         eps=1e-6,
         fused=True,
     )
-    done, spent = _resume(folder, recipe, seed, masters, optimizer)
+    made = _fingerprint(recipe, seed, start)
+    done, spent = _resume(folder, made, masters, optimizer)
     _publish(masters, live)
     log = folder / "log.jsonl"
     _forget_after(log, done)
@@ -211,7 +230,7 @@ def pretrain(folder: Path, recipe: Recipe, *, seed: int, start: Path | None = No
             with log.open("a", encoding="utf-8") as file:
                 file.write(srsly.json_dumps(entry) + "\n")
         if last or (step + 1) % recipe.save == 0:
-            _save(folder, recipe, seed, step + 1, spent, masters, optimizer)
+            _save(folder, made, step + 1, spent, masters, optimizer)
             since = time.perf_counter()
     read = shares(sizes, about["left_out"], weights, recipe.steps * recipe.sequences * recipe.length)
     write_text(folder / "shares.json", srsly.json_dumps(read, indent=2) + "\n")
@@ -239,9 +258,7 @@ def _publish(masters: Mapping[str, torch.Tensor], live: Mapping[str, torch.nn.Pa
 
 
 def _begin_with(model: torch.nn.Module, start: Path) -> None:
-    path = start / WEIGHTS
-    if not path.is_file():
-        raise InputError("no such file", path=path, remedy="Give an encoder folder with safetensors weights")
+    path = _weights(start)
     found = {key: value.float() for key, value in load_file(path).items()}
     try:
         model.encoder.load_state_dict(found)  # type: ignore[union-attr]
@@ -250,16 +267,15 @@ def _begin_with(model: torch.nn.Module, start: Path) -> None:
         raise InputError(what, path=path, remedy="Take the recipe that the encoder was made with") from None
 
 
-def _fingerprint(recipe: Recipe, seed: int) -> str:
+def _fingerprint(recipe: Recipe, seed: int, start: Path | None) -> str:
     """What must not change between a checkpoint and its continuation. ``steps`` may: that is how to train longer."""
     kept = {k: v for k, v in asdict(recipe).items() if k not in ("steps", "decay", "evaluate", "save", "training")}
-    return sha256(srsly.json_dumps({"recipe": kept, "seed": seed}, sort_keys=True).encode())[:16]
+    return sha256(srsly.json_dumps({"recipe": kept, "seed": seed, **_origin(start)}, sort_keys=True).encode())[:16]
 
 
 def _save(
     folder: Path,
-    recipe: Recipe,
-    seed: int,
+    made: str,
     step: int,
     seconds: float,
     masters: Mapping[str, torch.Tensor],
@@ -272,24 +288,24 @@ def _save(
         for parameter, moments in optimizer.state.items():
             tensors |= {f"{key}/{names[id(parameter)]}": value for key, value in moments.items()}
         save_file({key: value.contiguous() for key, value in tensors.items()}, work / WEIGHTS)
-        state = {"step": step, "seconds": round(seconds, 1), "recipe": _fingerprint(recipe, seed)}
+        state = {"step": step, "seconds": round(seconds, 1), "recipe": made}
         write_text(work / STATE, srsly.json_dumps(state) + "\n")
 
 
 def _resume(
     folder: Path,
-    recipe: Recipe,
-    seed: int,
+    made: str,
     masters: Mapping[str, torch.Tensor],
     optimizer: torch.optim.Optimizer,
 ) -> tuple[int, float]:
     """Take weights and optimizer state from the checkpoint, if there is one. Returns steps done and their seconds."""
     work = folder / "checkpoint"
+    restore_folder(work)
     if not work.is_dir():
         return 0, 0.0
     state = srsly.json_loads(read_text(work / STATE))
-    if state["recipe"] != _fingerprint(recipe, seed):
-        what = "is a checkpoint of another recipe or seed"
+    if state["recipe"] != made:
+        what = "is a checkpoint of another recipe, seed or start"
         raise InputError(what, path=work, remedy="Give another folder, or remove it to start again")
     for key, value in load_file(work / WEIGHTS).items():
         kind, _, name = key.partition("/")
@@ -314,6 +330,7 @@ def export(folder: Path, recipe: Recipe, target: Path) -> int:
     """
     from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import
 
+    restore_folder(folder / "checkpoint")
     tensors = load_file(_existing(folder / "checkpoint" / WEIGHTS))
     tokenizer = AutoTokenizer.from_pretrained(folder / "text", use_fast=True)
     encoder = new_encoder(recipe.encoder, tokenizer)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,8 +51,18 @@ def find_groups(folders: Sequence[Path], groups: Sequence[Mapping[str, Any]] | N
     """The groups of ``configs/encoder.yml`` with their files, looked for in each folder; without groups, one of all.
 
     A pattern of a group is a path below one of the folders and may hold wildcards.
-    Raises InputError for a folder that does not exist or holds no text, and for a pattern that finds nothing.
+    Raises InputError for a folder that does not exist or holds no text, for a pattern that finds nothing, and for two
+    groups of one name, whose word-pieces would go to one file.
     """
+    found = _found(folders, groups)
+    for name, count in Counter(group.name for group in found).items():
+        if count > 1:
+            remedy = "Name each folder once, and differently, or give a recipe with groups"
+            raise InputError(f"{count} groups of text are named {name!r}", remedy=remedy)
+    return found
+
+
+def _found(folders: Sequence[Path], groups: Sequence[Mapping[str, Any]] | None) -> list[Group]:
     for folder in folders:
         if not folder.is_dir():
             raise InputError("no such folder", path=folder, remedy="Give folders that hold .txt files")
@@ -64,7 +76,7 @@ def find_groups(folders: Sequence[Path], groups: Sequence[Mapping[str, Any]] | N
                 raise InputError(
                     "holds no text", path=folder, remedy=f"Put UTF-8 files there ({', '.join(TEXT_SUFFIXES)})"
                 )
-        return [Group(folder.name, 1.0, tuple(files)) for folder, files in found.items()]
+        return [Group(folder.absolute().name, 1.0, tuple(files)) for folder, files in found.items()]
 
     def files_of(group: Mapping[str, Any]) -> Iterator[Path]:
         for pattern in group["files"]:
@@ -96,6 +108,6 @@ def lines(path: Path) -> Iterator[str]:
                 yield raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n").translate(CEDILLA_TO_COMMA)
     except UnicodeDecodeError:
         raise InputError("not UTF-8", path=path, place=f"line {number}", remedy="Save the file as UTF-8") from None
-    except (OSError, EOFError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         what = f"cannot be read ({error})"
         raise InputError(what, path=path, place=f"after line {number}", remedy="Fetch the file again") from None

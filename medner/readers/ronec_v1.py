@@ -10,7 +10,7 @@ from pathlib import Path
 import conllu
 
 from medner.exceptions import InputError
-from medner.files import decode, read_bytes
+from medner.files import BROKEN_ZIP, decode, read_bytes
 from medner.readers.treebank import sentences
 from medner.records import Entity, Record, Tally, from_bio, unique_ids
 
@@ -26,7 +26,7 @@ def read_ronec_v1(path: Path, tally: Tally) -> Iterator[Record]:
     try:
         with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
             text = decode(archive.read(MEMBER), f"{path}!{MEMBER}")
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (*BROKEN_ZIP, KeyError) as error:
         raise InputError(f"is no zip with {MEMBER} ({error})", path=path, remedy="Fetch the file again") from None
     return unique_ids(sentences(text, path, tally, _convert, prefix="v1-"), path)
 

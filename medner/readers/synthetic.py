@@ -17,7 +17,12 @@ def read_synthetic(path: Path, tally: Tally) -> Iterator[Record]:
 
     Raises InputError naming the line for broken JSON, missing fields, duplicate ids and impossible spans.
     """
-    lines = read_text(path).split("\n")  # not splitlines(): a text may hold U+2028
+    return parse_synthetic(read_text(path), path, tally)
+
+
+def parse_synthetic(text: str, path: Path, tally: Tally) -> Iterator[Record]:
+    """``read_synthetic`` for the content of a file; ``path`` is what messages name."""
+    lines = text.split("\n")  # not splitlines(): a text may hold U+2028
     if not any(line.strip() for line in lines):
         raise InputError("holds no records", path=path, remedy="Write one JSON record a line")
     numbered = ((n, line) for n, line in enumerate(lines, start=1) if line.strip())
@@ -32,6 +37,11 @@ def _record(line: str, path: Path, place: str, tally: Tally) -> Record:
             f"broken JSON ({error.msg})", path=path, place=place, remedy="Repair or remove the line"
         ) from None
     try:
+        json.dumps(item, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        what = f"holds half of a surrogate pair ({error.object[error.start]!r}), which is no character"
+        raise InputError(what, path=path, place=place, remedy="Replace it") from None
+    try:
         entities = tuple(Entity(int(e["start"]), int(e["end"]), str(e["label"])) for e in item["entities"])
         record = Record(
             id=str(item["id"]),
@@ -40,9 +50,9 @@ def _record(line: str, path: Path, place: str, tally: Tally) -> Record:
             entities=entities,
             meta=item.get("meta") or {},
         )
-        if not isinstance(record.text, str) or not record.text.strip():
+        if not isinstance(record.text, str) or not record.text.strip() or not isinstance(record.meta, dict):
             raise ValueError
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
         raise InputError(
             "a record needs id, lang, text and entities with start, end and label",
             path=path,
