@@ -174,7 +174,7 @@ def _parser(kind: type[M]) -> Callable[[str, Path], list[M]]:
 
 
 class Ledger:
-    """The three files of one output, and what they add up to. To be closed after use."""
+    """The four files of one output, and what they add up to. To be closed after use."""
 
     def __init__(self, output: Path) -> None:
         if output.suffix == ".gz":
