@@ -78,8 +78,8 @@ def read_predictions(path: Path) -> list[Prediction]:
             first = error.errors(include_url=False, include_input=False)[0]
             what = ": ".join(part for part in (".".join(map(str, first["loc"])), first["msg"]) if part)
             raise InputError(what, path=path, place=place, remedy=remedy) from None
-        for entities in (one.gold, one.predicted):
-            check_entities(Record(one.id, one.lang, one.text, entities), path, place)
+        for entities, trimmed in ((one.gold, True), (one.predicted, False)):
+            check_entities(Record(one.id, one.lang, one.text, entities), path, place, trimmed=trimmed)
         if any(not 0 <= start < end <= len(one.text) for start, end in one.tokens):
             raise InputError("a token is empty or out of range", path=path, place=place, remedy=remedy)
         if (one.source, one.id) in seen:

@@ -49,11 +49,12 @@ class Tally:
     quirks: Counter[str] = field(default_factory=Counter)
 
 
-def check_entities(record: Record, path: Path | str, place: str, *, flat: bool = True) -> Record:
+def check_entities(record: Record, path: Path | str, place: str, *, flat: bool = True, trimmed: bool = True) -> Record:
     """The record with its entities sorted. Raises InputError on a span that cannot be a mention.
 
-    Refused: out of range or empty; starting or ending in white space; and, for a ``flat`` corpus, two spans that nest
-    or cross (elsewhere :func:`longest` thins them out, once it is known which labels are wanted).
+    Refused: out of range or empty; starting or ending in white space, where they should be ``trimmed`` (a model may
+    predict such); and, for a ``flat`` corpus, two spans that nest or cross (elsewhere :func:`longest` thins them out,
+    once it is known which labels are wanted).
     """
 
     def refuse(entity: Entity, what: str, remedy: str) -> InputError:
@@ -66,7 +67,7 @@ def check_entities(record: Record, path: Path | str, place: str, *, flat: bool =
             length = len(record.text)
             raise refuse(entity, f"is empty or out of range (the text has {length} characters)", "Correct the offsets")
         form = record.surface(entity)
-        if form != form.strip():
+        if trimmed and form != form.strip():
             raise refuse(entity, f"starts or ends in white space ({form!r})", "Shorten the span")
     for left, right in itertools.pairwise(entities):
         if flat and right.start < left.end:

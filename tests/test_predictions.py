@@ -35,6 +35,12 @@ def test_the_format(tmp_path: Path) -> None:
     assert ONE.surface(ONE.gold[0]) == "HTA"
 
 
+def test_a_model_may_predict_white_space(tmp_path: Path) -> None:
+    one = Prediction("1", "s", "ro", "Wa\u2003 are", (), (Entity(0, 4, "PERSON"),), ((0, 2), (2, 4), (4, 7)))
+    write_predictions(tmp_path / "x.predictions.jsonl", [one])
+    assert read_predictions(tmp_path / "x.predictions.jsonl") == [one]
+
+
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=4))
 def test_any_text_comes_back(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     """Also with line separators and characters outside the basic plane."""
@@ -55,6 +61,10 @@ def test_any_text_comes_back(tmp_path_factory: pytest.TempPathFactory, texts: li
         ([{**LINE, "gold": [[4, "7", "MEDICAL"]]}], "line 1: gold.0.1: Input should be a valid integer"),
         ([{**LINE, "predicted": [[4, 70, "MEDICAL"]]}], "line 1: span 4-70 (MEDICAL) is empty or out of range"),
         ([{**LINE, "gold": [[0, 7, "ORG"], [4, 7, "MEDICAL"]]}], "line 1: span 4-7 (MEDICAL) lies inside span 0-7"),
+        (
+            [{**LINE, "text": "Are HTA\u2003", "gold": [[4, 8, "MEDICAL"]]}],
+            "line 1: span 4-8 (MEDICAL) starts or ends in white",
+        ),
         ([{**LINE, "tokens": [[0, 9]]}], "line 1: a token is empty or out of range"),
     ],
 )
