@@ -246,7 +246,7 @@ def test_from_files_to_sentences(tmp_path: Path) -> None:
     table = differences_table([one, {**one, "after": "only-b"}], plan)
     assert "| suite | exp2 − exp1 |\n| --- | --- |\n| s | **+0.4" in table
     assert table.endswith("] < 0.001 |\n")
-    table = differences_table([one, {**one, "before": "exp1", "after": "gold", "seeds": [0]}], plan)
+    table = differences_table([one, {**one, "before": "gold", "seeds": [0]}], plan)
     assert table.endswith("] < 0.001 (seed 0 alone) |\n")
 
 
