@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
+from torch.nn.modules.module import register_module_forward_hook
 
 
 def cpu_type() -> torch.dtype:
@@ -13,9 +16,23 @@ def cpu_type() -> torch.dtype:
     return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
 
 
-def mixed_precision() -> AbstractContextManager[object]:
-    """A context in which transformers on the CPU multiply in ``cpu_type()``; weights and results stay fp32.
+@contextmanager
+def mixed_precision() -> Iterator[None]:
+    """A context in which transformers on the CPU multiply in ``cpu_type()``; weights and what models return stay fp32.
 
     The cache of autocast is off: it would keep the first step's weights for as long as the context lasts.
     """
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=cpu_type() == torch.bfloat16, cache_enabled=False)
+    hook = register_module_forward_hook(_return_fp32)
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=cpu_type() == torch.bfloat16, cache_enabled=False):
+            yield
+    finally:
+        hook.remove()
+
+
+def _return_fp32(module: torch.nn.Module, inputs: Any, output: Any) -> None:
+    """For the output of a whole Hugging Face model, a mapping; spaCy makes NumPy arrays of it, which have no bf16."""
+    if isinstance(output, dict):
+        for name, value in output.items():
+            if isinstance(value, torch.Tensor) and value.dtype == torch.bfloat16:
+                output[name] = value.float()

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from transformers import AutoModel
 
 from medner import arithmetic
 
@@ -33,3 +36,13 @@ def test_a_step_of_the_optimizer_counts_at_once(multiplies_in: torch.dtype) -> N
         with torch.no_grad():
             layer.weight.mul_(2)  # as one of PyTorch's does
         assert layer(torch.ones(1, 1)).item() == 4.0
+
+
+def test_what_a_model_returns_is_fp32(multiplies_in: torch.dtype, bert: Path) -> None:
+    """BERT's pooled output, which no normalisation turns into fp32 again."""
+    model = AutoModel.from_pretrained(bert)
+    with arithmetic.mixed_precision():
+        found = model(torch.tensor([[1, 2, 3]]))
+    assert {found.last_hidden_state.dtype, found.pooler_output.dtype} == {torch.float32}
+    found.pooler_output.sum().backward()
+    assert model.get_input_embeddings().weight.grad is not None
