@@ -55,11 +55,11 @@ def test_from_a_test_file_to_predictions(nlp: Language, corpus: Path) -> None:
 
 
 def test_what_a_run_is_measured_on(corpus: Path) -> None:
-    about = {"note": "n", "stand_in": False, "annotated": ["LOC"], "splits": {}}
+    about = {"note": "n", "stand_in": False, "annotated": ["LOC"], "documents": True, "splits": {}}
     manifest = {"sources": {"med-ro": about, "unused": about}, "suites": {"both": ["med-ro"]}}
     mark = sha256((corpus / "med-ro" / "test.spacy").read_bytes())
     assert describe_tests(corpus, manifest) == {
-        "med-ro": {"note": "n", "stand_in": False, "annotated": ["LOC"], "sha256": mark}
+        "med-ro": {"note": "n", "stand_in": False, "annotated": ["LOC"], "documents": True, "sha256": mark}
     }
 
 
