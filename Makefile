@@ -31,7 +31,7 @@ reference:
 	test -n '$(NAME)'  # else the next line would remove all of them
 	rm -rf metrics/reference/$(NAME)
 	mkdir -p metrics/reference/$(NAME)
-	cd metrics && find . -path ./reference -prune -o \( $(KEPT) \) -exec cp --parents {} reference/$(NAME) \;
+	cd metrics && find . \( -path ./reference -o -path ./curves \) -prune -o \( $(KEPT) \) -exec cp --parents {} reference/$(NAME) \;
 
 clean:
 	rm -rf .venv assets/fetched corpus training project.lock
