@@ -277,6 +277,15 @@ def test_faults_count_against_the_budget(llm: Llm, output: Path) -> None:
     assert len(llm.bodies) <= 4
 
 
+@pytest.fixture
+def control_c_works() -> Iterator[None]:
+    """Also where the tests run in the background of a shell, which has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("control_c_works")
 def test_requests_that_were_interrupted_count_against_the_budget(llm: Llm, output: Path) -> None:
     options = ["--budget", "0.05", "--concurrency", "4", "--timeout", "60"]
 
