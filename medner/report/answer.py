@@ -177,7 +177,8 @@ def _claim(inputs: Inputs, differences: Iterable[Difference]) -> Iterator[str]:
         common = _taught(inputs, d.before) & _counted(inputs)
         if common < _counted(inputs):
             before, after = (_f1_over(inputs.score(name, d.suite), common) for name in (d.before, d.after))
-            said += f" ({points(after - before)} over {_and(sorted(common))} alone)"
+            of = ", one seed" if d.seeds > 1 else ""  # the labels' counts are those of the main run
+            said += f" ({points(after - before)} over {_and(sorted(common))} alone{of})"
         parts.append(said)
     if parts:
         yield f"The study does not state its test set; beside our combined suite, {'; '.join(parts)}."
