@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,19 @@ def read_run(folder: Path) -> Run:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"is no scores.json ({error})", path=path, remedy="Evaluate again") from None
     return Run(folder, scores)
+
+
+def main_scores(runs: Mapping[str, Sequence[Run]], metrics: Path) -> dict[str, Mapping[str, Any]]:
+    """``scores.json`` of every experiment's main run: ``metrics/<experiment>``, or else that of its first seed.
+
+    runs: of :func:`load_runs`. Raises InputError if there are none.
+    """
+    if not runs:
+        raise InputError("no evaluated experiment", path=metrics, remedy="Run an evaluate step first")
+    return {
+        name: next((run for run in found if run.folder == metrics / name), found[0]).scores
+        for name, found in runs.items()
+    }
 
 
 def load_runs(metrics: Path, experiments: Iterable[str]) -> tuple[dict[str, list[Run]], list[Path]]:

@@ -11,23 +11,9 @@ from typing import Any
 
 from medner.exceptions import InputError
 from medner.plan import Plan
-from medner.results import Run, load_runs
+from medner.results import Run
 from medner.scoring import CONFIDENCE, scores_table
 from medner.significance import REFERENCES, p_text, signed
-
-
-def load_results(metrics: Path, experiments: Iterable[str]) -> dict[str, Any]:
-    """``scores.json`` of every experiment's main run: ``metrics/<experiment>``, or else that of its first seed.
-
-    Raises InputError if no experiment has been evaluated or a file is damaged.
-    """
-    results = {}
-    for name, found in load_runs(metrics, experiments)[0].items():
-        main = next((run for run in found if run.folder == metrics / name), found[0])
-        results[name] = main.scores
-    if not results:
-        raise InputError("no evaluated experiment", path=metrics, remedy="Run an evaluate step first")
-    return results
 
 
 def insert(document: str, name: str, text: str, path: Path) -> str:

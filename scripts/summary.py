@@ -11,9 +11,9 @@ from steps import ROOT, good, new_app, note, step
 
 from medner.files import read_text, write_text
 from medner.plan import load_plan
-from medner.results import load_runs
+from medner.results import load_runs, main_scores
 from medner.significance import current
-from medner.summary import differences_table, insert, load_results, seeds_table, summarise
+from medner.summary import differences_table, insert, seeds_table, summarise
 
 app = new_app()
 
@@ -27,9 +27,9 @@ def main(
 ) -> None:
     """Write metrics/NAME.md and NAME.json from the scores.json and significance.json there; print the tables."""
     plan = load_plan(ROOT / "configs" / "experiments.yml")
-    results = load_results(metrics, plan.experiments)
-    text = summarise(results, plan.suites)
     runs, stale = load_runs(metrics, plan.experiments)
+    results = main_scores(runs, metrics)
+    text = summarise(results, plan.suites)
     if any(len(found) > 1 for found in runs.values()):
         text += "\n" + seeds_table(runs, plan.suites)
     if (metrics / "significance.json").is_file():

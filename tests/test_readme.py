@@ -13,7 +13,8 @@ from weasel.cli.document import project_document
 
 from medner.exceptions import InputError
 from medner.plan import load_plan
-from medner.summary import insert, load_results
+from medner.results import load_runs
+from medner.summary import insert
 
 README = (ROOT / "README.md").read_text()
 PLAN = load_plan(ROOT / "configs" / "experiments.yml")
@@ -27,7 +28,7 @@ def test_results_come_from_the_committed_metrics(metrics: str, tmp_path: Path, m
     done = CliRunner().invoke(app, ["--metrics", f"metrics/reference/{metrics}", "--insert-into", str(copy)])
     assert done.exit_code == 0, done.stderr
     assert copy.read_text() == README
-    assert {"exp1", "exp2", "exp3"} <= set(load_results(ROOT / "metrics" / "reference" / metrics, PLAN.experiments))
+    assert {"exp1", "exp2", "exp3"} <= set(load_runs(ROOT / "metrics" / "reference" / metrics, PLAN.experiments)[0])
 
 
 def test_the_commands_section_is_that_of_project_yml(tmp_path: Path) -> None:

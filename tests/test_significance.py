@@ -16,7 +16,7 @@ from medner.exceptions import InputError
 from medner.plan import Plan
 from medner.predictions import Prediction, write_predictions
 from medner.records import Entity
-from medner.results import load_runs
+from medner.results import load_runs, main_scores
 from medner.scoring import unit_counts
 from medner.significance import (
     bootstrap_interval,
@@ -31,7 +31,7 @@ from medner.significance import (
     randomisation_p,
     runs_and_documents,
 )
-from medner.summary import differences_table, load_results, origins, seeds_table, significance_text
+from medner.summary import differences_table, origins, seeds_table, significance_text
 
 Array = NDArray[np.float64]
 COUNTS = st.integers(1, 3).flatmap(
@@ -300,9 +300,9 @@ def test_comparisons_of_earlier_runs_are_passed_over(tmp_path: Path) -> None:
 def test_the_main_run_is_that_of_the_first_seed_where_there_is_no_other(tmp_path: Path) -> None:
     evaluated(tmp_path, "exp1", 2, 10)
     evaluated(tmp_path, "exp1", 1, 11)
-    assert load_results(tmp_path, ["exp1", "exp2"])["exp1"]["provenance"]["seed"] == 1
+    assert main_scores(load_runs(tmp_path, ["exp1", "exp2"])[0], tmp_path)["exp1"]["provenance"]["seed"] == 1
     evaluated(tmp_path, "exp1", 5, 10, main=True)
-    assert load_results(tmp_path, ["exp1"])["exp1"]["provenance"]["seed"] == 5
+    assert main_scores(load_runs(tmp_path, ["exp1"])[0], tmp_path)["exp1"]["provenance"]["seed"] == 5
 
 
 def test_what_tables_were_made_from_is_told_apart(tmp_path: Path) -> None:

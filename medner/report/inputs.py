@@ -14,9 +14,8 @@ from medner.exceptions import InputError
 from medner.files import read_text
 from medner.labels import Scheme
 from medner.plan import Plan
-from medner.results import load_runs
+from medner.results import load_runs, main_scores
 from medner.significance import current
-from medner.summary import load_results
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,8 @@ class Inputs:
 
 def read_inputs(metrics: Path, corpus: Path, plan: Plan, scheme: Scheme, project: Path) -> Inputs:
     """Read all that is there. Raises InputError if no experiment is evaluated or a file is damaged."""
-    results = load_results(metrics, plan.experiments)
+    runs, _ = load_runs(metrics, plan.experiments)
+    results = main_scores(runs, metrics)
     significance, manifest = _read(metrics / "significance.json"), _read(corpus / "manifest.json")
     try:
         workflows = dict(yaml.safe_load(read_text(project))["workflows"])
@@ -97,7 +97,7 @@ def read_inputs(metrics: Path, corpus: Path, plan: Plan, scheme: Scheme, project
         scheme=scheme,
         results=results,
         **{key: {name: found for name, found in own.items() if found} for key, own in per_experiment.items()},
-        comparisons=current(significance, load_runs(metrics, plan.experiments)[0]) if significance else [],
+        comparisons=current(significance, runs) if significance else [],
         learning=_read(metrics / "curves.json"),
         quality=_read(metrics / "corpora.json"),
         leakage=_read(metrics / "leakage.json"),
