@@ -66,8 +66,13 @@ def reasons(users: Mapping[str, tuple[str, ...]], missing: Mapping[str, str]) ->
     }
 
 
+def _needed(source: Mapping[str, Any]) -> set[str]:
+    """The keys that a source must have; the files of RONEC and of the synthetic corpora need no naming."""
+    return {"labels", "lang"} | (set() if source.get("labels") in ("ronec", "synthetic") else {"files", "note"})
+
+
 def load_plan(path: Path) -> Plan:
-    """Read the plan. Raises InputError if it is malformed or names a source that it does not define."""
+    """Read the plan. Raises InputError if it is malformed, or names a source that it does not define or describe."""
     try:
         raw: Any = yaml.safe_load(read_text(path))
         plan = Plan(
@@ -76,9 +81,14 @@ def load_plan(path: Path) -> Plan:
             suites={name: tuple(parts) for name, parts in raw["suites"].items()},
             curves=Curves(**{**raw["curves"], "sizes": tuple(raw["curves"]["sizes"])}) if "curves" in raw else None,
         )
+        lacking = {name: sorted(_needed(about) - set(about)) for name, about in plan.sources.items()}
     except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         what = f"is no plan of experiments ({' '.join(str(error).split())})"
         raise InputError(what, path=path, remedy="It needs sources, experiments and suites") from None
+    for name, keys in lacking.items():
+        if keys:
+            remedy = "Add it; only what is RONEC's or synthetic has no files and note"
+            raise InputError(f"source {name} lacks {', '.join(keys)}", path=path, remedy=remedy)
     for name, parts in {**plan.experiments, **plan.suites}.items():
         if strange := sorted(set(parts) - set(plan.sources)):
             raise InputError(f"{name} uses unknown sources {strange}", path=path, remedy="Define them under sources:")

@@ -54,13 +54,9 @@ def main(
         elif about["labels"] == "synthetic":
             splits = synthetic_splits(root / "assets" / "synthetic" / about["lang"], scheme, about["lang"])
             notes[source] = "synthetic, written by a language model"
-        elif about["labels"] == "ronec":
+        else:
             splits = ronec_splits(ronec["variant"], fetched, root / "assets" / "sample", scheme)
             notes[source] = ronec["note"]
-        else:
-            what = f"source {source} has labels {about['labels']!r} and no files"
-            remedy = "Name its files of configs/downloads.yml, or give it the labels ronec or synthetic"
-            raise InputError(what, path=ROOT / "configs" / "experiments.yml", remedy=remedy)
         converted = {split: convert(nlp, part, source) for split, part in splits.items()}
         parts |= {(source, split): docbin for split, (docbin, _) in converted.items()}
         statistics[source] = {split: stats for split, (_, stats) in converted.items()}

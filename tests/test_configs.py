@@ -63,7 +63,11 @@ def test_dependencies_are_complete(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("sources: {a: {}}\nexperiments: {x: [b]}\nsuites: {}\n", "x uses unknown sources ['b']"),
+        ("sources: {}\nexperiments: {x: [b]}\nsuites: {}\n", "x uses unknown sources ['b']"),
+        ("sources: {a: {lang: ro}}\nexperiments: {}\nsuites: {}\n", "source a lacks files, labels, note"),
+        ("sources: {a: {labels: quaero, lang: fr}}\nexperiments: {}\nsuites: {}\n", "source a lacks files, note"),
+        ("sources: {a: {labels: synthetic}}\nexperiments: {}\nsuites: {}\n", "source a lacks lang"),
+        ("sources: {a: [ro]}\nexperiments: {}\nsuites: {}\n", "is no plan of experiments"),
         ("sources: {}\n", "is no plan of experiments ('experiments')"),
     ],
 )

@@ -84,6 +84,8 @@ def test_a_plan_without_curves(corpus: Path) -> None:
 )
 def test_malformed_curves(tmp_path: Path, curves: str, message: str) -> None:
     path = tmp_path / "experiments.yml"
-    path.write_text(f"sources: {{a: {{}}}}\nexperiments: {{x: [a]}}\nsuites: {{}}\ncurves: {curves}\n")
+    path.write_text(
+        f"sources: {{a: {{labels: synthetic, lang: ro}}}}\nexperiments: {{x: [a]}}\nsuites: {{}}\ncurves: {curves}\n"
+    )
     with pytest.raises(InputError, match=message):
         load_plan(path)
