@@ -96,7 +96,7 @@ def write_corpus(folder: Path, plan: Plan, parts: Mapping[tuple[str, str], DocBi
 
     for (source, split), docbin in parts.items():
         write_bytes(folder / source / f"{split}.spacy", docbin.to_bytes())
-    for name, sources in plan.experiments.items():
+    for name, sources in plan.trained.items():
         for split in ("train", "dev"):
             write_bytes(folder / name / f"{split}.spacy", joined(name, sources, split).to_bytes())
     for name, sources in plan.suites.items():

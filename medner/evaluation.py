@@ -71,8 +71,11 @@ def describe_tests(corpus: Path, manifest: Mapping[str, Any]) -> dict[str, dict[
 def training_mentions(nlp: Language, train: Path, provenance: Mapping[str, Any]) -> set[tuple[str, str]]:
     """:func:`medner.leakage.mention_keys` of a pipeline's training file.
 
-    Raises InputError if the file is not the one that the pipeline's provenance names: seen and unseen would be wrong.
+    Empty for what was not trained. Raises InputError if the file is not the one that the provenance names: seen and
+    unseen would be wrong.
     """
+    if not provenance["sources"]:
+        return set()
     if provenance.get("corpus", {}).get("train") != sha256(read_bytes(train)):
         what = f"is not what {provenance['experiment']} was trained on"
         raise InputError(what, path=train, remedy="Train it again, or make the corpus that it was trained on")

@@ -46,6 +46,11 @@ class Plan:
                 below = sources
         return steps
 
+    @property
+    def trained(self) -> dict[str, tuple[str, ...]]:
+        """The experiments that train on anything; of others there is nothing to make but scores."""
+        return {name: sources for name, sources in self.experiments.items() if sources}
+
     def without(self, missing: Mapping[str, str]) -> Plan:
         """What is left of the plan where some sources are missing: experiments and suites that do without them."""
 

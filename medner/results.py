@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 import srsly
 
 from medner.exceptions import InputError
-from medner.files import read_text
+from medner.files import read_text, write_text
+from medner.predictions import SUFFIX, Prediction, write_predictions
+from medner.scoring import score_suite
 
 SEEDS = "seeds"  # metrics/seeds/<seed>/<experiment> has what metrics/<experiment> has
 
@@ -31,6 +33,28 @@ class Run:
         """Whether the two differ in their seed alone: same training data, encoder, epochs and test data."""
         ours, theirs = ({**run.scores["provenance"], "seed": None} for run in (self, other))
         return ours == theirs and self.scores["test"] == other.scores["test"]
+
+
+def write_run(
+    folder: Path,
+    provenance: Mapping[str, Any],
+    tests: Mapping[str, Mapping[str, Any]],
+    skipped: Mapping[str, str],
+    suites: Mapping[str, Sequence[Prediction]],
+    seen: Collection[tuple[str, str]],
+) -> dict[str, dict[str, Any]]:
+    """Score the predictions of every suite, and write them and ``scores.json``; returns the scores by suite.
+
+    provenance: what made the predictions. tests, seen: as :func:`medner.scoring.score_suite` takes them. skipped: why
+    other suites have none.
+    """
+    scores = {}
+    for suite, predictions in suites.items():
+        write_predictions(folder / f"{suite}{SUFFIX}", predictions)
+        scores[suite] = score_suite(predictions, tests, seen, provenance["seed"])
+    result = {"provenance": provenance, "test": tests, "skipped": skipped, "suites": scores}
+    write_text(folder / "scores.json", srsly.json_dumps(result, indent=2) + "\n")
+    return scores
 
 
 def read_run(folder: Path) -> Run:

@@ -192,7 +192,8 @@ def pairs(experiments: Mapping[str, Collection[str]]) -> list[tuple[str, str]]:
     """Which experiments to compare, as (before, after), in the plan's order.
 
     experiments: the training sources of each. Compared are those where one trains on all that the other does and more
-    (what do the added sources bring?), and all with the references, ``gold`` and ``gold-fr``.
+    (what do the added sources bring?), thus all with what trains on nothing, and all with the references, ``gold`` and
+    ``gold-fr``.
     """
     nested = [
         (before, after)
@@ -214,14 +215,15 @@ def comparable_pairs(
     """The wanted pairs that have been evaluated and can be compared, and for the others why they cannot.
 
     Two experiments differ in what they train on: not in encoder, epochs, what the sources are that both train on, or
-    the test data. A transformer and a CNN are passed over without a word, being no such pair by intention.
+    the test data. A transformer and a CNN are passed over without a word, being no such pair by intention. What trains
+    on nothing has neither encoder nor epochs, and is comparable with all.
     """
     found, unlike = [], {}
     for before, after in wanted:
         if not {before, after} <= set(runs):
             continue
         left, right = runs[before][0], runs[after][0]
-        if _has_encoder(left) != _has_encoder(right):
+        if len({kind for kind in (_kind(left), _kind(right)) if kind}) > 1:
             continue
         if differing := _differing(left, right):
             unlike[before, after] = f"they differ in {', '.join(differing)}"
@@ -232,7 +234,8 @@ def comparable_pairs(
 
 def _differing(one: Run, other: Run) -> list[str]:
     left, right = (run.scores["provenance"] for run in (one, other))
-    keys = [key for key in ("encoder", "epochs", "persons") if left[key] != right[key]]
+    about_training = ("encoder", "epochs") if _kind(one) and _kind(other) else ()
+    keys = [key for key in (*about_training, "persons") if left[key] != right[key]]
     sources = [
         f"what {name} is"
         for name in left["sources"].keys() & right["sources"].keys()
@@ -294,8 +297,10 @@ def current(significance: Mapping[str, Any], runs: Mapping[str, Sequence[Run]]) 
     return [one for one in significance["comparisons"] if same(one["before"]) and same(one["after"])]
 
 
-def _has_encoder(run: Run) -> bool:
-    return bool(run.scores["provenance"]["encoder"]["parameters"])
+def _kind(run: Run) -> str:
+    """Of the pipeline; empty for what trains on nothing."""
+    about = run.scores["provenance"]
+    return ("transformer" if about["encoder"]["parameters"] else "CNN") if about["sources"] else ""
 
 
 def _as_dict(

@@ -47,18 +47,15 @@ def summarise(results: Mapping[str, Mapping[str, Any]], suites: Mapping[str, Seq
         lines += ["Real medical text, where MEDICAL alone is annotated:", "", scores_table(scores, real)]
     lines += origins(results)
     for name, result in results.items():
-        p = result["provenance"]
-        lines.append(
-            f"- {name}: {p['documents']:,} sentences, {p['epochs']} epochs, seed {p['seed']}, persons: {p['persons']}"
-        )
+        lines.append(f"- {name}: {_training(result['provenance'])}")
     return "\n".join(lines) + "\n"
 
 
 def origins(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What results were made with, as list items: every encoder with its state, every test source with its mark."""
-    encoders = {name: _encoder(result["provenance"]["encoder"]) for name, result in results.items()}
+    encoders = {name: _encoder(result["provenance"]) for name, result in results.items()}
     return [
-        *(f"- Encoder: {encoder}" + _users(encoder, encoders) for encoder in dict.fromkeys(encoders.values())),
+        *(f"- {encoder}" + _users(encoder, encoders) for encoder in dict.fromkeys(encoders.values())),
         *_notes(results, "test", lambda about: f"{'STAND-IN: ' if about['stand_in'] else ''}{about['note']}"),
         *_notes(results, "skipped", lambda reason: f"SKIPPED, {reason}"),
     ]
@@ -85,14 +82,16 @@ def seeds_table(runs: Mapping[str, Sequence[Run]], suites: Iterable[str]) -> str
 
 
 def differences_table(comparisons: Sequence[Mapping[str, Any]], plan: Plan) -> str:
-    """Markdown: the steps of the plan's ladder against each other, the last against real annotation, a row per suite.
+    """Markdown: the steps of the plan's ladder against each other, the last against the references, a row per suite.
 
-    comparisons: what :func:`medner.significance.compare_experiments` found.
+    References are real annotation and what trains on nothing. comparisons: what
+    :func:`medner.significance.compare_experiments` found.
     """
     found = {(one["suite"], one["before"], one["after"]): one for one in comparisons}
     steps = plan.ladder
     wanted = {*itertools.pairwise(steps), (steps[0], steps[-1])}
-    wanted |= {pair for real in REFERENCES for pair in ((steps[-1], real), (real, steps[-1]))}
+    baselines = [name for name in plan.experiments if name not in plan.trained]
+    wanted |= {pair for one in (*REFERENCES, *baselines) for pair in ((steps[-1], one), (one, steps[-1]))}
     several = any(len(one["seeds"]) > 1 for one in comparisons)
     pairs = [pair for pair in dict.fromkeys(key[1:] for key in found) if pair in wanted]
     lines = [
@@ -151,10 +150,23 @@ def significance_text(comparisons: Sequence[Mapping[str, Any]], results: Mapping
     return "\n".join([*lines, "", *origins(results)]) + "\n"
 
 
-def _encoder(about: Mapping[str, Any]) -> str:
+def _training(about: Mapping[str, Any]) -> str:
+    if about["sources"]:
+        size = f"{about['documents']:,} sentences, {about['epochs']} epochs"
+        return f"{size}, seed {about['seed']}, persons: {about['persons']}"
+    lacking = ", ".join(f"{source} {count:,}" for source, count in about["unusable"].items() if count)
+    return "trained on nothing" + (
+        f"; texts without a usable answer, read as without mentions: {lacking}" if lacking else ""
+    )
+
+
+def _encoder(provenance: Mapping[str, Any]) -> str:
+    about = provenance["encoder"]
+    if not provenance["sources"]:
+        return f"Language model: {about['name']}, {about['revision']}, zero-shot"
     state = ", UNTRAINED weights: these scores are a floor, no result" if about["untrained"] else ""
     size = f", {about['parameters']:,} parameters" if about["parameters"] else ""
-    return f"{about['name']}, revision {about['revision']}{size}{state}"
+    return f"Encoder: {about['name']}, revision {about['revision']}{size}{state}"
 
 
 def _users(said: str, by_experiment: Mapping[str, str]) -> str:

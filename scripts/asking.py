@@ -9,13 +9,14 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from steps import ROOT, note
+from steps import ROOT, good, note
 
 from medner.exceptions import InputError
+from medner.generation.batch import collect, find, pending, submission_path, submit
 from medner.generation.client import Client, access
 from medner.generation.config import known_price, load_prices
 from medner.generation.ledger import Ledger
-from medner.generation.run import Model, Run, Work
+from medner.generation.run import Model, Run, Work, judge
 
 SETTINGS = ROOT / "configs" / "generation"
 
@@ -27,6 +28,7 @@ Concurrency = Annotated[int, typer.Option(min=1, help="Requests at the same time
 BudgetUSD = Annotated[
     float | None, typer.Option("--budget", min=0, help="USD that the output may cost at most, over all runs.")
 ]
+Batch = Annotated[bool, typer.Option("--batch", help="Use the Batch API: submit, leave, come back.")]
 Timeout = Annotated[float, typer.Option(min=0.1, help="Seconds to wait for one answer.")]
 Temperature = Annotated[
     float | None, typer.Option(min=0, max=2, help="Sampling temperature; left out: the model's own default.")
@@ -62,7 +64,7 @@ def opened(ledger: Ledger) -> None:
         note(f"{path}: a crash had torn the last line; it was cut off.")
 
 
-def ask_with_progress(
+def _ask_with_progress(
     work: Work,
     ledger: Ledger,
     model: Model,
@@ -91,6 +93,65 @@ def ask_with_progress(
         update()
         run = Run(work, ledger, client, model, concurrency=concurrency, limit=budget, on_change=update)
         return asyncio.run(run.to_the_end())
+
+
+async def _by_batch(work: Work, ledger: Ledger, model: Model, client: Client, budget: float | None) -> None:
+    """Collect the job that is out; when it is over, judge its answers and submit what is still missing."""
+    output = ledger.output.path
+    if submission := pending(output):
+        job = await find(client, submission, output)
+        if job is not None and not await collect(client, work, model, submission, job, ledger):
+            counts = job.request_counts
+            done = f" ({counts.completed} of {counts.total} done)" if counts else ""
+            note(f"Batch job {job.id}: {job.status}{done}. Run the same command later.")
+            return
+        judge(work, ledger, ledger.answers)
+    if tasks := work.tasks(ledger):
+        new = await submit(client, work, model, tasks, ledger, budget)
+        if new is None:
+            raise InputError("the budget allows no further request", remedy="Raise --budget and run the command again")
+        good(f"Submitted {len(new.tasks):,} requests as batch job {new.job}. Run the same command later to collect.")
+
+
+def carry_out(
+    work: Work,
+    ledger: Ledger,
+    model: Model,
+    total: int,
+    *,
+    base_url: str,
+    timeout: float,
+    concurrency: int,
+    budget: float | None,
+    batch: bool,
+) -> bool:
+    """Judge what is there, ask for what is missing and tell what became of it all; False when the budget ended it.
+
+    total: accepted records that there shall be in the end. Raises InputError where a batch job is out and none is
+    asked for, and what asking raises.
+    """
+    judge(work, ledger, ledger.answers)
+    output = ledger.output.path
+    try:
+        if batch:
+            asyncio.run(_by_batch(work, ledger, model, Client(base_url, timeout=timeout), budget))
+        elif pending(output):
+            remedy = "Add --batch to collect it, or remove this file to give it up"
+            raise InputError("a batch job is out", path=submission_path(output), remedy=remedy)
+        elif work.tasks(ledger):
+            return _ask_with_progress(
+                work,
+                ledger,
+                model,
+                total,
+                base_url=base_url,
+                timeout=timeout,
+                concurrency=concurrency,
+                budget=budget,
+            )
+        return True
+    finally:
+        report(ledger)
 
 
 def cost_of(ledger: Ledger) -> str:

@@ -78,7 +78,7 @@ def main(
             for source, about in plan.sources.items()
         },
         "persons": scheme.persons,
-        "experiments": {name: list(sources) for name, sources in plan.experiments.items()},
+        "experiments": {name: list(sources) for name, sources in plan.trained.items()},
         "suites": {name: list(sources) for name, sources in plan.suites.items()},
         "skipped": skipped,
     }
@@ -87,7 +87,7 @@ def main(
         write_text(folder / "manifest.json", srsly.json_dumps(manifest, indent=2) + "\n")
         write_text(folder / "statistics.md", table)
         # What a training run needs to know, beside its data: it must not run again because some suite has come.
-        for name, sources in plan.experiments.items():
+        for name, sources in plan.trained.items():
             about_training = {"sources": {source: abouts[source] for source in sources}, "persons": scheme.persons}
             write_text(folder / name / "manifest.json", srsly.json_dumps(about_training, indent=2) + "\n")
         for name, reason in reasons(whole.experiments, missing).items():

@@ -16,8 +16,8 @@ from steps import ROOT, choose_processor, good, new_app, note, step
 from medner.evaluation import as_prediction, describe_tests, predict, read_examples, spacy_scores, training_mentions
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, write_text
-from medner.predictions import SUFFIX, write_predictions
-from medner.scoring import score_suite, scores_table
+from medner.results import write_run
+from medner.scoring import scores_table
 from medner.training import CURVE, provenance
 
 app = new_app()
@@ -55,17 +55,14 @@ def main(
         examples[source] = list(track(predict(nlp, asked), description=source, total=len(asked), transient=True))
         seconds[source] = time.perf_counter() - start
 
-    scores = {}
     with new_folder(Path(output) if output else ROOT / "metrics" / experiment) as folder:
+        suites = {}
         for suite, sources in manifest["suites"].items():
             found = [example for source in sources for example in examples[source]]
             spacys = spacy_scores(nlp, found, sum(seconds[source] for source in sources))
             write_text(folder / f"{suite}.json", srsly.json_dumps(spacys, indent=2) + "\n")
-            predictions = [as_prediction(example) for example in found]
-            write_predictions(folder / f"{suite}{SUFFIX}", predictions)
-            scores[suite] = score_suite(predictions, tests, seen, about["seed"])
-        result = {"provenance": about, "test": tests, "skipped": manifest["skipped"], "suites": scores}
-        write_text(folder / "scores.json", srsly.json_dumps(result, indent=2) + "\n")
+            suites[suite] = [as_prediction(example) for example in found]
+        scores = write_run(folder, about, tests, manifest["skipped"], suites, seen)
         if (trained := pipeline.parent / CURVE).is_file():
             write_text(folder / CURVE, read_text(trained))
     for suite, reason in manifest["skipped"].items():

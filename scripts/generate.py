@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 from asking import (
     SETTINGS,
     BaseUrl,
+    Batch,
     BudgetUSD,
     Concurrency,
     ModelName,
@@ -19,21 +19,19 @@ from asking import (
     Settings,
     Temperature,
     Timeout,
-    ask_with_progress,
+    carry_out,
     check_access,
     check_spending,
     model_of,
     opened,
-    report,
 )
 from steps import good, new_app, note, step
 
 from medner.exceptions import InputError
-from medner.generation import batch as batches
-from medner.generation.client import Client
+from medner.generation.batch import pending
 from medner.generation.config import load_language
 from medner.generation.ledger import Ledger
-from medner.generation.run import Model, judge
+from medner.generation.run import Model
 from medner.generation.writing import Writing
 from medner.readers.synthetic import read_synthetic
 from medner.records import Tally
@@ -65,24 +63,6 @@ def show_plan(work: Writing, model: Model, output: Path, *, batch: bool) -> None
         )
 
 
-async def by_batch(work: Writing, ledger: Ledger, model: Model, client: Client, budget: float | None) -> None:
-    """Collect the job that is out; when it is over, judge its answers and submit what is still missing."""
-    output = ledger.output.path
-    if submission := batches.pending(output):
-        job = await batches.find(client, submission, output)
-        if job is not None and not await batches.collect(client, work, model, submission, job, ledger):
-            counts = job.request_counts
-            done = f" ({counts.completed} of {counts.total} done)" if counts else ""
-            note(f"Batch job {job.id}: {job.status}{done}. Run the same command later.")
-            return
-        judge(work, ledger, ledger.answers)
-    if tasks := work.tasks(ledger):
-        new = await batches.submit(client, work, model, tasks, ledger, budget)
-        if new is None:
-            raise InputError("the budget allows no further request", remedy="Raise --budget and run the command again")
-        good(f"Submitted {len(new.tasks):,} requests as batch job {new.job}. Run the same command later to collect.")
-
-
 @app.command(epilog="Example: python scripts/generate.py ro out/ro.jsonl --n 500 --model gpt-4.1-mini --budget 2")
 @step
 def main(
@@ -100,7 +80,7 @@ def main(
     budget: BudgetUSD = None,
     timeout: Timeout = 120,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show plan and cost; ask for nothing.")] = False,
-    batch: Annotated[bool, typer.Option("--batch", help="Use the Batch API: submit, leave, come back.")] = False,
+    batch: Batch = False,
     settings: Settings = SETTINGS,
 ) -> None:
     """Write annotated sentences for LANG into OUTPUT until it holds --n; killed or stopped, it continues.
@@ -117,32 +97,20 @@ def main(
     with closing(Ledger(output)) as ledger:
         opened(ledger)
         check_spending(ledger, budget)
-        out = batches.pending(output)
+        out = pending(output)
         asked = [answer.task for answer in ledger.answers] + (out.tasks if out else [])
         work = Writing(language, ledger.records, output, asked=asked, size=n, split=split, seed=seed)
-        judge(work, ledger, ledger.answers)
-        within = True
-        if batch:
-            asyncio.run(by_batch(work, ledger, chosen, Client(base_url, timeout=timeout), budget))
-            report(ledger)
-        elif out:
-            path = batches.submission_path(output)
-            remedy = "Add --batch to collect it, or remove this file to give it up"
-            raise InputError("a batch job is out", path=path, remedy=remedy)
-        elif work.tasks(ledger):
-            try:
-                within = ask_with_progress(
-                    work,
-                    ledger,
-                    chosen,
-                    n,
-                    base_url=base_url,
-                    timeout=timeout,
-                    concurrency=concurrency,
-                    budget=budget,
-                )
-            finally:
-                report(ledger)
+        within = carry_out(
+            work,
+            ledger,
+            chosen,
+            n,
+            base_url=base_url,
+            timeout=timeout,
+            concurrency=concurrency,
+            budget=budget,
+            batch=batch,
+        )
         if not within:
             what = (
                 f"the budget of ${budget} allows no further request; {len(ledger.records)} of {n} sentences are there"

@@ -17,7 +17,7 @@ PROJECT = yaml.safe_load((ROOT / "project.yml").read_text())
 COMMANDS = {command["name"]: command for command in PROJECT["commands"]}
 
 
-@pytest.mark.parametrize("experiment", PLAN.experiments)
+@pytest.mark.parametrize("experiment", PLAN.trained)
 def test_configs_differ_in_paths_only(experiment: str) -> None:
     """From exp1, or for the baselines without a transformer from exp1-cnn."""
     model = "exp1-cnn" if experiment.endswith("-cnn") else "exp1"
@@ -35,7 +35,7 @@ def test_the_study_s_hyperparameters() -> None:
 
 
 def test_every_experiment_has_its_commands_and_workflow() -> None:
-    for experiment in PLAN.experiments:
+    for experiment in PLAN.trained:
         assert {f"train-{experiment}", f"evaluate-{experiment}"} <= set(COMMANDS)
         assert PROJECT["workflows"][experiment][-2:] == [f"train-{experiment}", f"evaluate-{experiment}"]
         assert f"configs/{experiment}.cfg" in COMMANDS[f"train-{experiment}"]["deps"]

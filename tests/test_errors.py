@@ -209,7 +209,7 @@ def evaluated(tmp_path: Path) -> Path:
     manifest = {"sources": {"med-ro": {"annotated": list(LABELS)}}}
     (tmp_path / "corpus" / "manifest.json").write_text(json.dumps(manifest))
     digest = sha256((tmp_path / "corpus" / "exp1" / "train.spacy").read_bytes())
-    provenance = {"experiment": "exp1", "seed": 0, "corpus": {"train": digest}}
+    provenance = {"experiment": "exp1", "seed": 0, "sources": {"ronec": {}}, "corpus": {"train": digest}}
     (tmp_path / "metrics" / "exp1").mkdir(parents=True)
     srsly.write_json(
         tmp_path / "metrics" / "exp1" / "scores.json", {"provenance": provenance, "test": {}, "suites": {}}

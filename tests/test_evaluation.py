@@ -65,7 +65,7 @@ def test_what_a_run_is_measured_on(corpus: Path) -> None:
 
 def test_seen_refers_to_the_file_that_the_model_was_trained_on(nlp: Language, corpus: Path) -> None:
     path = corpus / "med-ro" / "test.spacy"
-    provenance = {"experiment": "exp9", "corpus": {"train": sha256(path.read_bytes())}}
+    provenance = {"experiment": "exp9", "sources": {"a": {}}, "corpus": {"train": sha256(path.read_bytes())}}
     assert training_mentions(nlp, path, provenance) == {("PERSON", "ana pop"), ("MEDICAL", "hta"), ("MEDICAL", "covid")}
     provenance["corpus"] = {"train": "another"}
     with pytest.raises(InputError, match=r"test.spacy: is not what exp9 was trained on\. Train it again, or make"):

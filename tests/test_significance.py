@@ -306,27 +306,32 @@ def test_the_main_run_is_that_of_the_first_seed_where_there_is_no_other(tmp_path
 
 
 def test_what_tables_were_made_from_is_told_apart(tmp_path: Path) -> None:
-    about = {"provenance": {"encoder": {"name": "e", "revision": "r", "untrained": False, "parameters": 1}}}
+    encoder = {"name": "e", "revision": "r", "untrained": False, "parameters": 1}
+    about = {"provenance": {"encoder": encoder, "sources": {"ronec": {}}}}
     sample, real = ({"note": note, "stand_in": note == "sample"} for note in ("sample", "the real one"))
     results = {
         "exp1": {**about, "test": {"ronec": sample}, "skipped": {"simonero": "out of reach"}},
         "gold": {**about, "test": {"ronec": real, "simonero": real}, "skipped": {}},
+        "llm": {"provenance": {"encoder": encoder, "sources": {}}, "test": {"simonero": real}, "skipped": {}},
     }
-    assert origins(results)[1:] == [
+    assert origins(results) == [
+        "- Encoder: e, revision r, 1 parameters (exp1, gold)",
+        "- Language model: e, r, zero-shot (llm)",
         "- ronec: STAND-IN: sample (exp1)",
         "- ronec: the real one (gold)",
-        "- simonero: the real one (gold)",
+        "- simonero: the real one (gold, llm)",
         "- simonero: SKIPPED, out of reach (exp1)",
     ]
 
 
-def test_a_transformer_is_not_compared_with_a_cnn(tmp_path: Path) -> None:
+def test_a_transformer_is_not_compared_with_a_cnn_but_both_with_what_trains_on_nothing(tmp_path: Path) -> None:
     none = {"name": "none", "revision": "r", "untrained": False, "parameters": 0, "sha256": ""}
     evaluated(tmp_path, "exp1", 0, 10, main=True)
     evaluated(tmp_path, "exp1-cnn", 0, 12, main=True, encoder=none, epochs=20)
     evaluated(tmp_path, "exp3-cnn", 0, 20, main=True, encoder=none, epochs=20)
-    runs, _ = load_runs(tmp_path, ["exp1", "exp1-cnn", "exp3-cnn"])
-    wanted = [("exp1", "exp3-cnn"), ("exp1-cnn", "exp3-cnn")]
+    evaluated(tmp_path, "llm", 0, 20, main=True, encoder=none, epochs=0, sources={})
+    runs, _ = load_runs(tmp_path, ["exp1", "exp1-cnn", "exp3-cnn", "llm"])
+    wanted = [("exp1", "exp3-cnn"), ("exp1-cnn", "exp3-cnn"), ("llm", "exp1"), ("llm", "exp3-cnn")]
     assert comparable_pairs(runs, wanted) == (wanted[1:], {})
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from medner.corpus import read_docbin
 from medner.exceptions import InputError
 from medner.files import read_text
 from medner.generation.client import Unusable, read_sentences
@@ -14,35 +15,50 @@ from medner.generation.ledger import Answer, Ledger, Reject
 from medner.generation.markup import MarkupError, holds_tag, parse
 from medner.generation.planning import Task, system_prompt
 from medner.records import Record
+from medner.tokenization import blank
 
 _TOKENS_AROUND = 512  # room for the tags and the JSON around the text
 
 
 class AnnotationTask(Task):
-    """One line of a text file; its number is the line's."""
+    """One text of a file; its number is the line's."""
 
     text: str
 
 
+def annotation_id(lang: str, number: int) -> str:
+    """The id of the record of a text by its number, e.g. ``ro-a000012`` for line 12."""
+    return f"{lang}-a{number:06d}"
+
+
+def read_texts(path: Path) -> list[str]:
+    """The lines of a text file, empty ones included, or the texts of a DocBin file of the corpus step (``.spacy``).
+
+    Raises InputError if it is neither.
+    """
+    if path.suffix == ".spacy":
+        return [record.text for record in read_docbin(path, blank())]
+    return read_text(path).split("\n")
+
+
 class Annotating:
-    """Labels for every line of a text file (empty lines are passed over).
+    """Labels for every text of a file, see :func:`read_texts` (empty ones are passed over).
 
     A text that holds a tag of its own has no markup: it is rejected unasked. Raises InputError for a file without
-    text, for one whose lines are not those that the output was begun with, and for an output of another language.
+    text, for one whose texts are not those that the output was begun with, and for an output of another language.
     """
 
     def __init__(self, language: Language, path: Path, ledger: Ledger) -> None:
         self.prompt = language.prompt_version
         self._language = language
-        lines = read_text(path).split("\n")
-        self._tasks = [AnnotationTask(number=n, text=line) for n, line in enumerate(lines, start=1) if line.strip()]
+        texts = {number: text for number, text in enumerate(read_texts(path), start=1) if text.strip()}
+        self._tasks = [AnnotationTask(number=number, text=text) for number, text in texts.items()]
         if not self._tasks:
             raise InputError("holds no text", path=path, remedy="Write one text a line")
         prefix = f"{language.code}-a"
         if other := next((name for name in sorted(ledger.judged) if not name.startswith(prefix)), None):
             what = f"holds {other!r}, which is no text annotated in {language.code!r}"
             raise InputError(what, path=ledger.output.path, remedy="Give the same language, or choose another output")
-        texts = {task.number: task.text for task in self._tasks}
         for answer in ledger.answers:
             if answer.task.get("text") != texts.get(answer.number):
                 what = "is not the text that the output was begun with"
@@ -59,8 +75,8 @@ class Annotating:
         return [task for task in self._tasks if self.id(task.number) not in ledger.judged]
 
     def id(self, number: int) -> str:
-        """E.g. ``ro-a000012`` for line 12."""
-        return f"{self._language.code}-a{number:06d}"
+        """:func:`annotation_id` in the language of the texts."""
+        return annotation_id(self._language.code, number)
 
     def task(self, data: dict[str, Any]) -> AnnotationTask:
         """A task as it was written down."""

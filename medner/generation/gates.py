@@ -48,7 +48,11 @@ def check_language_code(language: Language) -> None:
 
 
 class Gates:
-    """All gates for one language. ``check`` judges a record, ``accept`` makes it count for those to come."""
+    """All gates for one language. ``check`` judges a record, ``accept`` makes it count for those to come.
+
+    Raises InputError for a language that the language identification does not know, and for a pool entry that no
+    sentence could hold: it would be asked, and paid, for in vain.
+    """
 
     def __init__(self, language: Language, pools: Iterable[Entry]) -> None:
         check_language_code(language)
@@ -57,6 +61,11 @@ class Gates:
         self._seen = NearDuplicates()
         self._splits: dict[tuple[str, str], set[str]] = {}
         for entry in pools:
+            alone = Record("", language.code, entry.form, (Entity(0, len(entry.form), entry.label),))
+            if refusal := next(span_refusals(alone, alone.entities[0], language.rules), None):
+                what = f"{entry.form!r} is refused by the guidelines ({refusal.reason}: {refusal.detail})"
+                path = language.pools / f"{entry.label.lower()}.tsv"
+                raise InputError(what, path=path, remedy="Correct or remove it")
             if entry.label != "LOC":  # places may be the same in every split
                 self._splits.setdefault((entry.label, form_key(entry.form)), set()).add(entry.split)
 

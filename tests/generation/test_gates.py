@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 
 from medner.exceptions import InputError
-from medner.generation.config import LABELS, Language, load_language, load_pools
+from medner.generation.config import LABELS, Entry, Language, load_language, load_pools
 from medner.generation.gates import Gates, check_language_code
 from medner.generation.markup import parse
 from medner.leakage import NearDuplicates
@@ -37,6 +37,11 @@ def test_the_committed_corpora_pass(lang: str) -> None:
             gates.accept(record)
     assert refused.total() <= 0.01 * count, refused
     assert set(refused) <= {"language", "off token boundaries", "article in span", "entry of another split"}
+
+
+def test_a_pool_entry_that_no_sentence_could_hold_is_told() -> None:
+    with pytest.raises(InputError, match=r"medical.tsv: 'l’asthme' is refused by the guidelines \(article in span: l'"):
+        Gates(LANGUAGES["fr"], [Entry("train", "MEDICAL", "asthme"), Entry("train", "MEDICAL", "l’asthme")])
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

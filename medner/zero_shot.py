@@ -1,0 +1,92 @@
+"""A language model's labels of the test texts, scored as a pipeline is: the baseline that needs no training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+
+from medner.exceptions import InputError
+from medner.generation.annotating import annotation_id
+from medner.generation.ledger import Ledger
+from medner.predictions import Prediction
+from medner.records import Record
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What one output of ``scripts/annotate_llm.py`` holds for a test file.
+
+    models: who gave the labels, as (model, version of the prompt). unusable: texts without a usable answer, which count
+    as texts in which nothing was found.
+    """
+
+    predictions: list[Prediction]
+    models: set[tuple[str, str]]
+    unusable: int
+
+
+def read_labels(output: Path, source: str, gold: Sequence[Record], nlp: Language) -> Labels:
+    """The labels of the texts of a source's test file, in its order; ``nlp`` tokenises them, for their length.
+
+    Raises InputError if the output is none, is of other texts, or lacks a verdict on some.
+    """
+    again = f"Run scripts/annotate_llm.py on corpus/{source}/test.spacy"
+    if not output.is_file():
+        raise InputError("no such file", path=output, remedy=again)
+    with closing(Ledger(output)) as ledger:
+        records = {record.id: record for record in ledger.records}
+        judged, models = ledger.judged, {(answer.model, answer.prompt) for answer in ledger.answers}
+    predictions, unusable, missing = [], 0, 0
+    for number, one in enumerate(gold, start=1):
+        name = annotation_id(one.lang, number)
+        record = records.get(name)
+        if record and record.text != one.text:
+            raise InputError(f"{name} is not text {number} of {source}'s test file", path=output, remedy=again)
+        missing += name not in judged
+        unusable += record is None
+        predictions.append(
+            Prediction(
+                id=one.id,
+                source=source,
+                lang=one.lang,
+                text=one.text,
+                gold=one.entities,
+                predicted=record.entities if record else (),
+                tokens=tuple((token.idx, token.idx + len(token)) for token in nlp.make_doc(one.text)),
+            )
+        )
+    if missing:
+        raise InputError(f"has no answer for {missing:,} of {len(gold):,} texts", path=output, remedy=again)
+    return Labels(predictions, models, unusable)
+
+
+def provenance(experiment: str, labels: Mapping[str, Labels], persons: str) -> dict[str, Any]:
+    """What a trained pipeline's provenance says, of a model that was trained on nothing of ours.
+
+    Raises InputError if the sources were labelled by different models, or with different prompts.
+    """
+    models = _all_of(own.models for own in labels.values())
+    if len(models) != 1:
+        said = ", ".join(f"{model} (prompt {prompt})" for model, prompt in sorted(models))
+        raise InputError(f"labels of more than one model or prompt: {said}", remedy="Give each a folder of its own")
+    [(model, prompt)] = models
+    encoder = {"name": model, "revision": f"prompt {prompt}", "untrained": False, "parameters": None, "sha256": ""}
+    return {
+        "experiment": experiment,
+        "encoder": encoder,
+        "sources": {},
+        "persons": persons,
+        "seed": 0,
+        "epochs": 0,
+        "documents": 0,
+        "unusable": {source: own.unusable for source, own in labels.items()},
+    }
+
+
+def _all_of(sets: Iterable[set[tuple[str, str]]]) -> set[tuple[str, str]]:
+    return set().union(*sets)
