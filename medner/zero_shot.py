@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,14 +68,13 @@ def read_labels(output: Path, source: str, gold: Sequence[Record], nlp: Language
 def provenance(experiment: str, labels: Mapping[str, Labels], persons: str) -> dict[str, Any]:
     """What a trained pipeline's provenance says, of a model that was trained on nothing of ours.
 
-    Raises InputError if the sources were labelled by different models, or with different prompts.
+    Raises InputError if different models gave the labels.
     """
-    models = _all_of(own.models for own in labels.values())
+    models, prompts = (sorted({asked[part] for own in labels.values() for asked in own.models}) for part in (0, 1))
     if len(models) != 1:
-        said = ", ".join(f"{model} (prompt {prompt})" for model, prompt in sorted(models))
-        raise InputError(f"labels of more than one model or prompt: {said}", remedy="Give each a folder of its own")
-    [(model, prompt)] = models
-    encoder = {"name": model, "revision": f"prompt {prompt}", "untrained": False, "parameters": None, "sha256": ""}
+        raise InputError(f"labels of several models: {', '.join(models)}", remedy="Give each a folder of its own")
+    revision = f"prompt {', '.join(prompts)}"
+    encoder = {"name": models[0], "revision": revision, "untrained": False, "parameters": None, "sha256": ""}
     return {
         "experiment": experiment,
         "encoder": encoder,
@@ -86,7 +85,3 @@ def provenance(experiment: str, labels: Mapping[str, Labels], persons: str) -> d
         "documents": 0,
         "unusable": {source: own.unusable for source, own in labels.items()},
     }
-
-
-def _all_of(sets: Iterable[set[tuple[str, str]]]) -> set[tuple[str, str]]:
-    return set().union(*sets)

@@ -127,7 +127,7 @@ def test_labels_of_two_models_are_no_baseline(folder: Path) -> None:
         assert annotate(llm, folder, model="another").exit_code == 0
     done = evaluate(folder)
     assert done.exit_code == 1
-    assert "labels of more than one model or prompt: another (prompt" in " ".join(done.output.split())
+    assert "labels of several models: another, m. Give each" in " ".join(done.output.split())
 
 
 def test_what_trains_on_nothing_is_compared_with_all() -> None:
