@@ -45,6 +45,7 @@ PLAN = Plan(
         "exp3": ("ronec", "med-ro", "med-fr"),
         "only-ro": ("med-ro",),
         "gold": ("ronec", "real"),
+        "llm": (),
     },
     suites={
         "med-ro": ("med-ro",),
@@ -82,7 +83,8 @@ def scores(experiment: str, f1: float, *, untrained: bool = False, note: str = "
     }
     return {
         "provenance": {
-            "experiment": experiment, "encoder": encoder, "sources": {"ronec": sources["ronec"]}, "persons": "named",
+            "experiment": experiment, "encoder": encoder, "persons": "named",
+            "sources": {s: sources[s] for s in PLAN.experiments[experiment]},
             "seed": 0, "epochs": 3, "documents": 1000,
         },
         "test": sources,
@@ -331,8 +333,13 @@ def test_the_ladder_is_what_builds_on_the_step_before(metrics: Path) -> None:
     everything(metrics.parent, "x")
     inputs = read(metrics)
     assert inputs.ladder == ["exp1", "exp2", "exp3"]
-    assert inputs.others == ["only-ro", "gold"]
+    assert inputs.others == ["only-ro", "gold", "llm"]
     assert inputs.real_suites == ["real", "gone"]
+    write_report(inputs, metrics / "report")
+    assert (
+        "llm: the labels of a language model that was given the guidelines"
+        in (metrics / "report" / "report.md").read_text()
+    )
 
 
 # --- exchange rate ----------------------------------------------------------------------------------------------------

@@ -276,12 +276,21 @@ def _ablations(inputs: Inputs) -> Section | Missing:
         "F1 with its interval, every experiment",
         ["experiment", "corpora", *suites],
         [
-            [Cell(name), Cell(" + ".join(inputs.plan.experiments[name])), *(_f1(inputs.score(name, s)) for s in suites)]
+            [
+                Cell(name),
+                Cell(" + ".join(inputs.plan.experiments[name]) or "none"),
+                *(_f1(inputs.score(name, s)) for s in suites),
+            ]
             for name in names
         ],
         words=2,
     )
     text = "What one corpus alone gives, and what real annotation would have given."
+    if zero_shot := [name for name in names if name not in inputs.plan.trained]:
+        text += (
+            f" {', '.join(zero_shot)}: the labels of a language model that was given the guidelines and no training "
+            "(a text without a usable answer counts as one without mentions). It may have read these texts before."
+        )
     main = [s for s in suites if s in (*inputs.real_suites, "combined")] or suites
     short = Table(
         "F1",
@@ -617,8 +626,8 @@ def _provenance(inputs: Inputs) -> Section:
         "Runs",
         ["experiment", "training data", "persons", "sentences", "epochs", "seed"],
         [
-            [Cell(name), Cell("; ".join(_source(s, a) for s, a in p["sources"].items())), Cell(str(p["persons"])),
-             _count(p["documents"]), _count(p["epochs"]), Cell(str(p["seed"]))]
+            [Cell(name), Cell("; ".join(_source(s, a) for s, a in p["sources"].items()) or "none"),
+             Cell(str(p["persons"])), _count(p["documents"]), _count(p["epochs"]), Cell(str(p["seed"]))]
             for name, p in ((name, result["provenance"]) for name, result in inputs.results.items())
         ],
         words=3,
