@@ -269,36 +269,36 @@ def _over_seeds(inputs: Inputs) -> Table | None:
 def _ablations(inputs: Inputs) -> Section | Missing:
     if not inputs.others:
         return Missing("Ablations", _command("ablations"))
-    suites = [s for s in inputs.plan.suites if s in inputs.headline_suites or s in inputs.real_suites]
-    suites = [s for s in suites if any(inputs.score(name, s) for name in inputs.others)]
     names = [name for name in inputs.plan.experiments if name in inputs.results]
-    table = Table(
-        "F1 with its interval, every experiment",
-        ["experiment", "corpora", *suites],
-        [
+    tables = [
+        Table(
+            f"F1 on {what} with its interval, every experiment (below its name: what it trains on)",
+            ["experiment", *scored],
             [
-                Cell(name),
-                Cell(" + ".join(inputs.plan.experiments[name]) or "none"),
-                *(_f1(inputs.score(name, s)) for s in suites),
-            ]
-            for name in names
-        ],
-        words=2,
-    )
+                [
+                    Cell(name, "\n+ ".join(inputs.plan.experiments[name]) or "nothing"),
+                    *(_f1(inputs.score(name, suite)) for suite in scored),
+                ]
+                for name in names
+                if any(inputs.score(name, suite) for suite in scored)
+            ],
+        )
+        for what, suites in (
+            ("text like that of training", inputs.headline_suites), ("real medical text", inputs.real_suites)
+        )
+        if (scored := [s for s in suites if any(inputs.score(name, s) for name in inputs.others)])
+    ]  # fmt: skip
     text = "What one corpus alone gives, and what real annotation would have given."
     if zero_shot := [name for name in names if name not in inputs.plan.trained]:
         text += (
             f" {', '.join(zero_shot)}: the labels of a language model that was given the guidelines and no training "
             "(a text without a usable answer counts as one without mentions). It may have read these texts before."
         )
-    main = [s for s in suites if s in (*inputs.real_suites, "combined")] or suites
-    short = Table(
-        "F1",
-        ["experiment", "corpora", *main],
-        [[*row[:2], *(Cell(row[2 + suites.index(s)].text) for s in main)] for row in table.rows],
-        words=2,
-    )
-    return Section("ablations", "Ablations", [Paragraph(text), table], [("Ablations", [short])])
+    slides: list[tuple[str, Sequence[Block]]] = [
+        ("Ablations", [Table("F1", t.columns, [[row[0], *(Cell(c.text) for c in row[1:])] for row in t.rows])])
+        for t in tables[-1:]
+    ]
+    return Section("ablations", "Ablations", [Paragraph(text), *tables], slides)
 
 
 # --- how it was learnt ------------------------------------------------------------------------------------------------
