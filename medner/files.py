@@ -15,6 +15,9 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import srsly
 
 from medner.exceptions import InputError
 
@@ -51,6 +54,14 @@ def decode(data: bytes, path: Path | str) -> str:
 def read_text(path: Path) -> str:
     """``decode(read_bytes(path))``."""
     return decode(read_bytes(path), path)
+
+
+def read_json(path: Path) -> Any:
+    """What a step wrote as JSON. Raises InputError if it cannot be read or is none."""
+    try:
+        return srsly.json_loads(read_text(path))
+    except ValueError as error:
+        raise InputError(f"is damaged ({error})", path=path, remedy="Run the step that makes it again") from None
 
 
 def read_members(path: Path) -> dict[str, bytes]:

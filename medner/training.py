@@ -18,7 +18,7 @@ from thinc.api import Config
 
 from medner.encoder import Manifest, read_manifest
 from medner.exceptions import InputError
-from medner.files import read_bytes, read_text, sha256, write_text
+from medner.files import read_bytes, read_json, read_text, sha256, write_text
 
 # In the place of an encoder's manifest where a config trains without one.
 NO_ENCODER = Manifest(
@@ -97,7 +97,7 @@ def prepare(
     """
     path = root / "configs" / f"{experiment}.cfg"
     config = load_training_config(path)
-    about_corpus = srsly.json_loads(read_text(root / "corpus" / experiment / "manifest.json"))
+    about_corpus = read_json(root / "corpus" / experiment / "manifest.json")
     if "missing" in about_corpus:
         remedy = "Give a mirror that holds it (MEDNER_MIRROR), then run the fetch step with --force and the corpus step"
         raise InputError(f"{experiment} cannot be trained: {about_corpus['missing']}", remedy=remedy)
@@ -139,7 +139,7 @@ def give_memory_back() -> None:
 
 def stamp(pipeline: Path, provenance: Mapping[str, Any]) -> None:
     """Write a pipeline's provenance (encoder, data, seed, …) into its ``meta.json``."""
-    meta = srsly.json_loads(read_text(pipeline / "meta.json"))
+    meta = read_json(pipeline / "meta.json")
     write_text(pipeline / "meta.json", srsly.json_dumps({**meta, PROVENANCE: dict(provenance)}, indent=2) + "\n")
 
 

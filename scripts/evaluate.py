@@ -15,7 +15,7 @@ from steps import ROOT, choose_processor, good, new_app, note, step
 
 from medner.evaluation import as_prediction, describe_tests, predict, read_examples, spacy_scores, training_mentions
 from medner.exceptions import InputError
-from medner.files import new_folder, read_text, write_text
+from medner.files import new_folder, read_json, read_text, write_text
 from medner.results import write_run
 from medner.scoring import scores_table
 from medner.training import CURVE, provenance
@@ -42,7 +42,7 @@ def main(
         raise InputError(
             "no such pipeline", path=pipeline, remedy=f"Train it first: spacy project run train-{experiment}"
         )
-    manifest = srsly.json_loads(read_text(corpus / "manifest.json"))
+    manifest = read_json(corpus / "manifest.json")
     about, tests = provenance(pipeline), describe_tests(corpus, manifest)
     choose_processor(gpu)
     nlp = spacy.load(pipeline)

@@ -14,7 +14,7 @@ from steps import ROOT, good, new_app, note, step
 
 from medner.corpus import read_docbin
 from medner.exceptions import InputError
-from medner.files import read_text, write_text
+from medner.files import read_json, read_text, write_text
 from medner.leakage import Overlap, find_leakage, shared_forms
 from medner.plan import load_plan
 from medner.tokenization import blank
@@ -48,7 +48,7 @@ def main(
     if test:
         pairs = [(Path(train), Path(test))]
     else:
-        manifest = srsly.json_loads(read_text(corpus / "manifest.json"))
+        manifest = read_json(corpus / "manifest.json")
         pairs = [
             (corpus / name / f"{split}.spacy", corpus / source / "test.spacy")
             for name in manifest["experiments"]

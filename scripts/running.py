@@ -11,13 +11,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import srsly
 from spacy.cli._util import parse_config_overrides
 from steps import ROOT, epochs_or_none, good, note
 
 from medner.evaluation import describe_tests
 from medner.exceptions import InputError
-from medner.files import read_text
+from medner.files import read_json
 from medner.results import Run, read_run
 from medner.training import prepare, provenance
 
@@ -52,7 +51,7 @@ def run(
     extra = {**parse_config_overrides([]), **{f"paths.{key}": value for key, value in (paths or {}).items()}}
     expected = prepare(ROOT, experiment, epochs=epochs_or_none(epochs), seed=seed, extra=extra).provenance
     corpus = ROOT / "corpus"
-    tests = describe_tests(corpus, srsly.json_loads(read_text(corpus / "manifest.json")))
+    tests = describe_tests(corpus, read_json(corpus / "manifest.json"))
     for folder in (*elsewhere, metrics):
         if (found := _evaluated(folder, expected, tests)) is not None:
             good(f"{title}: evaluated before")

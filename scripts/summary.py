@@ -9,7 +9,7 @@ import srsly
 import typer
 from steps import ROOT, good, new_app, note, step
 
-from medner.files import read_text, write_text
+from medner.files import read_json, read_text, write_text
 from medner.plan import load_plan
 from medner.results import load_runs, main_scores
 from medner.significance import current
@@ -33,7 +33,7 @@ def main(
     if any(len(found) > 1 for found in runs.values()):
         text += "\n" + seeds_table(runs, plan.suites)
     if (metrics / "significance.json").is_file():
-        significance = srsly.json_loads(read_text(metrics / "significance.json"))
+        significance = read_json(metrics / "significance.json")
         comparisons = current(significance, runs)
         if left := len(significance["comparisons"]) - len(comparisons):
             note(f"{left} comparisons are left out, being of earlier runs: run the significance step again")

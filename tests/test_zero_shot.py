@@ -118,6 +118,10 @@ def test_what_cannot_be_scored(folder: Path) -> None:
     assert (lacking.exit_code, other.exit_code) == (1, 1)
     assert "ro-a000001 is not text 1 of med-ro's test file" in " ".join(other.output.split())
     assert "has no answer for 1 of 5 texts. Run scripts/annotate_llm.py" in " ".join(lacking.output.split())
+    (folder / "manifest.json").write_text("{")
+    damaged = evaluate(folder)
+    assert damaged.exit_code == 1
+    assert "manifest.json: is damaged" in " ".join(damaged.output.split())
     assert not (folder / "metrics").exists()
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import srsly
 import yaml
 
 from medner.exceptions import InputError
-from medner.files import read_text
+from medner.files import read_json, read_text
 from medner.labels import Scheme
 from medner.plan import Plan
 from medner.results import load_runs, main_scores
@@ -113,9 +112,4 @@ def _describes(manifest: Mapping[str, Any], results: Mapping[str, Mapping[str, A
 
 
 def _read(path: Path) -> Any:
-    if not path.is_file():
-        return None
-    try:
-        return srsly.json_loads(read_text(path))
-    except ValueError as error:
-        raise InputError(f"is damaged ({error})", path=path, remedy="Run the step that makes it again") from None
+    return read_json(path) if path.is_file() else None
