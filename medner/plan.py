@@ -76,14 +76,40 @@ def _needed(source: Mapping[str, Any]) -> set[str]:
     return {"labels", "lang"} | (set() if source.get("labels") in ("ronec", "synthetic") else {"files", "note"})
 
 
+def _sources(name: str, parts: object) -> tuple[str, ...]:
+    if not isinstance(parts, list):
+        raise TypeError(f"{name} is no list of sources")
+    return tuple(map(str, parts))
+
+
+def _check_names(plan: Plan, path: Path) -> None:
+    """Raises InputError where two things would be one folder of the corpus, or two sources the same text."""
+    for name, parts in plan.suites.items():
+        if not parts or (name in plan.sources and parts != (name,)):
+            what = f"suite {name} has no source" if not parts else f"suite {name} has the name of another source"
+            raise InputError(what, path=path, remedy="Give it its sources, or another name")
+    if taken := sorted(set(plan.experiments) & {*plan.sources, *plan.suites}):
+        what = f"experiment {taken[0]} has the name of a source or suite"
+        raise InputError(what, path=path, remedy="Choose another name")
+    read: dict[tuple[str, str], str] = {}
+    for name, about in plan.sources.items():
+        if about["labels"] in ("ronec", "synthetic"):
+            text = (about["labels"], about["lang"] if about["labels"] == "synthetic" else "")
+            if text in read:
+                what = f"sources {read[text]} and {name} are the same text"
+                remedy = "Correct lang or labels: a synthetic source is the folder assets/synthetic/<lang>"
+                raise InputError(what, path=path, remedy=remedy)
+            read[text] = name
+
+
 def load_plan(path: Path) -> Plan:
     """Read the plan. Raises InputError if it is malformed, or names a source that it does not define or describe."""
     try:
         raw: Any = yaml.safe_load(read_text(path))
         plan = Plan(
             sources=dict(raw["sources"]),
-            experiments={name: tuple(parts) for name, parts in raw["experiments"].items()},
-            suites={name: tuple(parts) for name, parts in raw["suites"].items()},
+            experiments={name: _sources(name, parts) for name, parts in raw["experiments"].items()},
+            suites={name: _sources(name, parts) for name, parts in raw["suites"].items()},
             curves=Curves(**{**raw["curves"], "sizes": tuple(raw["curves"]["sizes"])}) if "curves" in raw else None,
         )
         lacking = {name: sorted(_needed(about) - set(about)) for name, about in plan.sources.items()}
@@ -92,8 +118,9 @@ def load_plan(path: Path) -> Plan:
         raise InputError(what, path=path, remedy="It needs sources, experiments and suites") from None
     for name, keys in lacking.items():
         if keys:
-            remedy = "Add it; only what is RONEC's or synthetic has no files and note"
+            remedy = "Add it, or correct labels: only ronec and synthetic need no files and note"
             raise InputError(f"source {name} lacks {', '.join(keys)}", path=path, remedy=remedy)
+    _check_names(plan, path)
     for name, parts in {**plan.experiments, **plan.suites}.items():
         if strange := sorted(set(parts) - set(plan.sources)):
             raise InputError(f"{name} uses unknown sources {strange}", path=path, remedy="Define them under sources:")

@@ -94,7 +94,12 @@ def longest(record: Record, tally: Tally) -> Record:
 
 
 def normalised(record: Record, tally: Tally) -> Record:
-    """The record with comma-below ș/ț for cedilla ş/ţ; offsets stay, replaced characters are counted."""
+    """A Romanian record with comma-below ș/ț for cedilla ş/ţ; offsets stay, replaced characters are counted.
+
+    Other languages' ş (Turkish) is a letter of its own.
+    """
+    if record.lang != "ro":
+        return record
     text = record.text.translate(CEDILLA_TO_COMMA)
     tally.cedillas += sum(old != new for old, new in zip(record.text, text, strict=True))
     return record if text == record.text else replace(record, text=text)

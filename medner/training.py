@@ -93,10 +93,17 @@ def prepare(
 
     root: the project folder. extra: overrides of the config that come last (SPACY_CONFIG_OVERRIDES). Two runs with
     equal provenance differ in the arithmetic of their hardware at most.
-    Raises InputError for an unknown experiment and where encoder or corpus are missing.
+    Raises InputError for an unknown experiment, a config that reads another's data, and where encoder or corpus are
+    missing.
     """
     path = root / "configs" / f"{experiment}.cfg"
     config = load_training_config(path)
+    own = {part: f"corpus/{experiment}/{part}.spacy" for part in ("train", "dev")}
+    own["log"] = f"training/logs/{experiment}.jsonl"
+    for key, value in own.items():
+        if config["paths"][key] != value:
+            what = f"[paths] {key} is {config['paths'][key]!r}, another experiment's"
+            raise InputError(what, path=path, remedy=f"Set it to {value!r}")
     about_corpus = read_json(root / "corpus" / experiment / "manifest.json")
     if "missing" in about_corpus:
         remedy = "Give a mirror that holds it (MEDNER_MIRROR), then run the fetch step with --force and the corpus step"

@@ -53,7 +53,7 @@ def main(
             splits, notes[source] = medical[source], about["note"]
         elif about["labels"] == "synthetic":
             splits = synthetic_splits(root / "assets" / "synthetic" / about["lang"], scheme, about["lang"])
-            notes[source] = "synthetic, written by a language model"
+            notes[source] = about.get("note", "synthetic, written by a language model")
         else:
             splits = ronec_splits(ronec["variant"], fetched, root / "assets" / "sample", scheme)
             notes[source] = ronec["note"]

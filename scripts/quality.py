@@ -60,7 +60,8 @@ def main(
             note(what)
     if failed := [what for lang, what in missed.items() if lang in floors.required]:
         raise InputError("; ".join(failed), path=corpora, remedy=f"See the examples in {output}")
-    good(f"Every floor is kept; wrote {output}")
+    kept = ", ".join(lang for lang in figures if lang not in missed)
+    good(f"Every floor is kept by {kept or 'none'}; wrote {output}")
 
 
 if __name__ == "__main__":

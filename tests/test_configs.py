@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from spacy.util import load_config
 
 from medner.exceptions import InputError
 from medner.plan import load_plan
-from medner.training import load_training_config
+from medner.training import load_training_config, prepare
 
 PLAN = load_plan(ROOT / "configs" / "experiments.yml")
 PROJECT = yaml.safe_load((ROOT / "project.yml").read_text())
@@ -67,6 +68,20 @@ def test_dependencies_are_complete(name: str) -> None:
         ("sources: {a: {lang: ro}}\nexperiments: {}\nsuites: {}\n", "source a lacks files, labels, note"),
         ("sources: {a: {labels: quaero, lang: fr}}\nexperiments: {}\nsuites: {}\n", "source a lacks files, note"),
         ("sources: {a: {labels: synthetic}}\nexperiments: {}\nsuites: {}\n", "source a lacks lang"),
+        ("sources: {a: {labels: synthetic, lang: ro}}\nexperiments: {x: a}\nsuites: {}\n", "x is no list of sources"),
+        (
+            "sources: {a: {labels: synthetic, lang: ro}}\nexperiments: {a: [a]}\nsuites: {}\n",
+            "experiment a has the name",
+        ),
+        ("sources: {a: {labels: synthetic, lang: ro}}\nexperiments: {}\nsuites: {s: []}\n", "suite s has no source"),
+        (
+            "sources: {a: {labels: synthetic, lang: ro}, b: {labels: ronec, lang: ro}}\nexperiments: {}\nsuites: {a: [b]}\n",
+            "suite a has the name of another source",
+        ),
+        (
+            "sources: {a: {labels: synthetic, lang: ro}, b: {labels: synthetic, lang: ro}}\nexperiments: {}\nsuites: {}\n",
+            "sources a and b are the same text. Correct lang or labels",
+        ),
         ("sources: {a: [ro]}\nexperiments: {}\nsuites: {}\n", "is no plan of experiments"),
         ("sources: {}\n", "is no plan of experiments ('experiments')"),
     ],
@@ -85,3 +100,13 @@ def test_unknown_experiments_and_broken_configs(tmp_path: Path) -> None:
     (tmp_path / "x.cfg").write_text("[training]\nmax_epochs = 3\n")
     with pytest.raises(InputError, match="is no training config"):
         load_training_config(tmp_path / "x.cfg")
+
+
+def test_a_config_that_reads_another_experiment_s_data_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "configs").mkdir()
+    shutil.copy(ROOT / "configs" / "exp3-cnn.cfg", tmp_path / "configs" / "exp3-it.cfg")
+    with pytest.raises(
+        InputError, match=r"exp3-it.cfg: \[paths\] train is 'corpus/exp3-cnn/train.spacy', another"
+    ) as caught:
+        prepare(tmp_path, "exp3-it", epochs=None, seed=0)
+    assert "Set it to 'corpus/exp3-it/train.spacy'" in str(caught.value)

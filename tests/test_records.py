@@ -64,3 +64,9 @@ def test_cedillas_become_commas_and_are_counted(text: str) -> None:
     assert len(record.text) == len(text)
     assert not set(record.text) & {chr(c) for c in CEDILLA_TO_COMMA}
     assert tally.cedillas == sum(text.count(chr(c)) for c in CEDILLA_TO_COMMA)
+
+
+def test_cedillas_of_other_languages_stay() -> None:
+    record, tally = Record("1", "tr", "şeker hastalığı", ()), Tally()
+    assert normalised(record, tally) is record
+    assert tally.cedillas == 0

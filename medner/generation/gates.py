@@ -50,8 +50,8 @@ def check_language_code(language: Language) -> None:
 class Gates:
     """All gates for one language. ``check`` judges a record, ``accept`` makes it count for those to come.
 
-    Raises InputError for a language that the language identification does not know, and for a pool entry that no
-    sentence could hold: it would be asked, and paid, for in vain.
+    Raises InputError for a language that the language identification does not know, for a pool entry that no
+    sentence could hold (it would be asked, and paid, for in vain), and for one that several splits have.
     """
 
     def __init__(self, language: Language, pools: Iterable[Entry]) -> None:
@@ -67,7 +67,12 @@ class Gates:
                 path = language.pools / f"{entry.label.lower()}.tsv"
                 raise InputError(what, path=path, remedy="Correct or remove it")
             if entry.label != "LOC":  # places may be the same in every split
-                self._splits.setdefault((entry.label, form_key(entry.form)), set()).add(entry.split)
+                splits = self._splits.setdefault((entry.label, form_key(entry.form)), set())
+                splits.add(entry.split)
+                if len(splits) > 1:
+                    what = f"{entry.form!r} is in the pools of {' and '.join(sorted(splits))}"
+                    path = language.pools / f"{entry.label.lower()}.tsv"
+                    raise InputError(what, path=path, remedy="Leave it to one: the splits share no forms")
 
     def accept(self, record: Record) -> None:
         """Compare later sentences with this one."""

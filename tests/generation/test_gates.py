@@ -44,6 +44,11 @@ def test_a_pool_entry_that_no_sentence_could_hold_is_told() -> None:
         Gates(LANGUAGES["fr"], [Entry("train", "MEDICAL", "asthme"), Entry("train", "MEDICAL", "l’asthme")])
 
 
+def test_a_form_in_the_pools_of_two_splits_is_told() -> None:
+    with pytest.raises(InputError, match=r"org.tsv: 'SCJU Sibiu' is in the pools of test and train"):
+        Gates(LANGUAGES["ro"], [Entry("train", "ORG", "SCJU Sibiu"), Entry("test", "ORG", "SCJU Sibiu")])
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
 def test_the_few_shot_examples_pass_and_give_no_other_split_away(lang: str, split: str) -> None:
