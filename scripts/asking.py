@@ -65,18 +65,9 @@ def opened(ledger: Ledger) -> None:
 
 
 def _ask_with_progress(
-    work: Work,
-    ledger: Ledger,
-    model: Model,
-    total: int,
-    *,
-    base_url: str,
-    timeout: float,
-    concurrency: int,
-    budget: float | None,
+    work: Work, ledger: Ledger, model: Model, client: Client, total: int, concurrency: int, budget: float | None
 ) -> bool:
     """A ``Run`` to its end, with a progress bar; False when the budget ended it."""
-    client = Client(base_url, timeout=timeout)
     columns = (
         TextColumn("accepted {task.completed}/{task.total}"),
         BarColumn(),
@@ -139,16 +130,8 @@ def carry_out(
             remedy = "Add --batch to collect it, or remove this file to give it up"
             raise InputError("a batch job is out", path=submission_path(output), remedy=remedy)
         elif work.tasks(ledger):
-            return _ask_with_progress(
-                work,
-                ledger,
-                model,
-                total,
-                base_url=base_url,
-                timeout=timeout,
-                concurrency=concurrency,
-                budget=budget,
-            )
+            client = Client(base_url, timeout=timeout)
+            return _ask_with_progress(work, ledger, model, client, total, concurrency, budget)
         return True
     finally:
         report(ledger)
