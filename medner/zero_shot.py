@@ -21,12 +21,13 @@ from medner.records import Record
 class Labels:
     """What one output of ``scripts/annotate_llm.py`` holds for a test file.
 
-    models: who gave the labels, as (model, version of the prompt). unusable: texts without a usable answer, which count
-    as texts in which nothing was found.
+    models, prompts: who gave the labels, and the versions of the prompt. unusable: texts without a usable answer, which
+    count as texts in which nothing was found.
     """
 
     predictions: list[Prediction]
-    models: set[tuple[str, str]]
+    models: set[str]
+    prompts: set[str]
     unusable: int
 
 
@@ -40,7 +41,7 @@ def read_labels(output: Path, source: str, gold: Sequence[Record], nlp: Language
         raise InputError("no such file", path=output, remedy=again)
     with closing(Ledger(output)) as ledger:
         records = {record.id: record for record in ledger.records}
-        judged, models = ledger.judged, {(answer.model, answer.prompt) for answer in ledger.answers}
+        judged, answers = ledger.judged, ledger.answers
     predictions, unusable, missing = [], 0, 0
     for number, one in enumerate(gold, start=1):
         name = annotation_id(one.lang, number)
@@ -62,7 +63,7 @@ def read_labels(output: Path, source: str, gold: Sequence[Record], nlp: Language
         )
     if missing:
         raise InputError(f"has no answer for {missing:,} of {len(gold):,} texts", path=output, remedy=again)
-    return Labels(predictions, models, unusable)
+    return Labels(predictions, {a.model for a in answers}, {a.prompt for a in answers}, unusable)
 
 
 def provenance(experiment: str, labels: Mapping[str, Labels], persons: str) -> dict[str, Any]:
@@ -70,7 +71,8 @@ def provenance(experiment: str, labels: Mapping[str, Labels], persons: str) -> d
 
     Raises InputError if different models gave the labels.
     """
-    models, prompts = (sorted({asked[part] for own in labels.values() for asked in own.models}) for part in (0, 1))
+    models = sorted({model for own in labels.values() for model in own.models})
+    prompts = sorted({prompt for own in labels.values() for prompt in own.prompts})
     if len(models) != 1:
         raise InputError(f"labels of several models: {', '.join(models)}", remedy="Give each a folder of its own")
     revision = f"prompt {', '.join(prompts)}"

@@ -59,19 +59,17 @@ class Gates:
         self._language = language
         self._nlp: Pipeline = blank()
         self._seen = NearDuplicates()
-        self._splits: dict[tuple[str, str], set[str]] = {}
+        self._splits: dict[tuple[str, str], str] = {}
         for entry in pools:
+            path = language.pools / f"{entry.label.lower()}.tsv"
             alone = Record("", language.code, entry.form, (Entity(0, len(entry.form), entry.label),))
             if refusal := next(span_refusals(alone, alone.entities[0], language.rules), None):
                 what = f"{entry.form!r} is refused by the guidelines ({refusal.reason}: {refusal.detail})"
-                path = language.pools / f"{entry.label.lower()}.tsv"
                 raise InputError(what, path=path, remedy="Correct or remove it")
             if entry.label != "LOC":  # places may be the same in every split
-                splits = self._splits.setdefault((entry.label, form_key(entry.form)), set())
-                splits.add(entry.split)
-                if len(splits) > 1:
-                    what = f"{entry.form!r} is in the pools of {' and '.join(sorted(splits))}"
-                    path = language.pools / f"{entry.label.lower()}.tsv"
+                other = self._splits.setdefault((entry.label, form_key(entry.form)), entry.split)
+                if other != entry.split:
+                    what = f"{entry.form!r} is in the pools of {' and '.join(sorted((other, entry.split)))}"
                     raise InputError(what, path=path, remedy="Leave it to one: the splits share no forms")
 
     def accept(self, record: Record) -> None:
@@ -95,8 +93,8 @@ class Gates:
             yield Refusal("off token boundaries", record.surface(record.entities[number]))
         for entity in record.entities:
             form = record.surface(entity)
-            if split not in (splits := self._splits.get((entity.label, form_key(form)), {split})):
-                yield Refusal("entry of another split", f"{form} ({', '.join(sorted(splits))})")
+            if split != (owner := self._splits.get((entity.label, form_key(form)), split)):
+                yield Refusal("entry of another split", f"{form} ({owner})")
         language, _ = _identifier().classify(record.text)
         if language != self._language.code:
             yield Refusal("language", str(language))
