@@ -59,10 +59,19 @@ def convert(nlp: Language, part: Part, source: str) -> tuple[DocBin, Statistics]
     return docbin, stats
 
 
+def docbin(data: bytes, path: Path) -> DocBin:
+    """A DocBin from the content of a file. Raises InputError for anything else."""
+    try:
+        return DocBin(store_user_data=True).from_bytes(data)
+    except (ValueError, KeyError, zlib.error) as error:
+        what = f"is no DocBin ({' '.join(str(error).split())})"
+        raise InputError(what, path=path, remedy="Run the corpus step") from None
+
+
 def read_docbin(path: Path, nlp: Language) -> list[Record]:
     """The records of a DocBin file that :func:`convert` made. Raises InputError for another kind of file."""
+    docs = docbin(read_bytes(path), path).get_docs(nlp.vocab)
     try:
-        docs = list(DocBin().from_bytes(read_bytes(path)).get_docs(nlp.vocab))
         return [
             Record(
                 id=doc.user_data["id"],
@@ -73,7 +82,7 @@ def read_docbin(path: Path, nlp: Language) -> list[Record]:
             )
             for doc in docs
         ]
-    except (ValueError, KeyError, zlib.error) as error:
+    except (ValueError, KeyError) as error:
         what = f"is no DocBin of the corpus step ({' '.join(str(error).split())})"
         raise InputError(what, path=path, remedy="Run the corpus step") from None
 

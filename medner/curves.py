@@ -11,7 +11,7 @@ import numpy as np
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from medner.corpus import read_docbin
+from medner.corpus import docbin, read_docbin
 from medner.exceptions import InputError
 from medner.files import read_bytes, write_bytes
 from medner.plan import Plan
@@ -81,7 +81,8 @@ def write_part(plan: Plan, corpus: Path, point: Point) -> Path:
     drawn.sort(key=lambda item: item[:2])
     whole = DocBin(store_user_data=True)
     for source in plan.experiments[plan.curves.base]:
-        whole.merge(DocBin(store_user_data=True).from_bytes(read_bytes(corpus / source / "train.spacy")))
+        part = corpus / source / "train.spacy"
+        whole.merge(docbin(read_bytes(part), part))
     whole.merge(DocBin(docs=[doc for *_, doc in drawn[: point.sentences]], store_user_data=True))
     path = corpus / point.path / "train.spacy"
     data = whole.to_bytes()
@@ -92,7 +93,7 @@ def write_part(plan: Plan, corpus: Path, point: Point) -> Path:
 
 def _docs(path: Path) -> list[Doc]:
     read_docbin(path, blank())  # tells what is wrong with the file
-    return list(DocBin(store_user_data=True).from_bytes(read_bytes(path)).get_docs(Vocab()))
+    return list(docbin(read_bytes(path), path).get_docs(Vocab()))
 
 
 def rows(plan: Plan, runs: Sequence[tuple[Point, Run]]) -> list[dict[str, Any]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,18 @@ def reasons(users: Mapping[str, tuple[str, ...]], missing: Mapping[str, str]) ->
     }
 
 
+SOURCE_KEYS = {"labels", "lang", "files", "note", "documents"}
+
+
 def _needed(source: Mapping[str, Any]) -> set[str]:
     """The keys that a source must have; the files of RONEC and of the synthetic corpora need no naming."""
     return {"labels", "lang"} | (set() if source.get("labels") in ("ronec", "synthetic") else {"files", "note"})
+
+
+def _known(keys: Iterable[str], known: Iterable[str], place: str = "") -> None:
+    """Raises TypeError for a key that nothing reads: it is misspelt."""
+    if strange := sorted(set(keys) - set(known)):
+        raise TypeError(f"{place}unknown key {strange[0]}; known are {', '.join(sorted(known))}")
 
 
 def _sources(name: str, parts: object) -> tuple[str, ...]:
@@ -106,6 +115,9 @@ def load_plan(path: Path) -> Plan:
     """Read the plan. Raises InputError if it is malformed, or names a source that it does not define or describe."""
     try:
         raw: Any = yaml.safe_load(read_text(path))
+        _known(raw, [field.name for field in fields(Plan)])
+        for name, about in raw["sources"].items():
+            _known(about, SOURCE_KEYS, f"source {name}: ")
         plan = Plan(
             sources=dict(raw["sources"]),
             experiments={name: _sources(name, parts) for name, parts in raw["experiments"].items()},

@@ -26,6 +26,7 @@ from medner.records import Record, Tally, longest
 SPLITS = ("train", "dev", "test")
 DEV_SHARE = 0.1  # of a gold corpus that has no dev part of its own
 DEV_SEED = 0  # the same sentences whatever seed trains
+UNKNOWN = "unknown to the fetch step (configs/downloads.yml)"
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def missing_sources(plan: Plan, fetched: Mapping[str, Mapping[str, Any]]) -> dic
     for source, about in plan.sources.items():
         absent = {n: fetched.get(n, {}) for n in about.get("files", ()) if not fetched.get(n, {}).get("available")}
         if absent:
-            reasons[source] = "; ".join(f"{n} is {f.get('reason', 'not fetched')}" for n, f in absent.items())
+            reasons[source] = "; ".join(f"{n} is {f.get('reason', UNKNOWN)}" for n, f in absent.items())
     return reasons
 
 
@@ -150,16 +151,24 @@ def synthetic_splits(folder: Path, scheme: Scheme, lang: str) -> dict[str, Part]
 
     Raises InputError from the reader, for unknown labels and for a record in another language than ``lang``.
     """
-    parts = {}
-    for split in SPLITS:
-        path, tally = folder / f"{split}.jsonl", Tally()
-        records = list(read_synthetic(path, tally))
-        for record in records:
-            if record.lang != lang:
-                what = f"record {record.id!r} is in {record.lang!r}, not {lang!r}"
-                raise InputError(what, path=path, remedy="Move it to its own language's folder")
-        parts[split] = _mapped(records, scheme.corpus("synthetic"), tally, path, None)
-    return parts
+    paths = {split: folder / f"{split}.jsonl" for split in SPLITS}
+    for path in paths.values():
+        if not path.is_file():
+            remedy = f"A synthetic corpus has {', '.join(other.name for other in paths.values())}"
+            raise InputError("no such file", path=path, remedy=remedy)
+    return {split: synthetic_part(path, scheme, lang) for split, path in paths.items()}
+
+
+def synthetic_part(path: Path, scheme: Scheme, lang: str) -> Part:
+    """One split of a synthetic corpus. Raises InputError as :func:`synthetic_splits` does."""
+    tally = Tally()
+    records = list(read_synthetic(path, tally))
+    for record in records:
+        if record.lang != lang:
+            what = f"is in {record.lang!r}, not {lang!r}"
+            remedy = "Correct its lang, or move it to its own language's folder"
+            raise InputError(what, path=path, place=f"record {record.id}", remedy=remedy)
+    return _mapped(records, scheme.corpus("synthetic"), tally, path, None)
 
 
 def _mapped(

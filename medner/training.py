@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import srsly
-from spacy.tokens import DocBin
 from spacy.util import load_config
 from thinc.api import Config
 
+from medner.corpus import docbin
 from medner.encoder import Manifest, read_manifest
 from medner.exceptions import InputError
 from medner.files import read_bytes, read_json, read_text, sha256, write_text
@@ -110,8 +110,9 @@ def prepare(
         raise InputError(f"{experiment} cannot be trained: {about_corpus['missing']}", remedy=remedy)
     encoder = read_manifest(root / config["paths"]["encoder"]) if "encoder" in config["paths"] else NO_ENCODER
     extra = dict(extra or {})
-    data = {part: read_bytes(root / extra.get(f"paths.{part}", config["paths"][part])) for part in ("train", "dev")}
-    documents = len(DocBin().from_bytes(data["train"]))
+    paths = {part: root / extra.get(f"paths.{part}", config["paths"][part]) for part in ("train", "dev")}
+    data = {part: read_bytes(path) for part, path in paths.items()}
+    documents = len(docbin(data["train"], paths["train"]))
     chosen = overrides(config, encoder, documents, epochs=epochs, seed=seed) | extra
     about = {
         "experiment": experiment,

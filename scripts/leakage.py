@@ -79,7 +79,10 @@ def main(
     write_text(output, srsly.json_dumps(found, indent=2) + "\n")
     if faults:
         raise InputError(
-            "; ".join(faults), path=output, remedy="Take them out of the training data; the file lists them"
+            "; ".join(faults),
+            path=output,
+            remedy="Take them out of the training data; the file lists them. Generic nouns may stay in all splits: "
+            "name them in assets/synthetic/generic_nouns.yml",
         )
     good(f"No test sentence and no synthetic test form in training; wrote {output}")
 

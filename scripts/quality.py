@@ -12,9 +12,10 @@ from steps import ROOT, good, new_app, note, step
 
 from medner.exceptions import InputError
 from medner.files import write_text
+from medner.labels import load_scheme
 from medner.quality import load_floors, measure, parallel_pairs
-from medner.readers.synthetic import read_synthetic
-from medner.records import Record, Tally
+from medner.records import Record
+from medner.sources import SPLITS, synthetic_part
 
 app = new_app()
 
@@ -29,15 +30,20 @@ def main(
 ) -> None:
     """Write metrics/corpora.json: diversity, repetition, consistency; exit with 1 where a required floor is missed."""
     floors = load_floors(ROOT / "configs" / "quality.yml")
+    scheme = load_scheme(ROOT / "configs" / "labels.yml")
+    files = {folder.name: sorted(folder.glob("*.jsonl")) for folder in sorted(corpora.glob("*/"))}
     records: dict[str, list[Record]] = {
-        folder.name: [record for path in sorted(folder.glob("*.jsonl")) for record in read_synthetic(path, Tally())]
-        for folder in sorted(corpora.glob("*/"))
+        lang: [record for path in own for record in synthetic_part(path, scheme, lang).records]
+        for lang, own in files.items()
     }
     if not records:
         raise InputError("holds no corpus", path=corpora, remedy="It needs one folder of JSONL files per language")
     if empty := [lang for lang, own in records.items() if not own]:
         remedy = "Put its JSONL files there, or remove the folder"
         raise InputError("holds no sentence", path=corpora / empty[0], remedy=remedy)
+    for lang, own in files.items():
+        if lacking := [f"{split}.jsonl" for split in SPLITS if split not in {path.stem for path in own}]:
+            note(f"{lang}: the corpus step cannot use it without {', '.join(lacking)}.")
     figures: dict[str, dict[str, Any]] = {
         lang: measure(own, lang, floors.unlabelled_allowed.get(lang, ()))
         for lang, own in track(records.items(), description="Measuring", transient=True)

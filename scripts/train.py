@@ -13,6 +13,7 @@ from spacy.cli.train import train
 from steps import ROOT, choose_processor, epochs_or_none, good, new_app, note, step
 
 from medner.arithmetic import mixed_precision
+from medner.exceptions import InputError
 from medner.files import new_folder, write_text
 from medner.training import CURVE, curve, give_memory_back, prepare, stamp
 
@@ -50,7 +51,13 @@ def main(
     with contextlib.chdir(ROOT), new_folder(target) as folder, mixed_precision():
         log = Path(chosen.get("paths.log", training.log))
         log.unlink(missing_ok=True)  # spaCy's logger would not write over it
-        train(training.config, folder, use_gpu=gpu, overrides=chosen)
+        try:
+            train(training.config, folder, use_gpu=gpu, overrides=chosen)
+        except ValueError as error:
+            if not str(error).startswith("[E"):  # the numbered ones say what is wrong with a config or its data
+                raise
+            what = f"spaCy cannot train with it: {' '.join(str(error).split())}"
+            raise InputError(what, path=training.config, remedy="Compare it with configs/exp1.cfg") from None
         for pipeline in sorted(folder.glob("model-*")):
             stamp(pipeline, training.provenance)
         write_text(folder / CURVE, srsly.json_dumps(curve(log), indent=2) + "\n")

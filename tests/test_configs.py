@@ -40,6 +40,8 @@ def test_every_experiment_has_its_commands_and_workflow() -> None:
         assert {f"train-{experiment}", f"evaluate-{experiment}"} <= set(COMMANDS)
         assert PROJECT["workflows"][experiment][-2:] == [f"train-{experiment}", f"evaluate-{experiment}"]
         assert f"configs/{experiment}.cfg" in COMMANDS[f"train-{experiment}"]["deps"]
+        for step in ("train", "evaluate"):  # weasel does not see that a copied command still makes another experiment
+            assert f"scripts/{step}.py {experiment} " in COMMANDS[f"{step}-{experiment}"]["script"][0] + " "
     assert {name for workflow in PROJECT["workflows"].values() for name in workflow} == set(COMMANDS)
 
 
@@ -81,6 +83,14 @@ def test_dependencies_are_complete(name: str) -> None:
         (
             "sources: {a: {labels: synthetic, lang: ro}, b: {labels: synthetic, lang: ro}}\nexperiments: {}\nsuites: {}\n",
             "sources a and b are the same text. Correct lang or labels",
+        ),
+        (
+            "sources: {}\nexperiment: {}\nsuites: {}\n",
+            "(unknown key experiment; known are curves, experiments, sources, suites)",
+        ),
+        (
+            "sources: {a: {labels: ronec, lang: ro, document: true}}\nexperiments: {}\nsuites: {}\n",
+            "source a: unknown key document; known are documents, files, labels, lang, note",
         ),
         ("sources: {a: [ro]}\nexperiments: {}\nsuites: {}\n", "is no plan of experiments"),
         ("sources: {}\n", "is no plan of experiments ('experiments')"),

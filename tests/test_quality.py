@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import leakage as leakage_step
@@ -7,7 +8,7 @@ import pytest
 import quality as step
 import srsly
 from conftest import ROOT
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from medner.corpus import Part, convert
 from medner.exceptions import InputError
@@ -107,22 +108,35 @@ def test_a_language_without_sentences(tmp_path: Path) -> None:
     assert f"{tmp_path / 'de'}: holds no sentence. Put its JSONL files there, or remove the folder." in result.output
 
 
-def test_a_corpus_below_the_floors_fails(tmp_path: Path) -> None:
-    (tmp_path / "corpora" / "ro").mkdir(parents=True)
+def measured(tmp_path: Path, lang: str, label: str = "MEDICAL") -> Result:
+    """The step's result for a corpus that has these records as its train part alone, of which one has the label."""
+    (tmp_path / lang).mkdir()
     rows = [{"id": r.id, "lang": "ro", "text": r.text, "entities": [e._asdict() for e in r.entities]} for r in RECORDS]
-    srsly.write_jsonl(tmp_path / "corpora" / "ro" / "train.jsonl", rows)
-    result = CliRunner().invoke(
-        step.app, ["--corpora", str(tmp_path / "corpora"), "--output", str(tmp_path / "out.json")]
-    )
+    text = "".join(srsly.json_dumps(row) + "\n" for row in rows).replace('"lang":"ro"', f'"lang":"{lang}"')
+    (tmp_path / lang / "train.jsonl").write_text(text.replace("MEDICAL", label, 1))
+    return CliRunner().invoke(step.app, ["--corpora", str(tmp_path), "--output", str(tmp_path / "out.json")])
+
+
+def test_what_the_corpus_step_would_refuse_is_told_before(tmp_path: Path) -> None:
+    result = measured(tmp_path, "it", "MEDICALE")
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'it' / 'train.jsonl'}, record {RECORDS[0].id}: unknown label 'MEDICALE'" in result.output
+    shutil.move(tmp_path / "it", tmp_path / "de")
+    other = CliRunner().invoke(step.app, ["--corpora", str(tmp_path), "--output", str(tmp_path / "out.json")])
+    assert f"record {RECORDS[0].id}: is in 'it', not 'de'. Correct its lang, or move it" in other.output
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_a_corpus_below_the_floors_fails(tmp_path: Path) -> None:
+    result = measured(tmp_path, "ro")
     assert result.exit_code == 1
     assert "ro: sentences is 4, below 1500" in result.output
     assert "; unlabelled is 1, above 0" in result.output
-    (tmp_path / "corpora" / "ro").rename(tmp_path / "corpora" / "it")
-    other = CliRunner().invoke(
-        step.app, ["--corpora", str(tmp_path / "corpora"), "--output", str(tmp_path / "out.json")]
-    )
-    assert other.exit_code == 0
+    shutil.rmtree(tmp_path / "ro")
+    other = measured(tmp_path, "it")  # a language that no floor binds
+    assert other.exit_code == 0, other.output
     assert "it: sentences is 4, below 1500" in other.output
+    assert "it: the corpus step cannot use it without dev.jsonl, test.jsonl." in other.output
 
 
 @pytest.mark.parametrize(

@@ -113,9 +113,9 @@ def test_monero_does_not_train_without_simonero() -> None:
     available = {f"monero-{name}": {"available": True} for name in ("cardiology", "diabetes", "endocrinology")}
     missing = missing_sources(PLAN, {**available, "simonero-dev": {"available": False, "reason": ABSENT}})
     assert missing["monero"] == missing["simonero"] == f"simonero-dev is {ABSENT}"
-    assert missing["e3c"] == "e3c is not fetched"
+    assert missing["e3c"] == "e3c is unknown to the fetch step (configs/downloads.yml)"
     assert set(PLAN.without(missing).suites) == {"ronec", "med-ro", "med-fr", "combined"}
-    assert reasons(PLAN.experiments, missing) == {"gold": missing["monero"], "gold-fr": "quaero is not fetched"}
+    assert reasons(PLAN.experiments, missing) == {"gold": missing["monero"], "gold-fr": missing["quaero-emea"]}
 
 
 def test_an_experiment_on_an_evaluation_corpus_is_refused(tmp_path: Path) -> None:
@@ -156,10 +156,10 @@ def test_suites_without_data_are_skipped_and_marked(root: Path, tmp_path: Path) 
     assert f"⚠ Experiment gold-fr cannot be trained: quaero is {ABSENT}." in result.output
     manifest = srsly.read_json(tmp_path / "corpus" / "manifest.json")
     assert manifest["skipped"] == {
-        "simonero": "simonero-dev is not fetched",
+        "simonero": "simonero-dev is unknown to the fetch step (configs/downloads.yml)",
         "quaero-emea": f"quaero is {ABSENT}",
         "quaero-medline": f"quaero is {ABSENT}",
-        "mantra": "mantra is not fetched",
+        "mantra": "mantra is unknown to the fetch step (configs/downloads.yml)",
     }
     assert list(manifest["suites"]) == ["ronec", "med-ro", "med-fr", "combined", "e3c"]
     assert list(manifest["experiments"]) == [
