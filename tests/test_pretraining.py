@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import spacy
 import srsly
+import torch
 import yaml
 from conftest import GOLDEN, ROOT
 from hypothesis import given
@@ -21,12 +22,14 @@ from hypothesis import strategies as st
 from pretrain import app
 from safetensors.torch import load_file
 from spacy.tokens import DocBin
+from transformers import AutoModel, AutoTokenizer
 from typer.testing import CliRunner, Result
 
 from medner.encoder import load_settings, prepare, read_manifest
 from medner.exceptions import InputError
+from medner.pretraining.objectives import new_encoder
 from medner.pretraining.pieces import Sampler, split
-from medner.pretraining.run import Recipe, load_recipe, prepare_text, pretrain
+from medner.pretraining.run import Recipe, load_recipe, prepare_text, pretrain, standardise
 from medner.pretraining.text import find_groups, lines
 from medner.pretraining.vocabulary import train_tokenizer
 
@@ -87,6 +90,13 @@ def run(*parts: Any) -> Result:
     return CliRunner().invoke(app, arguments(*parts))
 
 
+@torch.no_grad()
+def spread(encoder: Any, pieces: torch.Tensor) -> float:
+    """Standard deviation of the features around the mean of their dimension."""
+    features = encoder(input_ids=pieces).last_hidden_state.flatten(0, 1)
+    return float((features - features.mean(0)).square().mean().sqrt())
+
+
 @pytest.mark.parametrize("objective", ["mlm", "rtd"])
 def test_the_held_out_loss_falls(tmp_path: Path, text: Path, config: Path, objective: str) -> None:
     train(tmp_path / "work", text, load_recipe(config, objective=objective))
@@ -145,11 +155,30 @@ def test_the_export_is_an_encoder_that_training_takes(tmp_path: Path, text: Path
     settings = load_settings(ROOT / "configs" / "encoder.yml", "small")
     used = prepare(tmp_path / "used", settings, output, mirror=None, strict=True, seed=0)
     assert used.sha256 == stated.sha256
+    assert stated.revision == f"40 steps, {stated.sha256[:12]}"
+    # what trains on top of it meets features of unit variance
+    encoder, tokenizer = AutoModel.from_pretrained(output).float(), AutoTokenizer.from_pretrained(output)
+    inputs = tokenizer(TEXT[:20], truncation=True, max_length=32, padding="max_length", return_tensors="pt")
+    assert 0.8 < spread(encoder, inputs["input_ids"]) < 1.25
     # and one may go on from it, on other text
     (text / "a.txt").write_text("\n".join(reversed(TEXT)))
     more = run(text, config, tmp_path / "more", tmp_path / "further", "--start", str(output), "--steps", "10")
     assert more.exit_code == 0, more.stderr
     assert (tmp_path / "further" / "vocab.txt").read_bytes() == (output / "vocab.txt").read_bytes()
+    assert read_manifest(tmp_path / "further").revision.startswith(f"10 steps from {stated.sha256[:12]}, ")
+
+
+@pytest.mark.parametrize("factor", [0.1, 7.0])
+@pytest.mark.parametrize("kind", ["bert", "modernbert"])
+def test_features_get_unit_variance(bert: Path, kind: str, factor: float) -> None:
+    """Whatever their size, by scaling the last normalisation, which is where BERT ends as well."""
+    encoder = new_encoder(SMALL["encoder"] | {"model_type": kind}, AutoTokenizer.from_pretrained(bert))
+    pieces = torch.randint(0, 100, (8, 32), generator=torch.Generator().manual_seed(0))
+    standardise(encoder, pieces)
+    last = encoder.final_norm if kind == "modernbert" else encoder.encoder.layer[-1].output.LayerNorm
+    last.weight.data *= factor
+    assert standardise(encoder, pieces) == pytest.approx(1 / factor, rel=1e-3)
+    assert spread(encoder, pieces) == pytest.approx(1, rel=1e-3)
 
 
 def test_text_files_of_every_kind(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModel
 
 from medner.exceptions import InputError
 
-# On a CPU, for sequences this short, plain attention is faster than the fused kernel (benchmarks/pretraining.py).
+# On a CPU, for sequences this short, plain attention is faster than the fused kernel.
 ATTENTION = "eager"
 
 
