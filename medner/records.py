@@ -37,6 +37,11 @@ class Record:
         """The surface form of one of the record's entities."""
         return self.text[entity.start : entity.end]
 
+    def as_dict(self) -> dict[str, Any]:
+        """For a line of a synthetic corpus, see :mod:`medner.readers.synthetic`."""
+        entities = [entity._asdict() for entity in self.entities]
+        return {"id": self.id, "lang": self.lang, "text": self.text, "entities": entities, "meta": dict(self.meta)}
+
 
 @dataclass
 class Tally:

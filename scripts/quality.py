@@ -60,7 +60,7 @@ def main(
         low, high = floors.minimum.get(name), floors.maximum.get(name)
         floor = f"≥ {low:,}" if low is not None else f"≤ {high:,}" if high is not None else ""
         typer.echo(f"| {name} | " + " | ".join(f"{own[name]:,}" for own in figures.values()) + f" | {floor} |")
-    missed = {lang: f"{lang}: {'; '.join(own)}" for lang in figures if (own := floors.missed(figures[lang]))}
+    missed = {lang: f"{lang}: {'; '.join(faults)}" for lang in figures if (faults := floors.missed(figures[lang]))}
     for lang, what in missed.items():
         if lang not in floors.required:
             note(what)

@@ -6,8 +6,10 @@ import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import marked
 import pytest
 from conftest import GOLDEN, ROOT
+from typer.testing import CliRunner
 
 from medner.exceptions import InputError
 from medner.labels import load_scheme, map_record
@@ -199,3 +201,43 @@ def test_what_is_no_zip_is_told(tmp_path: Path) -> None:
         message(read_ronec_v1, path)
         == "is no zip with ronec_iob.conllup (File is not a zip file). Fetch the file again."
     )
+
+
+def test_marked_sentences_become_a_synthetic_corpus(tmp_path: Path) -> None:
+    text = tmp_path / "sentences.txt"
+    text.write_text("Ha l’<MEDICAL>asma</MEDICAL>.\n\n<PERSON>Maria Dobre</PERSON> sta bene.\n")
+    output = tmp_path / "it" / "train.jsonl"
+    done = CliRunner().invoke(marked.app, ["it", str(text), str(output)])
+    assert done.exit_code == 0, done.output
+    assert "2 sentences with 2 mentions" in done.output
+    records = list(read_synthetic(output, Tally()))
+    assert [(r.id, r.lang, r.text) for r in records] == [
+        ("it-sentences-0001", "it", "Ha l’asma."),
+        ("it-sentences-0003", "it", "Maria Dobre sta bene."),
+    ]
+    assert [(r.surface(e), e.label) for r in records for e in r.entities] == [
+        ("asma", "MEDICAL"),
+        ("Maria Dobre", "PERSON"),
+    ]
+    again = CliRunner().invoke(marked.app, ["it", str(text), str(output)])
+    assert again.exit_code == 1
+    assert f"{output}: exists. Give another file, or remove it." in again.output
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("Ha <ASMA>asma</ASMA>.", "line 2: unknown tag: <ASMA>. Write <LABEL>mention</LABEL>, without nesting; labels"),
+        ("Ha <MEDICAL>asma.", "line 2: unclosed tag: <MEDICAL> is never closed. Write "),
+        ("Ha <MEDICAL>asma </MEDICAL>.", "line 2: span 3-8 (MEDICAL) starts or ends in white space ('asma '). Shorten"),
+    ],
+)
+def test_malformed_markup(tmp_path: Path, line: str, message: str) -> None:
+    text = tmp_path / "sentences.txt"
+    text.write_text(f"Sta bene.\n{line}\n")
+    done = CliRunner().invoke(marked.app, ["it", str(text), str(tmp_path / "train.jsonl")])
+    assert done.exit_code == 1
+    assert f"{text}, {message}" in done.output
+    assert not (tmp_path / "train.jsonl").exists()
+    text.write_text("\n")
+    assert "holds no sentence" in CliRunner().invoke(marked.app, ["it", str(text), str(tmp_path / "x.jsonl")]).output

@@ -242,10 +242,7 @@ class Ledger:
 
     def accept(self, record: Record) -> None:
         """Write a record down."""
-        entities = [{"start": e.start, "end": e.end, "label": e.label} for e in record.entities]
-        self.output.append(
-            {"id": record.id, "lang": record.lang, "text": record.text, "entities": entities, "meta": dict(record.meta)}
-        )
+        self.output.append(record.as_dict())
         self.records.append(record)
         self.judged.add(record.id)
 
