@@ -357,11 +357,35 @@ def test_bad_arguments_give_one_line_and_exit_code_1(
 
 
 @pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ("--components.tok2vec.model.@architectures spacy.HashEmbedCNNN.v2", "Could not find function 'spacy.HashEmb"),
+        ("--components.ner.factory nerr", "Can't find factory for 'nerr'"),
+        ("--paths.train configs/exp1.cfg", "configs/exp1.cfg: is no DocBin ("),
+    ],
+)
+def test_a_config_that_cannot_be_used(study: tuple[Path, str], tmp_path: Path, overrides: str, expected: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "scripts/train.py", "exp1-cnn", "--output", str(tmp_path / "model")],
+        cwd=study[0],
+        env={**os.environ, "SPACY_CONFIG_OVERRIDES": overrides},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert expected in result.stderr.strip().split("\n")[-1]
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
     "step",
     [
         "fetch",
         "encoder",
         "pretrain",
+        "marked",
         "corpus",
         "quality",
         "leakage",
