@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -118,6 +119,7 @@ def load_plan(path: Path) -> Plan:
         _known(raw, [field.name for field in fields(Plan)])
         for name, about in raw["sources"].items():
             _known(about, SOURCE_KEYS, f"source {name}: ")
+            re.compile(about.get("documents", ""))
         plan = Plan(
             sources=dict(raw["sources"]),
             experiments={name: _sources(name, parts) for name, parts in raw["experiments"].items()},
@@ -125,7 +127,7 @@ def load_plan(path: Path) -> Plan:
             curves=Curves(**{**raw["curves"], "sizes": tuple(raw["curves"]["sizes"])}) if "curves" in raw else None,
         )
         lacking = {name: sorted(_needed(about) - set(about)) for name, about in plan.sources.items()}
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, re.error) as error:
         what = f"is no plan of experiments ({' '.join(str(error).split())})"
         raise InputError(what, path=path, remedy="It needs sources, experiments and suites") from None
     for name, keys in lacking.items():

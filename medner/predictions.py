@@ -7,6 +7,7 @@ sources with suites of their own: a file can be read without the plan.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +42,13 @@ class Prediction:
 def units(predictions: Iterable[Prediction], tests: Mapping[str, Mapping[str, Any]]) -> list[list[Prediction]]:
     """The predictions in groups that are independent samples: each alone, or all of one document.
 
-    tests: what is said of each source (:func:`medner.evaluation.describe_tests`); where it says ``documents``, the id
-    without its last number is that of the document.
+    tests: what is said of each source (:func:`medner.evaluation.describe_tests`); its ``documents`` is a regular
+    expression that finds the document at the start of a text's id, or false where texts belong to none.
     """
     groups: dict[tuple[str, str | int], list[Prediction]] = {}
     for number, one in enumerate(predictions):
-        unit = one.id.rpartition("-")[0] if tests[one.source].get("documents") else number
+        pattern = tests[one.source].get("documents")
+        unit = found[0] if pattern and (found := re.match(pattern, one.id)) else number
         groups.setdefault((one.source, unit), []).append(one)
     return list(groups.values())
 

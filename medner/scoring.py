@@ -20,6 +20,7 @@ from medner.predictions import Prediction, units
 from medner.records import Entity
 
 RESAMPLES = 2000
+MIN_UNITS = 10  # independent texts; of fewer no interval and no p can be told
 CONFIDENCE = 0.95
 # Bins of text length, in the model's tokens.
 LENGTHS = {
@@ -203,12 +204,13 @@ def unit_counts(predictions: Iterable[Prediction], tests: Mapping[str, Mapping[s
 
 
 def f1_interval(by_unit: Sequence[Counts], seed: int) -> list[float] | None:
-    """95 % percentile bootstrap interval of micro-F1 over independent texts (Efron & Tibshirani 1993); None below two.
+    """95 % percentile bootstrap interval of micro-F1 over independent texts (Efron & Tibshirani 1993).
 
-    It says how far F1 would move on another sample of texts of this kind, not with another seed of training.
+    None below ``MIN_UNITS``, and where nothing was found rightly, since no resample would differ. It says how far F1
+    would move on another sample of texts of this kind, not with another seed of training.
     """
     table = np.array(by_unit, dtype=np.float64)  # units × (tp, fp, fn)
-    if len(table) < 2 or not table.any():
+    if len(table) < MIN_UNITS or not table[:, 0].any():
         return None
 
     def f1(

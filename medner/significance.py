@@ -27,9 +27,10 @@ from scipy import stats
 from medner.exceptions import InputError
 from medner.predictions import SUFFIX, read_predictions
 from medner.results import Run
-from medner.scoring import CONFIDENCE, RESAMPLES, unit_counts
+from medner.scoring import CONFIDENCE, MIN_UNITS, RESAMPLES, unit_counts
 
 PERMUTATIONS = 10_000
+TEST_KEYS = ("sha256", "annotated", "documents")  # of a source's test part: what scores depend on
 REFERENCES = ("gold", "gold-fr")  # experiments with real annotation, against which all others are held
 _BATCH = 500  # permutations or resamples at once; memory only
 
@@ -125,7 +126,9 @@ def runs_and_documents(before: Counts3, after: Counts3) -> tuple[tuple[float, fl
 
     With the runs' differences d_i: Var(mean d) = S²/n + Cov(d_i, d_j), where S² is their sample variance, which holds
     what is particular to a run, and the covariance is what they share because they answer the same documents. It is
-    taken from the documents' influence on each run's F1 (delta method). t with Hillis's degrees of freedom.
+    taken from the documents' influence on each run's F1 (delta method). The same influence says how far documents alone
+    let the runs differ: S² is not taken to be less, as it often is by chance with two or three runs. t with Hillis's
+    degrees of freedom, to which the documents' are added here, since there may be few of them too.
     Raises ValueError below two runs or two documents.
     """
     runs, documents = before.shape[:2]
@@ -136,12 +139,13 @@ def runs_and_documents(before: Counts3, after: Counts3) -> tuple[tuple[float, fl
     influence = _influence(after) - _influence(before)
     covariance = influence @ influence.T * documents / (documents - 1)
     shared = max(0.0, float(covariance[~np.eye(runs, dtype=bool)].mean()))
-    own = float(differences.var(ddof=1)) / runs
+    seen = float(differences.var(ddof=1)) / runs
+    least = (float(covariance.diagonal().mean()) - shared) / runs
+    own, of_own = (seen, runs - 1) if seen > least else (max(0.0, least), documents - 1)
     error = float(np.sqrt(own + shared))
     if error == 0:  # equal runs, or a difference that no document and no run varies
         return (mean, mean), float(mean == 0)
-    freedom = (own + shared) ** 2 / (own**2 / (runs - 1)) if own else np.inf
-    t = stats.t(freedom)
+    t = stats.t((own + shared) ** 2 / (own**2 / of_own + shared**2 / (documents - 1)))
     reach = float(t.ppf((1 + CONFIDENCE) / 2)) * error
     return (mean - reach, mean + reach), float(2 * t.sf(abs(mean) / error))
 
@@ -244,7 +248,7 @@ def _differing(one: Run, other: Run) -> list[str]:
     tests = [
         f"the test texts of {name}"
         for name in one.scores["test"].keys() & other.scores["test"].keys()
-        if one.scores["test"][name]["sha256"] != other.scores["test"][name]["sha256"]
+        if any(one.scores["test"][name].get(key) != other.scores["test"][name].get(key) for key in TEST_KEYS)
     ]
     return [*keys, *sorted(sources), *sorted(tests)]
 
@@ -255,7 +259,9 @@ def compare_experiments(
     """All comparisons of one suite, for JSON, each after it is made; what was not measured on it is passed over.
 
     wanted: of :func:`comparable_pairs`. Runs are paired by seed; seeds that only one of two experiments has are left
-    out of that comparison. p is adjusted for all comparisons of the suite at once (Holm), as ``p_holm``.
+    out of that comparison; what trains on nothing has no seed, and is held against each of the other's. A suite of
+    fewer than ``MIN_UNITS`` independent texts has no comparison. p is adjusted for all comparisons of the suite at once
+    (Holm), as ``p_holm``.
     Raises InputError from the predictions files, and where they hold other texts than scores.json says.
     """
     tables: dict[str, dict[int, Counts3]] = {}
@@ -266,17 +272,23 @@ def compare_experiments(
                 continue
             predictions = read_predictions(run.folder / f"{suite}{SUFFIX}")
             tables.setdefault(name, {})[run.seed] = np.array(unit_counts(predictions, run.scores["test"]), dtype=float)
-            own = [(one.source, one.id, one.text, one.gold) for one in predictions]
-            if own != texts.setdefault(name, own):
+            held = [(one.source, one.id, one.text, one.gold) for one in predictions]
+            if held != texts.setdefault(name, held):
                 _other_texts(run, suite)
     made = []
     for before, after in wanted:
-        seeds = sorted(tables.get(before, {}).keys() & tables.get(after, {}).keys())
-        if not seeds or len(tables[before][seeds[0]]) < 2:
+        if not {before, after} <= set(tables):
+            continue
+        own = {name: tables[name] for name in (before, after)}
+        for name, other in ((before, after), (after, before)):
+            if not _kind(runs[name][0]):
+                own[name] = dict.fromkeys(own[other], next(iter(own[name].values())))
+        seeds = sorted(own[before].keys() & own[after].keys())
+        if not seeds or len(own[before][seeds[0]]) < MIN_UNITS:
             continue
         if texts[before] != texts[after]:
             _other_texts(runs[after][0], suite)
-        left, right = (np.stack([tables[name][number] for number in seeds]) for name in (before, after))
+        left, right = (np.stack([own[name][number] for number in seeds]) for name in (before, after))
         made.append((before, after, seeds, compare(left, right, seed=seed)))
     for (before, after, seeds, result), p_holm in zip(made, holm([result.p for *_, result in made]), strict=True):
         yield _as_dict(suite, before, after, seeds, result, p_holm)
@@ -287,12 +299,18 @@ def _other_texts(run: Run, suite: str) -> NoReturn:
     raise InputError(what, path=run.folder, remedy="Evaluate all experiments on the same corpus")
 
 
+def basis(runs: Sequence[Run]) -> dict[str, Any]:
+    """What the comparisons of an experiment rest on: its training, its seeds and its test parts, for JSON."""
+    first = runs[0].scores
+    tests = {source: {key: about.get(key) for key in TEST_KEYS} for source, about in first["test"].items()}
+    return {"provenance": {**first["provenance"], "seed": None}, "seeds": [run.seed for run in runs], "test": tests}
+
+
 def current(significance: Mapping[str, Any], runs: Mapping[str, Sequence[Run]]) -> list[dict[str, Any]]:
     """The comparisons of ``significance.json`` whose experiments are still those that have been evaluated."""
 
     def same(name: str) -> bool:
-        about = {**significance["provenance"].get(name, {}), "seed": None}
-        return name in runs and about == {**runs[name][0].scores["provenance"], "seed": None}
+        return name in runs and significance.get("experiments", {}).get(name) == basis(runs[name])
 
     return [one for one in significance["comparisons"] if same(one["before"]) and same(one["after"])]
 
@@ -310,7 +328,7 @@ def _as_dict(
     p = f"p {'= ' * (result.p >= 0.001)}{p_text(result.p)} (Holm: {p_text(p_holm)})"
     sentence = (
         f"{after} − {before} = {signed(result.difference)} [{signed(low)}, {signed(high)}], {p}, "
-        f"{len(seeds)} seed{'s' * (len(seeds) > 1)}, {result.documents:,} independent texts"
+        f"{len(seeds)} seed{'s' * (len(seeds) > 1)}, {result.documents:,} texts or documents"
     )
     f1 = {before: result.f1_before, after: result.f1_after}
     return {

@@ -39,7 +39,7 @@ def summarise(results: Mapping[str, Mapping[str, Any]], suites: Mapping[str, Seq
     lines = [
         "Precision / recall / **F1** (micro-averaged, exact span and label) with the "
         f"{CONFIDENCE:.0%} bootstrap interval of F1",
-        "over test sentences. A suite counts only the labels that it annotates.",
+        "over test texts (those of a document together; none below ten). Only labels count that a suite annotates.",
         "",
         scores_table(scores, [suite for suite in suites if suite not in real]),
     ]
@@ -137,7 +137,7 @@ def significance_text(comparisons: Sequence[Mapping[str, Any]], results: Mapping
         "Holm: adjusted for all comparisons of the suite. Independent texts: the sentences of one leaflet or case",
         "report, which are alike, are one.",
     ]
-    head = ["difference", "F1", "interval", "p", "p (Holm)", "seeds", "independent texts", "p over texts alone"]
+    head = ["difference", "F1", "interval", "p", "p (Holm)", "seeds", "texts or documents", "p over texts alone"]
     for suite in dict.fromkeys(one["suite"] for one in comparisons):
         lines += ["", f"## {suite}", "", "| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
         for one in (one for one in comparisons if one["suite"] == suite):

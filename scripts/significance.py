@@ -15,7 +15,7 @@ from medner.files import write_text
 from medner.plan import load_plan
 from medner.results import load_runs
 from medner.scoring import CONFIDENCE, RESAMPLES
-from medner.significance import PERMUTATIONS, comparable_pairs, compare_experiments, pairs
+from medner.significance import PERMUTATIONS, basis, comparable_pairs, compare_experiments, pairs
 from medner.summary import significance_text
 
 app = new_app()
@@ -50,7 +50,7 @@ def main(
         "permutations": PERMUTATIONS,
         "resamples": RESAMPLES,
         "seed": seed,
-        "provenance": {name: found[0].scores["provenance"] for name, found in runs.items()},
+        "experiments": {name: basis(found) for name, found in runs.items()},
         "comparisons": comparisons,
     }
     write_text(metrics / "significance.json", srsly.json_dumps(result, indent=2) + "\n")

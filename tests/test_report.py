@@ -26,7 +26,9 @@ from medner.report.content import mark
 from medner.report.exchange import curves, exchange_rates, worth_sentence
 from medner.report.inputs import Inputs, read_inputs
 from medner.report.pages import markdown, write_report
+from medner.results import load_runs
 from medner.scoring import Counts, f1_interval
+from medner.significance import basis
 
 SCRIPT, IMAGE = "<script>alert(1)</script>", '"><img src=x onerror=alert(2)>'
 HOSTILE = f"{SCRIPT} {IMAGE} {{{{ 7 * 7 }}}} $x_1$ |*`"
@@ -104,8 +106,9 @@ def comparison(suite: str, before: str, after: str, low: float, high: float, p: 
 
 def compared(metrics: Path, comparisons: list[dict[str, Any]]) -> None:
     """What the significance step wrote of the experiments as they are now."""
-    about = {p.parent.name: srsly.read_json(p)["provenance"] for p in metrics.glob("*/scores.json")}
-    srsly.write_json(metrics / "significance.json", {"provenance": about, "comparisons": comparisons})
+    runs, _ = load_runs(metrics, [path.parent.name for path in metrics.glob("*/scores.json")])
+    about = {name: basis(found) for name, found in runs.items()}
+    srsly.write_json(metrics / "significance.json", {"experiments": about, "comparisons": comparisons})
 
 
 def predictions(text: str) -> list[Prediction]:
@@ -354,7 +357,10 @@ def test_the_exchange_rate_is_read_off_the_curve_of_real_annotation() -> None:
     gold = rows("gold", {0: 0.1, 100: 0.3, 300: 0.5})
     (worth,) = exchange_rates([*gold, *rows("ro", {0: 0.1, 1000: 0.2})], "s")
     assert (worth.sentences, worth.mean, worth.seeds) == (1000, pytest.approx(50), 1)
-    assert "worth about 50 real annotated ones; one seed, so its uncertainty is not known." in worth_sentence(worth)
+    assert (
+        "worth about 50 real annotated ones; one seed, so its uncertainty, which is large, is not known."
+        in worth_sentence(worth)
+    )
     (below,) = exchange_rates([*gold, *rows("ro", {1000: 0.05})], "s")
     assert "worth no real annotated sentence" in worth_sentence(below)
     (beyond,) = exchange_rates([*gold, *rows("ro", {1000: 0.6})], "s")
@@ -365,8 +371,11 @@ def test_the_exchange_rate_is_read_off_the_curve_of_real_annotation() -> None:
 def test_the_exchange_rate_over_seeds_and_a_curve_that_dips() -> None:
     gold = [row for seed in (0, 1) for row in rows("gold", {0: 0.1, 100: 0.3, 200: 0.2, 300: 0.4}, seed)]
     (worth,) = exchange_rates([*gold, *rows("ro", {10: 0.175}, 0), *rows("ro", {10: 0.325}, 1)], "s")
-    assert (worth.low, worth.high, worth.seeds) == (pytest.approx(50), pytest.approx(250), 2)
-    assert "(from 50 to 250 over 2 seeds)" in worth_sentence(worth)
+    assert (worth.low, worth.high, worth.seeds) == (pytest.approx(50), pytest.approx((200 * 300) ** 0.5), 2)
+    assert "(from 50 to 245 over 2 seeds; the luck of the test texts comes on top)" in worth_sentence(worth)
+    falling = rows("gold", {0: 0.0, 100: 0.5, 300: 0.4})  # pooled to .45, but 100 sentences gave more than .47
+    (reached,) = exchange_rates([*falling, *rows("ro", {200: 0.47})], "s")
+    assert (reached.mean, reached.beyond) == (pytest.approx(100), 0)
     third = rows("gold", {0: 0.1}, 2)  # its curve is not whole: it does not count
     assert exchange_rates([*gold, *third, *rows("ro", {10: 0.9}, 2)], "s") == []
     (split,) = exchange_rates([*gold, *rows("ro", {10: 0.05}, 0), *rows("ro", {10: 0.9}, 1)], "s")

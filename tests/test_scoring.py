@@ -250,15 +250,22 @@ def test_the_interval_holds_the_score_and_narrows_with_more_documents() -> None:
 
 def test_texts_of_one_document_are_drawn_together() -> None:
     hit, miss = pair(GOLD, GOLD), pair(GOLD, [])
-    texts = [replace(hit, id=f"A-{n}") for n in range(20)] + [replace(miss, id=f"B-{n}") for n in range(20)]
+    texts = [
+        replace(hit if n % 2 else miss, id=f"{n}_{part}-{line}")
+        for n in range(12)
+        for part in (1, 2)
+        for line in (1, 2)
+    ]
     alone = score_suite(texts, about(a=LABELS), set(), 0)
-    together = score_suite(texts, {"a": {"annotated": LABELS, "documents": True}}, set(), 0)
-    assert (alone["units"], together["units"]) == (40, 2)
-    assert together["f1_interval"] == [0.0, 1.0]  # of two documents, one may be drawn twice
-    assert 0 < alone["f1_interval"][0] < alone["f1"] == together["f1"] < alone["f1_interval"][1] < 1
-    assert [[one.id for one in unit] for unit in units(texts[18:22], {"a": {"documents": True}})] == [
-        ["A-18", "A-19"],
-        ["B-0", "B-1"],
+    together = score_suite(texts, {"a": {"annotated": LABELS, "documents": r"\d+"}}, set(), 0)
+    assert (alone["units"], together["units"]) == (48, 12)
+    assert together["f1_interval"][0] < alone["f1_interval"][0] < alone["f1"] == together["f1"]
+    assert alone["f1"] < alone["f1_interval"][1] < together["f1_interval"][1]
+    few = score_suite(texts[:36], {"a": {"annotated": LABELS, "documents": r"\d+"}}, set(), 0)
+    assert (few["units"], few["f1_interval"]) == (9, None)  # nine documents say too little
+    assert [[one.id for one in unit] for unit in units(texts[2:6], {"a": {"documents": r"\d+"}})] == [
+        ["0_2-1", "0_2-2"],
+        ["1_1-1", "1_1-2"],
     ]
 
 

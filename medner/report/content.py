@@ -200,7 +200,10 @@ def _seen(inputs: Inputs, suites: Iterable[str]) -> Fold | None:
                 rows.append([Cell(suite), Cell(name), *shares])
     if not rows:
         return None
-    caption = "Recall on mentions whose form occurs with the same label in the training data (seen), and on the others"
+    caption = (
+        "Recall on mentions whose form occurs with the same label in the training data (seen), and on the others. "
+        "What is seen differs from experiment to experiment: compare within a row, not down a column"
+    )
     return Fold("Seen and unseen mentions", [Table(caption, ["suite", "experiment", "seen", "unseen"], rows, words=2)])
 
 

@@ -50,8 +50,9 @@ def exchange_rates(rows: Sequence[Mapping[str, Any]], suite: str) -> list[Worth]
     """For every size of every synthetic mix: how many real sentences give the same F1, seed by seed.
 
     A seed's F1 is read off the same seed's curve of the suite's reference, a mix of real annotation: F1 over sentences,
-    made monotone (isotonic regression, as more annotation does not make a model worse but for noise) and linear
-    between the measured sizes. A seed whose reference curve is not whole yet does not count.
+    made monotone (isotonic regression, as more annotation does not make a model worse but for noise) and, since such
+    curves bend, linear in the logarithm of the number of sentences (from the first measured size on). A seed whose
+    reference curve is not whole yet does not count.
     """
     table: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
     references = {row["reference"] for row in rows}
@@ -71,7 +72,7 @@ def exchange_rates(rows: Sequence[Mapping[str, Any]], suite: str) -> list[Worth]
         heights = isotonic_regression([reference[size] for size in sizes]).x
         for size, f1 in points.items():
             if size:
-                outside = int(f1 < heights[0]), int(f1 > heights[-1])
+                outside = int(f1 < heights[0]), int(f1 > max(reference.values()))
                 found[mix, size].append((_read_off(f1, sizes, heights), *outside))
     return [
         Worth(
@@ -83,14 +84,16 @@ def exchange_rates(rows: Sequence[Mapping[str, Any]], suite: str) -> list[Worth]
 
 
 def _read_off(f1: float, sizes: Sequence[int], heights: Any) -> float:
-    """The least number of sentences at which the curve reaches f1; its ends where it does not."""
+    """The least number of sentences at which the curve reaches f1, or its highest point where f1 lies above it."""
+    f1 = min(f1, heights[-1])
     if f1 <= heights[0]:
         return float(sizes[0])
     for (left, low), (right, high) in zip(
         zip(sizes, heights, strict=True), zip(sizes[1:], heights[1:], strict=True), strict=False
     ):
         if f1 <= high:
-            return float(left + (right - left) * (f1 - low) / (high - low))
+            share = (f1 - low) / (high - low)
+            return float(left * (right / left) ** share if left else right * share)
     return float(sizes[-1])
 
 
@@ -101,7 +104,8 @@ def worth_sentence(worth: Worth) -> str:
         return f"{start} are worth no real annotated sentence: F1 is below that of the curve's start."
     if worth.beyond == worth.seeds:
         return f"{start} are worth more than the {worth.largest:,} real annotated sentences that were measured."
-    spread = f" (from {worth.low:,.0f} to {worth.high:,.0f} over {worth.seeds} seeds)" if worth.seeds > 1 else ""
+    luck = f"{worth.seeds} seeds; the luck of the test texts comes on top"
+    spread = f" (from {worth.low:,.0f} to {worth.high:,.0f} over {luck})" if worth.seeds > 1 else ""
     if worth.below and worth.beyond:
         return (
             f"{start} are worth nothing that these seeds agree on: F1 is below the curve's start with {worth.below} "
@@ -111,5 +115,5 @@ def worth_sentence(worth: Worth) -> str:
     if worth.below or worth.beyond:
         outside, bound = worth.below + worth.beyond, "an upper" if worth.below else "a lower"
         note = f"; {outside} of {worth.seeds} seeds lie outside of the curve, so this is {bound} bound"
-    alone = "" if worth.seeds > 1 else "; one seed, so its uncertainty is not known"
+    alone = "" if worth.seeds > 1 else "; one seed, so its uncertainty, which is large, is not known"
     return f"{start} are worth about {worth.mean:,.0f} real annotated ones{spread}{note}{alone}."
