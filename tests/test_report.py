@@ -293,6 +293,10 @@ def test_without_a_test_only_intervals_that_lie_apart_are_told(metrics: Path) ->
         in text
     )
     assert "measurable gain" not in text
+    few = scores("exp2", 0.31)
+    few["suites"]["real"]["f1_interval"] = None
+    srsly.write_json(metrics / "exp2" / "scores.json", few)
+    assert "to exp1: a difference that bears no interval on real (+1.0 points)" in answer(read(metrics)).paragraph
 
 
 def test_untrained_weights_and_stand_ins_come_first(metrics: Path) -> None:

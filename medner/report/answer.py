@@ -16,6 +16,7 @@ ALPHA = 0.05
 GAIN, LOSS, NOTHING = "a measurable gain", "a measurable loss", "no measurable difference"
 APART_GAIN, APART_LOSS = "a gain beyond the intervals of these runs", "a loss beyond the intervals of these runs"
 OVERLAP = "no difference beyond the intervals of these runs"
+NO_INTERVAL = "a difference that bears no interval"  # too few texts, or nothing found
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def answer(inputs: Inputs) -> Answer:
                 sentences.append(f"{start}: {_verdicts(shown)}.")
     if not real:
         sentences.insert(0, "No real medical text was scored, so nothing can be said about real text.")
-    if any(d.seeds == 1 for d in everything):
+    if any(d.seeds == 1 and d.verdict != NO_INTERVAL for d in everything):
         sentences.append("These are single trainings: another seed may give another difference.")
     return Answer(caveats, " ".join([*sentences, *_claim(inputs, everything)]), everything)
 
@@ -140,7 +141,7 @@ def _verdicts(differences: Iterable[Difference]) -> str:
     groups: dict[str, list[str]] = {}
     for d in differences:
         groups.setdefault(d.verdict, []).append(f"{d.suite} ({points(d.value)} points)")
-    order = (GAIN, APART_GAIN, LOSS, APART_LOSS, NOTHING, OVERLAP)
+    order = (GAIN, APART_GAIN, LOSS, APART_LOSS, NOTHING, OVERLAP, NO_INTERVAL)
     return "; ".join(f"{verdict} on {_and(groups[verdict])}" for verdict in order if verdict in groups)
 
 
@@ -157,9 +158,11 @@ def _untested(inputs: Inputs, suite: str, before: str, after: str) -> Difference
 
 
 def _apart(left: Any, right: Any) -> str:
-    if left and right and right[0] > left[1]:
+    if not left or not right:
+        return NO_INTERVAL
+    if right[0] > left[1]:
         return APART_GAIN
-    return APART_LOSS if left and right and right[1] < left[0] else OVERLAP
+    return APART_LOSS if right[1] < left[0] else OVERLAP
 
 
 def _claim(inputs: Inputs, differences: Iterable[Difference]) -> Iterator[str]:
