@@ -181,6 +181,14 @@ def test_features_get_unit_variance(bert: Path, kind: str, factor: float) -> Non
     assert spread(encoder, pieces) == pytest.approx(1, rel=1e-3)
 
 
+def test_the_embedded_encoder_s_features_have_unit_variance() -> None:
+    folder = ROOT / "assets" / "encoder"
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    texts = [row["text"] for row in srsly.read_jsonl(ROOT / "assets" / "synthetic" / "ro" / "test.jsonl")][:30]
+    pieces = tokenizer(" ".join(texts), truncation=True, max_length=512, return_tensors="pt")["input_ids"]
+    assert spread(AutoModel.from_pretrained(folder).float(), pieces) == pytest.approx(1, abs=0.15)
+
+
 def test_text_files_of_every_kind(tmp_path: Path) -> None:
     body = "Şcoala ţine.\r\n\r\nFièvre"
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf" + body.encode())
