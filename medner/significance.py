@@ -139,9 +139,9 @@ def runs_and_documents(before: Counts3, after: Counts3) -> tuple[tuple[float, fl
     influence = _influence(after) - _influence(before)
     covariance = influence @ influence.T * documents / (documents - 1)
     shared = max(0.0, float(covariance[~np.eye(runs, dtype=bool)].mean()))
-    seen = float(differences.var(ddof=1)) / runs
+    observed = float(differences.var(ddof=1)) / runs
     least = (float(covariance.diagonal().mean()) - shared) / runs
-    own, of_own = (seen, runs - 1) if seen > least else (max(0.0, least), documents - 1)
+    own, of_own = (observed, runs - 1) if observed > least else (max(0.0, least), documents - 1)
     error = float(np.sqrt(own + shared))
     if error == 0:  # equal runs, or a difference that no document and no run varies
         return (mean, mean), float(mean == 0)

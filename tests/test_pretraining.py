@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -179,6 +180,25 @@ def test_features_get_unit_variance(bert: Path, kind: str, factor: float) -> Non
     last.weight.data *= factor
     assert standardise(encoder, pieces) == pytest.approx(1 / factor, rel=1e-3)
     assert spread(encoder, pieces) == pytest.approx(1, rel=1e-3)
+
+
+class Unnormalised(torch.nn.Module):
+    """An encoder whose normalisation comes before its last layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embeddings, self.norm, self.last = torch.nn.Embedding(9, 4), torch.nn.LayerNorm(4), torch.nn.Linear(4, 4)
+
+    def forward(self, input_ids: torch.Tensor) -> SimpleNamespace:
+        return SimpleNamespace(last_hidden_state=self.last(self.norm(self.embeddings(input_ids))))
+
+
+def test_an_encoder_that_does_not_end_with_a_normalisation_stays_as_it_is() -> None:
+    torch.manual_seed(0)
+    encoder = Unnormalised()
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    assert standardise(encoder, torch.arange(9)[None]) == 1.0
+    assert all((value == before[name]).all() for name, value in encoder.state_dict().items())
 
 
 def test_the_embedded_encoder_s_features_have_unit_variance() -> None:
