@@ -134,7 +134,7 @@ def significance_text(comparisons: Sequence[Mapping[str, Any]], results: Mapping
         "With several seeds, interval and p are those of a random sample of texts *and* of seeds (Obuchowski &",
         "Rockette 1995; Hillis 2007). With one seed they are of texts alone (bootstrap, paired approximate",
         "randomisation), and another training may differ. The last column is the p over texts alone in either case.",
-        "Holm: adjusted for all comparisons of the suite. Independent texts: the sentences of one leaflet or case",
+        "Holm: adjusted for all comparisons of the suite. Texts or documents: the sentences of one leaflet or case",
         "report, which are alike, are one.",
     ]
     head = ["difference", "F1", "interval", "p", "p (Holm)", "seeds", "texts or documents", "p over texts alone"]
