@@ -23,10 +23,11 @@ format: $(INSTALLED)
 # The commands section from project.yml, the results from the committed metrics.
 readme: $(INSTALLED)
 	$(BIN)/python -m spacy project document --no-emoji --output README.md
-	set -e; for metrics in metrics/reference/*; do $(BIN)/python scripts/summary.py --metrics $$metrics --insert-into README.md; done
+	set -e; for metrics in metrics/reference/*; do \
+	  $(BIN)/python scripts/summary.py --metrics $$metrics; $(BIN)/python scripts/summary.py --metrics $$metrics --insert-into README.md; done
 
 # Keeps this machine's scores as reference results: `make reference NAME=ronec-v1`, then `make readme`.
-KEPT := -name scores.json -o -name curve.json -o -name significance.json -o -name significance.md -o -name curves.json
+KEPT := -name scores.json -o -name curve.json -o -name significance.json -o -name significance.md -o -name curves.json -o -name summary.md
 reference:
 	test -n '$(NAME)'  # else the next line would remove all of them
 	rm -rf metrics/reference/$(NAME)

@@ -122,7 +122,7 @@ def _difference(one: Mapping[str, Any] | None, several: bool) -> str:
 def _spread(values: Sequence[float]) -> str:
     if not values:
         return "–"
-    return f"**{mean(values):.3f}**" + (f" ± {stdev(values):.3f}" if len(values) > 1 else "")
+    return f"{mean(values):.3f}" + (f" ± {stdev(values):.3f}" if len(values) > 1 else "")
 
 
 def significance_text(comparisons: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:

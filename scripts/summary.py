@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import srsly
 import typer
 from steps import ROOT, good, new_app, note, step
 
@@ -22,15 +21,17 @@ app = new_app()
 @step
 def main(
     metrics: Annotated[Path, typer.Option(help="Folder that holds the experiments' metrics.")] = ROOT / "metrics",
-    name: Annotated[str, typer.Option(help="Name of the files to write.")] = "summary",
-    insert_into: Annotated[str, typer.Option(help="Markdown file to put the table into, between its markers.")] = "",
+    name: Annotated[str, typer.Option(help="Name of the file to write.")] = "summary",
+    insert_into: Annotated[str, typer.Option(help="Markdown file to put it into, shorter.")] = "",
 ) -> None:
-    """Write metrics/NAME.md and NAME.json from the scores.json and significance.json there; print the tables."""
+    """Write metrics/NAME.md from the scores.json and significance.json there; print the tables."""
     plan = load_plan(ROOT / "configs" / "experiments.yml")
     runs, stale = load_runs(metrics, plan.experiments)
     results = main_scores(runs, metrics)
-    text = summarise(results, plan.suites)
-    if any(len(found) > 1 for found in runs.values()):
+    # A document that quotes the results has the study's own experiments in full, of the others their F1.
+    shown = {n: result for n, result in results.items() if n in plan.ladder} if insert_into else results
+    text = summarise(shown, plan.suites)
+    if len(shown) < len(results) or any(len(found) > 1 for found in runs.values()):
         text += "\n" + seeds_table(runs, plan.suites)
     if (metrics / "significance.json").is_file():
         significance = read_json(metrics / "significance.json")
@@ -42,11 +43,11 @@ def main(
         note(f"{folder} is left out: it has other data, encoder or epochs than its experiment's main run")
     if insert_into:
         document = Path(insert_into)
+        text += f"\nAll experiments in full: [{name}.md]({metrics.as_posix()}/{name}.md)\n"
         write_text(document, insert(read_text(document), f"results of {metrics.as_posix()}", text, document))
         good(f"Wrote the table into {document}")
         return
     write_text(metrics / f"{name}.md", text)
-    write_text(metrics / f"{name}.json", srsly.json_dumps(results, indent=2) + "\n")
     typer.echo(text)
     good(f"Wrote {metrics / name}.md")
 

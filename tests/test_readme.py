@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,12 @@ def test_results_come_from_the_committed_metrics(metrics: str, tmp_path: Path, m
     done = CliRunner().invoke(app, ["--metrics", f"metrics/reference/{metrics}", "--insert-into", str(copy)])
     assert done.exit_code == 0, done.stderr
     assert copy.read_text() == README
-    assert {"exp1", "exp2", "exp3"} <= set(load_runs(ROOT / "metrics" / "reference" / metrics, PLAN.experiments)[0])
+    reference = ROOT / "metrics" / "reference" / metrics
+    again = shutil.copytree(reference, tmp_path / metrics)
+    (again / "summary.md").unlink()
+    assert CliRunner().invoke(app, ["--metrics", str(again)]).exit_code == 0
+    assert (again / "summary.md").read_text() == (reference / "summary.md").read_text()
+    assert {"exp1", "exp2", "exp3"} <= set(load_runs(reference, PLAN.experiments)[0])
 
 
 def test_the_commands_section_is_that_of_project_yml(tmp_path: Path) -> None:

@@ -256,7 +256,7 @@ def test_from_files_to_sentences(tmp_path: Path) -> None:
     assert "## s\n" in text
     assert one["sentence"] in text
     assert "- Encoder: e, revision r, 1 parameters\n- s: a source\n" in text
-    assert "| exp1 | 3 | **0.410** ± 0.048 |\n| exp2 | 4 | " in seeds_table(runs, ["s"])
+    assert "| exp1 | 3 | 0.410 ± 0.048 |\n| exp2 | 4 | " in seeds_table(runs, ["s"])
     plan = Plan({}, {"exp1": ("a",), "exp2": ("a", "b")}, {"s": ("a",), "t": ("b",)})
     table = differences_table([one, {**one, "after": "only-b"}], plan)
     assert "| suite | exp2 − exp1 |\n| --- | --- |\n| s | **+0.4" in table

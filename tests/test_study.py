@@ -97,8 +97,9 @@ def test_the_table_is_printed_and_written(study: tuple[Path, str]) -> None:
 
 def test_training_on_medical_text_finds_medical_mentions(study: tuple[Path, str]) -> None:
     """Even this encoder tells a little: exp1 has never seen MEDICAL, exp3 has."""
-    results = srsly.read_json(study[0] / "metrics" / "summary.json")
-    f1 = {name: results[name]["suites"]["combined"]["labels"]["MEDICAL"]["f1"] for name in results}
+    metrics = study[0] / "metrics"
+    results = {name: srsly.read_json(metrics / name / "scores.json") for name in ("exp1", "exp3")}
+    f1 = {name: result["suites"]["combined"]["labels"]["MEDICAL"]["f1"] for name, result in results.items()}
     assert f1["exp1"] == 0.0
     assert f1["exp3"] > 0.0
 
@@ -246,7 +247,7 @@ def test_differences_are_told(study: tuple[Path, str]) -> None:
     ]  # fmt: skip
     text = (project / "metrics" / "significance.md").read_text()
     assert "Encoder: tiny, revision 1" in text
-    results = srsly.read_json(project / "metrics" / "summary.json")
+    results = {name: srsly.read_json(project / "metrics" / name / "scores.json") for name in ("exp1", "exp2", "exp3")}
     for one in comparisons:
         before, after = (results[one[key]]["suites"][one["suite"]]["f1"] for key in ("before", "after"))
         assert one["difference"] == pytest.approx(after - before, abs=2e-6)
