@@ -116,9 +116,10 @@ def _load(path: Path, settings: type[_M]) -> _M:
     try:
         return settings.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise InputError(first["msg"], path=path, place=place, remedy=remedy) from None
+        # A misspelt key first: what is missing because of it explains itself.
+        first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
+        what = {"extra_forbidden": "is no setting", "missing": "is missing"}.get(first["type"], first["msg"])
+        raise InputError(what, path=path, place=".".join(map(str, first["loc"])), remedy=remedy) from None
 
 
 def load_language(code: str, folder: Path) -> Language:
