@@ -75,7 +75,7 @@ def prepare(
     Raises InputError where ``strict`` forbids to fall back on it, and for an encoder that is damaged, pickled or whose
     tokenizer does not match its weights; nothing is written then.
     """
-    with new_folder(target) as folder:
+    with new_folder(target, sign=MANIFEST) as folder:
         if settings["name"] == UNTRAINED:
             manifest = _without_training(embedded, folder, seed)
         elif settings["name"] == read_manifest(embedded).name:

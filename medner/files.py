@@ -184,15 +184,22 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """A folder that appears at ``path`` only when the block ends well; it replaces what was there.
+def new_folder(path: Path, sign: str) -> Iterator[Path]:
+    """A folder that appears at ``path`` only when the block ends well; it replaces an earlier one of its kind.
 
-    Yields the temporary folder beside it to write into. Killed at any moment, the old folder or the new one is there,
-    after :func:`restore_folder` at the latest. Raises InputError where it cannot be written.
+    sign: a pattern that finds something in every folder of this kind, and hardly in another. Yields the temporary
+    folder beside it to write into. Killed at any moment, the old folder or the new one is there, after
+    :func:`restore_folder` at the latest. Raises InputError where it cannot be written, and where there is something
+    else than a folder of this kind, which would be lost.
     """
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         restore_folder(path)
+        if path.exists() and not path.is_dir():
+            raise InputError("is a file, not a folder", path=path, remedy="Name another folder")
+        if path.is_dir() and any(path.iterdir()) and not any(path.glob(sign)):
+            remedy = f"Name an empty or a new folder; one that this step wrote, with {sign}, is replaced as well"
+            raise InputError("holds other files, which would be lost", path=path, remedy=remedy)
         for stale in path.parent.glob(f".{path.name}.*.tmp"):  # left by a process that was killed
             shutil.rmtree(stale, ignore_errors=True)
         work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))

@@ -15,6 +15,7 @@ from medner.predictions import SUFFIX, Prediction, write_predictions
 from medner.scoring import score_suite
 
 SEEDS = "seeds"  # metrics/seeds/<seed>/<experiment> has what metrics/<experiment> has
+SCORES = "scores.json"  # in every folder that the evaluate step wrote
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,13 @@ def write_run(
         write_predictions(folder / f"{suite}{SUFFIX}", predictions)
         scores[suite] = score_suite(predictions, tests, seen, provenance["seed"])
     result = {"provenance": provenance, "test": tests, "skipped": skipped, "suites": scores}
-    write_text(folder / "scores.json", srsly.json_dumps(result, indent=2) + "\n")
+    write_text(folder / SCORES, srsly.json_dumps(result, indent=2) + "\n")
     return scores
 
 
 def read_run(folder: Path) -> Run:
     """The run in a folder that the evaluate step wrote. Raises InputError if its scores.json is damaged."""
-    path = folder / "scores.json"
+    path = folder / SCORES
     try:
         scores = srsly.json_loads(read_text(path))
         scores["provenance"]["seed"], scores["test"], scores["suites"]
@@ -93,7 +94,7 @@ def load_runs(metrics: Path, experiments: Iterable[str]) -> tuple[dict[str, list
     for name in experiments:
         further = (metrics / SEEDS).glob(f"*/{name}")
         folders = [metrics / name, *sorted(further, key=lambda folder: (len(folder.parent.name), folder))]
-        found = [read_run(folder) for folder in folders if (folder / "scores.json").is_file()]
+        found = [read_run(folder) for folder in folders if (folder / SCORES).is_file()]
         kept: dict[int, Run] = {}
         for run in found:
             if not run.comparable(found[0]):

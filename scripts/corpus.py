@@ -82,7 +82,7 @@ def main(
         "suites": {name: list(sources) for name, sources in plan.suites.items()},
         "skipped": skipped,
     }
-    with new_folder(output) as folder:
+    with new_folder(output, sign="manifest.json") as folder:
         write_corpus(folder, plan, parts)
         write_text(folder / "manifest.json", srsly.json_dumps(manifest, indent=2) + "\n")
         write_text(folder / "statistics.md", table)

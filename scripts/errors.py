@@ -49,7 +49,7 @@ def main(
         remedy = f"Evaluate it first: spacy project run evaluate-{missing[0]}"
         raise InputError(f"no predictions of {', '.join(missing)}", path=metrics, remedy=remedy)
     nlp = blank()
-    with new_folder(Path(output) if output else metrics / "errors") as folder:
+    with new_folder(Path(output) if output else metrics / "errors", sign="*.jsonl") as folder:
         for name, own in track(paths.items(), description="Classing errors", transient=True):
             if not own:
                 continue

@@ -16,7 +16,7 @@ from steps import ROOT, choose_processor, good, new_app, note, step
 from medner.evaluation import as_prediction, describe_tests, predict, read_examples, spacy_scores, training_mentions
 from medner.exceptions import InputError
 from medner.files import new_folder, read_json, read_text, write_text
-from medner.results import write_run
+from medner.results import SCORES, write_run
 from medner.scoring import scores_table
 from medner.training import CURVE, provenance
 
@@ -49,13 +49,12 @@ def main(
     seen = training_mentions(nlp, ROOT / nlp.config["paths"]["train"], about)
     examples: dict[str, list[Example]] = {}
     seconds: dict[str, float] = {}
-    for source in tests:
-        asked = read_examples(nlp, corpus / source / "test.spacy")
-        start = time.perf_counter()
-        examples[source] = list(track(predict(nlp, asked), description=source, total=len(asked), transient=True))
-        seconds[source] = time.perf_counter() - start
-
-    with new_folder(Path(output) if output else ROOT / "metrics" / experiment) as folder:
+    with new_folder(Path(output) if output else ROOT / "metrics" / experiment, sign=SCORES) as folder:
+        for source in tests:
+            asked = read_examples(nlp, corpus / source / "test.spacy")
+            start = time.perf_counter()
+            examples[source] = list(track(predict(nlp, asked), description=source, total=len(asked), transient=True))
+            seconds[source] = time.perf_counter() - start
         suites = {}
         for suite, sources in manifest["suites"].items():
             found = [example for source in sources for example in examples[source]]

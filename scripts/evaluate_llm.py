@@ -12,7 +12,7 @@ from medner.corpus import read_docbin
 from medner.evaluation import describe_tests
 from medner.exceptions import InputError
 from medner.files import new_folder, read_json
-from medner.results import write_run
+from medner.results import SCORES, write_run
 from medner.scoring import scores_table
 from medner.tokenization import blank
 from medner.zero_shot import provenance, read_labels
@@ -52,7 +52,7 @@ def main(
             suites[suite] = [one for source in sources for one in labels[source].predictions]
         else:
             skipped[suite] = f"no labels of {', '.join(source for source in sources if source not in found)}"
-    with new_folder(output) as written:
+    with new_folder(output, sign=SCORES) as written:
         about = provenance(EXPERIMENT, labels, manifest["persons"])
         scores = write_run(written, about, {s: tests[s] for s in found}, skipped, suites, set())
     for source, own in labels.items():

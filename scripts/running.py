@@ -17,7 +17,7 @@ from steps import ROOT, epochs_or_none, good, note
 from medner.evaluation import describe_tests
 from medner.exceptions import InputError
 from medner.files import read_json
-from medner.results import Run, read_run
+from medner.results import SCORES, Run, read_run
 from medner.training import prepare, provenance
 
 
@@ -67,7 +67,7 @@ def run(
 
 
 def _evaluated(folder: Path, expected: object, tests: object) -> Run | None:
-    if not (folder / "scores.json").is_file():
+    if not (folder / SCORES).is_file():
         return None
     found = read_run(folder)
     return found if (found.scores["provenance"], found.scores["test"]) == (expected, tests) else None

@@ -48,7 +48,7 @@ def main(
         log = target.with_name(f"{target.name}.jsonl")
         chosen.setdefault("paths.log", str(log.relative_to(ROOT) if log.is_relative_to(ROOT) else log))
     # The config's paths are relative to the project, and so they stay in the saved pipeline.
-    with contextlib.chdir(ROOT), new_folder(target) as folder, mixed_precision():
+    with contextlib.chdir(ROOT), new_folder(target, sign="model-*") as folder, mixed_precision():
         log = Path(chosen.get("paths.log", training.log))
         log.unlink(missing_ok=True)  # spaCy's logger would not write over it
         try:

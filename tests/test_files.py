@@ -66,15 +66,29 @@ def test_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "corpus"
-    with new_folder(target) as folder:
+    with new_folder(target, sign="[abc]") as folder:
         (folder / "a").write_text("1")
-    with pytest.raises(InputError, match="cannot be written"), full_disk(), new_folder(target) as folder:
+    with pytest.raises(InputError, match="cannot be written"), full_disk(), new_folder(target, sign="[abc]") as folder:
         write_bytes(folder / "b", b"x" * 1000)
     assert [p.name for p in target.iterdir()] == ["a"]
-    with new_folder(target) as folder:
+    with new_folder(target, sign="[abc]") as folder:
         (folder / "c").write_text("2")
     assert [p.name for p in target.iterdir()] == ["c"]
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_is_not_of_its_kind_is_never_replaced(tmp_path: Path) -> None:
+    """`--output ~` by mistake must cost nobody a file."""
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="holds other files, which would be lost"), new_folder(tmp_path, sign="a.json"):
+        pass
+    with pytest.raises(InputError, match="is a file"), new_folder(tmp_path / "thesis.tex", sign="a.json"):
+        pass
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("thesis.tex", "years of work")]
+    (tmp_path / "empty").mkdir()
+    for _ in range(2):
+        with new_folder(tmp_path / "empty", sign="a.json") as folder:
+            (folder / "a.json").touch()
 
 
 CUT_OFF = """
@@ -94,7 +108,7 @@ def cut(event, _):
                 os.kill(os.getpid(), signal.SIGKILL)
             raise KeyboardInterrupt
 
-with new_folder(target) as folder:
+with new_folder(target, sign="[abc]") as folder:
     for name in ("a", "b"):
         (folder / name).write_text("new")
     sys.addaudithook(cut)
@@ -105,7 +119,7 @@ with new_folder(target) as folder:
 def test_a_folder_is_never_lost_while_it_is_replaced(tmp_path: Path, how: str) -> None:
     target = tmp_path / "checkpoint"
     for moment in range(1, 100):  # before every single change that is made to the folders
-        with new_folder(target) as folder:
+        with new_folder(target, sign="[abc]") as folder:
             for name in ("a", "b"):
                 (folder / name).write_text("old")
         command = [sys.executable, "-c", CUT_OFF, str(target), str(moment), how]

@@ -115,7 +115,7 @@ def prepare_text(
         overlap = Overlap(text for path in tests for text in lines(path))
         for group in groups:
             group.tests = overlap
-    with new_folder(folder / "text") as work:
+    with new_folder(folder / "text", sign="tokenizer.json") as work:
         if start is not None:
             try:
                 tokenizer = AutoTokenizer.from_pretrained(start, use_fast=True, local_files_only=True)
@@ -287,7 +287,7 @@ def _save(
     optimizer: torch.optim.Optimizer,
 ) -> None:
     """A checkpoint: weights and optimizer state, as safetensors, in one folder that appears whole."""
-    with new_folder(folder / "checkpoint") as work:
+    with new_folder(folder / "checkpoint", sign=STATE) as work:
         tensors = {f"weight/{name}": value for name, value in masters.items()}
         names = {id(value): name for name, value in masters.items()}
         for parameter, moments in optimizer.state.items():
@@ -367,7 +367,7 @@ def export(folder: Path, recipe: Recipe, target: Path) -> int:
     encoder.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
     _, unseen, _ = _samplers(folder, recipe, tokenizer, seed=0)
     standardise(encoder, torch.from_numpy(unseen.batch(0).pieces))
-    with new_folder(folder / "export") as work:
+    with new_folder(folder / "export", sign="manifest.json") as work:
         encoder.half().save_pretrained(work, safe_serialization=True)
         tokenizer.save_pretrained(work)
         tokenizer.save_vocabulary(str(work))

@@ -43,7 +43,7 @@ def write_report(inputs: Inputs, output: Path) -> list[Missing]:
     Returns what was left out. The same inputs give the same bytes. Raises InputError where it cannot be written.
     """
     shown, missing = sections(inputs)
-    with new_folder(output) as folder:
+    with new_folder(output, sign="slides.html") as folder:
         for name, text in render(shown, missing).items():
             write_text(folder / name, text)
     return missing
