@@ -1,17 +1,17 @@
 """Is one experiment better than another, or was it luck: of the test sentences, or of the seed?
 
 Everything is computed from counts per document: ``before`` and ``after`` are arrays of shape (runs, documents, 3) with
-true positives, false positives and false negatives; run ``i`` of both has the same seed, document ``j`` is the same
-text, or the same group of texts of one document, which are alike and so no independent samples
-(:func:`medner.predictions.units`). The score is micro-F1 of a run, averaged over runs ("report distributions", Reimers
-& Gurevych 2017).
+true positives, false positives and false negatives; document ``j`` of both is the same text, or the same group of texts
+of one document, which are alike and so no independent samples (:func:`medner.predictions.units`). The score is micro-F1
+of a run, averaged over runs ("report distributions", Reimers & Gurevych 2017).
 
 - Luck of the test sentences: paired approximate randomisation over documents (Noreen 1989; Yeh 2000; recommended for F1
   by Dror et al. 2018) and a paired bootstrap interval. A document is swapped, or drawn, with all its runs, since the
   runs of one document are not independent observations. Says nothing of another training.
-- Luck of sentences *and* seeds: the runs' differences vary with both. This is the analysis of a multi-reader multi-case
-  study with runs as readers and documents as cases: the error of Obuchowski & Rockette (1995) with the degrees of
-  freedom of Hillis (2007). Needs two runs.
+- Luck of sentences *and* seeds: the means of both experiments vary with both. This is the analysis of a multi-reader
+  multi-case study with runs as readers, each of one experiment, and documents as cases (Obuchowski & Rockette 1995;
+  Hillis 2007). Two or three runs tell next to nothing of their variance, so that of all experiments measured on the
+  suite is pooled, and an experiment with a single run is taken to vary as the others do.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from medner.exceptions import InputError
+from medner.plan import Plan
 from medner.predictions import SUFFIX, read_predictions
 from medner.results import Run
 from medner.scoring import CONFIDENCE, MIN_UNITS, RESAMPLES, unit_counts
@@ -32,6 +33,7 @@ from medner.scoring import CONFIDENCE, MIN_UNITS, RESAMPLES, unit_counts
 PERMUTATIONS = 10_000
 TEST_KEYS = ("sha256", "annotated", "documents")  # of a source's test part: what scores depend on
 REFERENCES = ("gold", "gold-fr")  # experiments with real annotation, against which all others are held
+STEPS, TO_REFERENCES, OTHERS = "steps", "references", "others"  # families of comparisons
 _BATCH = 500  # permutations or resamples at once; memory only
 
 Counts3 = NDArray[np.float64]
@@ -41,7 +43,8 @@ Counts3 = NDArray[np.float64]
 class Comparison:
     """``after`` minus ``before`` in F1.
 
-    ``interval`` and ``p`` take account of what ``luck_of`` names: documents and seeds, or with one run documents alone.
+    ``interval`` and ``p`` take account of what ``luck_of`` names: documents and seeds, or documents alone where no
+    experiment has several runs. runs: of before, of after.
     """
 
     difference: float
@@ -50,10 +53,23 @@ class Comparison:
     luck_of: str
     documents_interval: tuple[float, float]
     documents_p: float
-    runs: int
+    runs: tuple[int, int]
     documents: int
     f1_before: tuple[float, ...]
     f1_after: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far runs of one experiment lie apart on a suite, pooled over experiments.
+
+    variance: of F1 between runs, with ``freedom`` degrees of freedom; documents: the part of it that chance in the
+    documents' answers accounts for, were all trainings equally good.
+    """
+
+    variance: float
+    documents: float
+    freedom: int
 
 
 def _parts(counts: Counts3) -> Counts3:
@@ -121,31 +137,50 @@ def bootstrap_interval(
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
-def runs_and_documents(before: Counts3, after: Counts3) -> tuple[tuple[float, float], float]:
+def spread(tables: Iterable[Counts3]) -> Spread | None:
+    """The spread of runs, from the counts of every experiment; None where none has several runs that find anything."""
+    several = [t for t in tables if len(t) > 1 and t.shape[1] > 1 and t[..., 0].any()]
+    if not several:
+        return None
+    freedom = [len(table) - 1 for table in several]
+    of_documents = []
+    for table in several:
+        influence = _influence(table)
+        covariance = influence @ influence.T * table.shape[1] / (table.shape[1] - 1)
+        shared = covariance[~np.eye(len(table), dtype=bool)].mean()
+        of_documents.append(covariance.diagonal().mean() - shared)
+    return Spread(
+        variance=float(np.average([f1_by_run(table).var(ddof=1) for table in several], weights=freedom)),
+        documents=max(0.0, float(np.average(of_documents, weights=freedom))),
+        freedom=sum(freedom),
+    )
+
+
+def runs_and_documents(before: Counts3, after: Counts3, runs: Spread) -> tuple[tuple[float, float], float]:
     """Interval and two-sided p of the difference when both runs and documents are random samples.
 
-    With the runs' differences d_i: Var(mean d) = S²/n + Cov(d_i, d_j), where S² is their sample variance, which holds
-    what is particular to a run, and the covariance is what they share because they answer the same documents. It is
-    taken from the documents' influence on each run's F1 (delta method). The same influence says how far documents alone
-    let the runs differ: S² is not taken to be less, as it often is by chance with two or three runs. t with Hillis's
-    degrees of freedom, to which the documents' are added here, since there may be few of them too.
-    Raises ValueError below two runs or two documents.
+    The variance of the difference of means has two parts. What the documents account for comes from their influence on
+    mean F1 (delta method). Of it, the share that differs from run to run gives way to the runs' own variance where that
+    is larger: the pooled one, or that of these two experiments if they vary more than others; it is never taken to be
+    less than documents alone make it, as it often is by chance. What finds nothing at all does not vary. t with
+    Satterthwaite's degrees of freedom, as Hillis (2007) has them, from those of the runs and of the documents.
+    Raises ValueError below two documents.
     """
-    runs, documents = before.shape[:2]
-    if runs < 2 or documents < 2:
-        raise ValueError(f"{runs} runs and {documents} documents")
-    differences = f1_by_run(after) - f1_by_run(before)
-    mean = float(differences.mean())
-    influence = _influence(after) - _influence(before)
-    covariance = influence @ influence.T * documents / (documents - 1)
-    shared = max(0.0, float(covariance[~np.eye(runs, dtype=bool)].mean()))
-    observed = float(differences.var(ddof=1)) / runs
-    least = (float(covariance.diagonal().mean()) - shared) / runs
-    own, of_own = (observed, runs - 1) if observed > least else (max(0.0, least), documents - 1)
+    documents = before.shape[1]
+    if documents < 2:
+        raise ValueError(f"{documents} documents")
+    varying = [table for table in (before, after) if table[..., 0].any()]
+    inverse = sum(1 / len(table) for table in varying)
+    these = sum((f1_by_run(t).var(ddof=1) if len(t) > 1 else runs.variance) / len(t) for t in varying)
+    own = max(runs.variance * inverse, runs.documents * inverse, float(these))
+    influence = _influence(after).mean(axis=0) - _influence(before).mean(axis=0)
+    over_documents = float(influence @ influence) * documents / (documents - 1)
+    shared = max(0.0, over_documents - runs.documents * inverse)
+    mean = float(f1_by_run(after).mean() - f1_by_run(before).mean())
     error = float(np.sqrt(own + shared))
-    if error == 0:  # equal runs, or a difference that no document and no run varies
+    if error == 0:  # a difference that no document and no run varies
         return (mean, mean), float(mean == 0)
-    t = stats.t((own + shared) ** 2 / (own**2 / of_own + shared**2 / (documents - 1)))
+    t = stats.t((own + shared) ** 2 / (own**2 / runs.freedom + shared**2 / (documents - 1)))
     reach = float(t.ppf((1 + CONFIDENCE) / 2)) * error
     return (mean - reach, mean + reach), float(2 * t.sf(abs(mean) / error))
 
@@ -157,26 +192,36 @@ def _influence(counts: Counts3) -> Counts3:
     return np.asarray((parts[..., 0] - _ratio(total)[:, None] * parts[..., 1]) / np.maximum(total[:, 1:], 1))
 
 
-def compare(before: Counts3, after: Counts3, *, seed: int = 0) -> Comparison:
-    """Compare two experiments; with one run each only the documents' share of luck can be told.
+def compare(
+    before: Counts3,
+    after: Counts3,
+    runs: Spread | None = None,
+    *,
+    paired: tuple[Counts3, Counts3] | None = None,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two experiments; without the ``runs``' spread only the documents' share of luck can be told.
 
-    Raises ValueError if the arrays' shapes differ or there are fewer than two documents.
+    paired: the runs of both with the same seeds, for what is said of documents alone; by default all.
+    Raises ValueError if the arrays' shapes do not fit or there are fewer than two documents.
     """
-    if before.shape != after.shape or before.ndim != 3 or before.shape[1] < 2:
-        raise ValueError(f"shapes {before.shape} and {after.shape}")
-    runs, documents = before.shape[:2]
+    left, right = paired or (before, after)
+    if left.shape != right.shape or before.shape[1:] != after.shape[1:] or before.ndim != 3 or before.shape[1] < 2:
+        raise ValueError(f"shapes {before.shape} and {after.shape}, paired {left.shape} and {right.shape}")
+    over_documents = bootstrap_interval(left, right, seed=seed), randomisation_p(left, right, seed=seed)
+    if runs is None:
+        before, after = left, right
+    interval, p = runs_and_documents(before, after, runs) if runs else over_documents
     f1_before, f1_after = f1_by_run(before), f1_by_run(after)
-    over_documents = bootstrap_interval(before, after, seed=seed), randomisation_p(before, after, seed=seed)
-    interval, p = runs_and_documents(before, after) if runs > 1 else over_documents
     return Comparison(
-        difference=float((f1_after - f1_before).mean()),
+        difference=float(f1_after.mean() - f1_before.mean()),
         interval=interval,
         p=p,
-        luck_of="documents and seeds" if runs > 1 else "documents",
+        luck_of="documents and seeds" if runs else "documents",
         documents_interval=over_documents[0],
         documents_p=over_documents[1],
-        runs=runs,
-        documents=documents,
+        runs=(len(before), len(after)),
+        documents=before.shape[1],
         f1_before=tuple(map(float, f1_before)),
         f1_after=tuple(map(float, f1_after)),
     )
@@ -196,9 +241,16 @@ def pairs(experiments: Mapping[str, Collection[str]]) -> list[tuple[str, str]]:
     """Which experiments to compare, as (before, after), in the plan's order.
 
     experiments: the training sources of each. Compared are those where one trains on all that the other does and more
-    (what do the added sources bring?), thus all with what trains on nothing, and all with the references, ``gold`` and
-    ``gold-fr``.
+    (what do the added sources bring?), thus all with what trains on nothing; those that train on the same, the later in
+    the plan being the baseline; and all with the references, ``gold`` and ``gold-fr``.
     """
+    names = list(experiments)
+    equal = [
+        (baseline, name)
+        for number, name in enumerate(names)
+        for baseline in names[number + 1 :]
+        if set(experiments[name]) == set(experiments[baseline])
+    ]
     nested = [
         (before, after)
         for after, more in experiments.items()
@@ -206,11 +258,28 @@ def pairs(experiments: Mapping[str, Collection[str]]) -> list[tuple[str, str]]:
         if set(less) < set(more)
     ]
     against = [(reference, name) for reference in REFERENCES if reference in experiments for name in experiments]
-    return nested + [
-        (reference, name)
-        for reference, name in against
-        if name not in REFERENCES and not {(reference, name), (name, reference)} & set(nested)
-    ]
+    known = {*nested, *equal}
+    return (
+        nested
+        + equal
+        + [
+            (reference, name)
+            for reference, name in against
+            if name not in REFERENCES and not {(reference, name), (name, reference)} & known
+        ]
+    )
+
+
+def family(before: str, after: str, plan: Plan) -> str:
+    """Which comparisons a comparison is adjusted with: what else has been evaluated must not change the study's answer.
+
+    The ladder's steps with each other; its last step with real annotation and with what trains on nothing; all others.
+    """
+    ladder = plan.ladder
+    if {before, after} <= set(ladder):
+        return STEPS
+    held_against = {*REFERENCES, *plan.experiments.keys() - plan.trained.keys()}
+    return TO_REFERENCES if ladder and {before, after} - held_against == {ladder[-1]} else OTHERS
 
 
 def comparable_pairs(
@@ -219,15 +288,19 @@ def comparable_pairs(
     """The wanted pairs that have been evaluated and can be compared, and for the others why they cannot.
 
     Two experiments differ in what they train on: not in encoder, epochs, what the sources are that both train on, or
-    the test data. A transformer and a CNN are passed over without a word, being no such pair by intention. What trains
-    on nothing has neither encoder nor epochs, and is comparable with all.
+    the test data. A transformer and a CNN are passed over without a word, being no such pair by intention, unless they
+    train on the same: each then has the epochs that suit it. What trains on nothing has neither encoder nor epochs, and
+    is comparable with all.
     """
     found, unlike = [], {}
     for before, after in wanted:
         if not {before, after} <= set(runs):
             continue
         left, right = runs[before][0], runs[after][0]
-        if len({kind for kind in (_kind(left), _kind(right)) if kind}) > 1:
+        if (
+            not _same_kind(left, right)
+            and left.scores["provenance"]["sources"] != right.scores["provenance"]["sources"]
+        ):
             continue
         if differing := _differing(left, right):
             unlike[before, after] = f"they differ in {', '.join(differing)}"
@@ -238,7 +311,7 @@ def comparable_pairs(
 
 def _differing(one: Run, other: Run) -> list[str]:
     left, right = (run.scores["provenance"] for run in (one, other))
-    about_training = ("encoder", "epochs") if _kind(one) and _kind(other) else ()
+    about_training = ("encoder", "epochs") if _same_kind(one, other) and _kind(one) and _kind(other) else ()
     keys = [key for key in (*about_training, "persons") if left[key] != right[key]]
     sources = [
         f"what {name} is"
@@ -254,14 +327,14 @@ def _differing(one: Run, other: Run) -> list[str]:
 
 
 def compare_experiments(
-    runs: Mapping[str, Sequence[Run]], wanted: Sequence[tuple[str, str]], suite: str, *, seed: int = 0
+    runs: Mapping[str, Sequence[Run]], wanted: Sequence[tuple[str, str]], suite: str, plan: Plan, *, seed: int = 0
 ) -> Iterator[dict[str, Any]]:
     """All comparisons of one suite, for JSON, each after it is made; what was not measured on it is passed over.
 
-    wanted: of :func:`comparable_pairs`. Runs are paired by seed; seeds that only one of two experiments has are left
-    out of that comparison; what trains on nothing has no seed, and is held against each of the other's. A suite of
-    fewer than ``MIN_UNITS`` independent texts has no comparison. p is adjusted for all comparisons of the suite at once
-    (Holm), as ``p_holm``.
+    wanted: of :func:`comparable_pairs`. All runs of both are compared; where no experiment has several, and for what is
+    said of documents alone, those of the seeds that both have, or the first of each. A suite of fewer than
+    ``MIN_UNITS`` independent texts has no comparison. p is adjusted for all comparisons of the suite that are of one
+    :func:`family` (Holm), as ``p_holm``.
     Raises InputError from the predictions files, and where they hold other texts than scores.json says.
     """
     tables: dict[str, dict[int, Counts3]] = {}
@@ -275,23 +348,24 @@ def compare_experiments(
             held = [(one.source, one.id, one.text, one.gold) for one in predictions]
             if held != texts.setdefault(name, held):
                 _other_texts(run, suite)
-    made = []
+    runs_apart = spread(np.stack(list(own.values())) for own in tables.values())
+    made: dict[str, list[tuple[str, str, Comparison]]] = {}
     for before, after in wanted:
         if not {before, after} <= set(tables):
             continue
-        own = {name: tables[name] for name in (before, after)}
-        for name, other in ((before, after), (after, before)):
-            if not _kind(runs[name][0]):
-                own[name] = dict.fromkeys(own[other], next(iter(own[name].values())))
-        seeds = sorted(own[before].keys() & own[after].keys())
-        if not seeds or len(own[before][seeds[0]]) < MIN_UNITS:
+        left, right = tables[before], tables[after]
+        if len(next(iter(left.values()))) < MIN_UNITS:
             continue
         if texts[before] != texts[after]:
             _other_texts(runs[after][0], suite)
-        left, right = (np.stack([own[name][number] for number in seeds]) for name in (before, after))
-        made.append((before, after, seeds, compare(left, right, seed=seed)))
-    for (before, after, seeds, result), p_holm in zip(made, holm([result.p for *_, result in made]), strict=True):
-        yield _as_dict(suite, before, after, seeds, result, p_holm)
+        seeds = [(number, number) for number in sorted(left.keys() & right.keys())] or [(min(left), min(right))]
+        paired = np.stack([left[one] for one, _ in seeds]), np.stack([right[other] for _, other in seeds])
+        whole = [np.stack(list(own.values())) for own in (left, right)]
+        result = compare(whole[0], whole[1], runs_apart, paired=paired, seed=seed)
+        made.setdefault(family(before, after, plan), []).append((before, after, result))
+    for name, results in made.items():
+        for (before, after, result), p_holm in zip(results, holm([found.p for *_, found in results]), strict=True):
+            yield _as_dict(suite, name, before, after, result, p_holm)
 
 
 def _other_texts(run: Run, suite: str) -> NoReturn:
@@ -315,24 +389,27 @@ def current(significance: Mapping[str, Any], runs: Mapping[str, Sequence[Run]]) 
     return [one for one in significance["comparisons"] if same(one["before"]) and same(one["after"])]
 
 
+def _same_kind(one: Run, other: Run) -> bool:
+    return len({kind for kind in (_kind(one), _kind(other)) if kind}) < 2
+
+
 def _kind(run: Run) -> str:
     """Of the pipeline; empty for what trains on nothing."""
     about = run.scores["provenance"]
     return ("transformer" if about["encoder"]["parameters"] else "CNN") if about["sources"] else ""
 
 
-def _as_dict(
-    suite: str, before: str, after: str, seeds: Sequence[int], result: Comparison, p_holm: float
-) -> dict[str, Any]:
+def _as_dict(suite: str, name: str, before: str, after: str, result: Comparison, p_holm: float) -> dict[str, Any]:
     low, high = result.interval
     p = f"p {'= ' * (result.p >= 0.001)}{p_text(result.p)} (Holm: {p_text(p_holm)})"
     sentence = (
         f"{after} − {before} = {signed(result.difference)} [{signed(low)}, {signed(high)}], {p}, "
-        f"{len(seeds)} seed{'s' * (len(seeds) > 1)}, {result.documents:,} texts or documents"
+        f"{runs_text(result.runs)}, {result.documents:,} texts or documents"
     )
     f1 = {before: result.f1_before, after: result.f1_after}
     return {
         "suite": suite,
+        "family": name,
         "before": before,
         "after": after,
         "difference": round(result.difference, 6),
@@ -344,11 +421,19 @@ def _as_dict(
             "interval": [round(bound, 6) for bound in result.documents_interval],
             "p": round(result.documents_p, 6),
         },
-        "seeds": list(seeds),
+        "runs": list(result.runs),
         "documents": result.documents,
         "f1": {name: [round(value, 6) for value in values] for name, values in f1.items()},
         "sentence": sentence,
     }
+
+
+def runs_text(runs: Sequence[int]) -> str:
+    """How many runs were compared: ``3 runs each``, or ``3 and 1 runs``, those of ``after`` first, as its name is."""
+    before, after = runs
+    if before != after:
+        return f"{after} and {before} runs"
+    return f"{after} runs each" if after > 1 else "1 run each"
 
 
 def signed(value: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from medner.exceptions import InputError
 from medner.plan import Plan
 from medner.results import Run
 from medner.scoring import CONFIDENCE, scores_table
-from medner.significance import REFERENCES, p_text, signed
+from medner.significance import OTHERS, p_text, runs_text, signed
 
 
 def insert(document: str, name: str, text: str, path: Path) -> str:
@@ -82,41 +81,32 @@ def seeds_table(runs: Mapping[str, Sequence[Run]], suites: Iterable[str]) -> str
 
 
 def differences_table(comparisons: Sequence[Mapping[str, Any]], plan: Plan) -> str:
-    """Markdown: the steps of the plan's ladder against each other, the last against the references, a row per suite.
+    """Markdown: the steps of the ladder against each other, the last against the references, a row per suite.
 
-    References are real annotation and what trains on nothing. comparisons: what
-    :func:`medner.significance.compare_experiments` found.
+    comparisons: what :func:`medner.significance.compare_experiments` found, of which the other families are left out.
     """
-    found = {(one["suite"], one["before"], one["after"]): one for one in comparisons}
-    steps = plan.ladder
-    wanted = {*itertools.pairwise(steps), (steps[0], steps[-1])}
-    baselines = [name for name in plan.experiments if name not in plan.trained]
-    wanted |= {pair for one in (*REFERENCES, *baselines) for pair in ((steps[-1], one), (one, steps[-1]))}
-    several = any(len(one["seeds"]) > 1 for one in comparisons)
-    pairs = [pair for pair in dict.fromkeys(key[1:] for key in found) if pair in wanted]
+    found = {(one["suite"], one["before"], one["after"]): one for one in comparisons if one["family"] != OTHERS}
+    pairs = list(dict.fromkeys(key[1:] for key in found))
     lines = [
         "| suite | " + " | ".join(f"{after} − {before}" for before, after in pairs) + " |",
         "| --- |" + " --- |" * len(pairs),
     ]
     for suite in plan.suites:
         if any(key[0] == suite for key in found):
-            cells = [_difference(found.get((suite, *pair)), several) for pair in pairs]
+            cells = [_difference(found.get((suite, *pair))) for pair in pairs]
             lines.append(f"| {suite} | " + " | ".join(cells) + " |")
     return (
-        f"Differences in F1 with {CONFIDENCE:.0%} interval and p, adjusted for all comparisons of a suite (Holm); "
-        "over texts and,\nwhere there are several, seeds; with one seed, over texts alone:\n\n"
-        + "\n".join(lines)
-        + "\n"
+        f"Differences in F1 with {CONFIDENCE:.0%} interval and p, over texts and seeds (where no experiment has "
+        "several, over texts\nalone); p is adjusted within a suite (Holm), for the steps, and apart for those with "
+        "references:\n\n" + "\n".join(lines) + "\n"
     )
 
 
-def _difference(one: Mapping[str, Any] | None, several: bool) -> str:
-    """several: whether others have several seeds, so that one seed is worth a word."""
+def _difference(one: Mapping[str, Any] | None) -> str:
     if one is None:
         return "–"
     low, high = map(signed, one["interval"])
-    alone = f" (seed {one['seeds'][0]} alone)" if several and len(one["seeds"]) == 1 else ""
-    return f"**{signed(one['difference'])}** [{low}, {high}] {p_text(one['p_holm'])}{alone}"
+    return f"**{signed(one['difference'])}** [{low}, {high}] {p_text(one['p_holm'])}"
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -131,20 +121,21 @@ def significance_text(comparisons: Sequence[Mapping[str, Any]], results: Mapping
         "# Differences between experiments",
         "",
         f"Micro-F1 (exact span and label, annotated labels only) with the {CONFIDENCE:.0%} interval of the difference.",
-        "With several seeds, interval and p are those of a random sample of texts *and* of seeds (Obuchowski &",
-        "Rockette 1995; Hillis 2007). With one seed they are of texts alone (bootstrap, paired approximate",
-        "randomisation), and another training may differ. The last column is the p over texts alone in either case.",
-        "Holm: adjusted for all comparisons of the suite. Texts or documents: the sentences of one leaflet or case",
-        "report, which are alike, are one.",
+        "Where any experiment has several seeds, interval and p are those of a random sample of texts *and* of seeds",
+        "(Obuchowski & Rockette 1995; Hillis 2007), the spread of seeds being that of all experiments together; else",
+        "they are of texts alone (bootstrap, paired approximate randomisation), and another training may differ. The",
+        "last column is the p over texts alone in either case. Holm: adjusted for all comparisons of the suite in one",
+        "family: the steps of the study, its last step with references, all others. Texts or documents: the sentences",
+        "of one leaflet or case report, which are alike, are one.",
     ]
-    head = ["difference", "F1", "interval", "p", "p (Holm)", "seeds", "texts or documents", "p over texts alone"]
+    head = ["difference", "F1", "interval", "p", "p (Holm)", "family", "runs", "texts or documents", "p, texts alone"]
     for suite in dict.fromkeys(one["suite"] for one in comparisons):
         lines += ["", f"## {suite}", "", "| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
         for one in (one for one in comparisons if one["suite"] == suite):
             low, high = map(signed, one["interval"])
             ps = [p_text(p) for p in (one["p"], one["p_holm"], one["over_documents_only"]["p"])]
             cells = [f"{one['after']} − {one['before']}", signed(one["difference"]), f"[{low}, {high}]", *ps[:2]]
-            cells += [str(len(one["seeds"])), f"{one['documents']:,}", ps[2]]
+            cells += [one["family"], runs_text(one["runs"]), f"{one['documents']:,}", ps[2]]
             lines.append("| " + " | ".join(cells) + " |")
         lines += ["", *(f"- {one['sentence']}" for one in comparisons if one["suite"] == suite)]
     return "\n".join([*lines, "", *origins(results)]) + "\n"

@@ -29,7 +29,8 @@ def main(
 ) -> None:
     """Write metrics/significance.json and significance.md from the saved predictions of metrics/ and metrics/seeds/.
 
-    Compared are experiments of which one trains on all that the other does and more, and all with gold and gold-fr.
+    Compared are experiments of which one trains on all that the other does and more, a transformer and a CNN that train
+    on the same, and all with gold and gold-fr.
     """
     plan = load_plan(ROOT / "configs" / "experiments.yml")
     runs, stale = load_runs(metrics, plan.experiments)
@@ -41,7 +42,7 @@ def main(
     comparisons = [
         comparison
         for suite in track(plan.suites, description="Comparing", transient=True)
-        for comparison in compare_experiments(runs, wanted, suite, seed=seed)
+        for comparison in compare_experiments(runs, wanted, suite, plan, seed=seed)
     ]
     if not comparisons:
         raise InputError("holds no two experiments to compare", path=metrics, remedy="Evaluate two experiments first")

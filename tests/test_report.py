@@ -99,7 +99,7 @@ def comparison(suite: str, before: str, after: str, low: float, high: float, p: 
     middle = (low + high) / 2
     return {
         "suite": suite, "before": before, "after": after, "difference": middle, "interval": [low, high], "p": p,
-        "p_holm": p, "seeds": [0, 1], "documents": 9, "f1": {before: [0.3, 0.32], after: [0.4, 0.42]},
+        "p_holm": p, "runs": [2, 2], "luck_of": "documents and seeds", "documents": 9, "f1": {before: [0.3, 0.32], after: [0.4, 0.42]},
         "sentence": f"{after} − {before} = {middle:+.3f} [{low:+.3f}, {high:+.3f}], p = {p:.3f}",
     }  # fmt: skip
 

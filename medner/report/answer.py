@@ -14,6 +14,8 @@ from medner.scoring import Counts
 CLAIMED = {("exp1", "exp2"): 3.5, ("exp1", "exp3"): 5.5}
 ALPHA = 0.05
 GAIN, LOSS, NOTHING = "a measurable gain", "a measurable loss", "no measurable difference"
+# The interval leaves zero out, but among so many comparisons one like it comes by chance.
+UNSURE = "a difference that is not established once p is adjusted for the number of comparisons"
 APART_GAIN, APART_LOSS = "a gain beyond the intervals of these runs", "a loss beyond the intervals of these runs"
 OVERLAP = "no difference beyond the intervals of these runs"
 NO_INTERVAL = "a difference that bears no interval"  # too few texts, or nothing found
@@ -23,8 +25,8 @@ NO_INTERVAL = "a difference that bears no interval"  # too few texts, or nothing
 class Difference:
     """``after`` minus ``before`` in F1 on a suite, and what it bears.
 
-    interval, p (adjusted for all comparisons of the suite) and the number of seeds are those of the significance step;
-    None where it was not run.
+    interval, p (adjusted for the comparisons of the suite that are of its family) and runs (of before, of after) are
+    those of the significance step; None where it was not run. over_seeds: whether they are of seeds too.
     """
 
     suite: str
@@ -34,7 +36,8 @@ class Difference:
     verdict: str
     interval: tuple[float, float] | None = None
     p: float | None = None
-    seeds: int = 1
+    runs: tuple[int, int] = (1, 1)
+    over_seeds: bool = False
     sentence: str = ""
 
 
@@ -62,11 +65,12 @@ def measured(inputs: Inputs) -> list[Difference]:
     found = []
     for row in inputs.comparisons:
         (low, high), p = row["interval"], row["p_holm"]
-        verdict = NOTHING if p >= ALPHA or low <= 0 <= high else GAIN if low > 0 else LOSS
+        verdict = NOTHING if low <= 0 <= high else UNSURE if p >= ALPHA else GAIN if low > 0 else LOSS
+        before, after = row["runs"]
         found.append(
             Difference(
                 row["suite"], row["before"], row["after"], row["difference"], verdict, (low, high), p,
-                len(row["seeds"]), row["sentence"],
+                (before, after), row["luck_of"] != "documents", row["sentence"],
             )
         )  # fmt: skip
     return found
@@ -96,7 +100,7 @@ def answer(inputs: Inputs) -> Answer:
                 sentences.append(f"{start}: {_verdicts(shown)}.")
     if not real:
         sentences.insert(0, "No real medical text was scored, so nothing can be said about real text.")
-    if any(d.seeds == 1 and d.verdict != NO_INTERVAL for d in everything):
+    if any(not d.over_seeds and d.verdict != NO_INTERVAL for d in everything):
         sentences.append("These are single trainings: another seed may give another difference.")
     return Answer(caveats, " ".join([*sentences, *_claim(inputs, everything)]), everything)
 
@@ -141,7 +145,7 @@ def _verdicts(differences: Iterable[Difference]) -> str:
     groups: dict[str, list[str]] = {}
     for d in differences:
         groups.setdefault(d.verdict, []).append(f"{d.suite} ({points(d.value)} points)")
-    order = (GAIN, APART_GAIN, LOSS, APART_LOSS, NOTHING, OVERLAP, NO_INTERVAL)
+    order = (GAIN, APART_GAIN, LOSS, APART_LOSS, UNSURE, NOTHING, OVERLAP, NO_INTERVAL)
     return "; ".join(f"{verdict} on {_and(groups[verdict])}" for verdict in order if verdict in groups)
 
 
@@ -180,7 +184,7 @@ def _claim(inputs: Inputs, differences: Iterable[Difference]) -> Iterator[str]:
         common = _taught(inputs, d.before) & _counted(inputs)
         if common < _counted(inputs):
             before, after = (_f1_over(inputs.score(name, d.suite), common) for name in (d.before, d.after))
-            of = ", one seed" if d.seeds > 1 else ""  # the labels' counts are those of the main run
+            of = ", one seed" if max(d.runs) > 1 else ""  # the labels' counts are those of the main run
             said += f" ({points(after - before)} over {_and(sorted(common))} alone{of})"
         parts.append(said)
     if parts:

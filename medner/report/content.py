@@ -34,6 +34,7 @@ from medner.report.blocks import (
 from medner.report.exchange import curves, exchange_rates, worth_sentence
 from medner.report.inputs import Inputs
 from medner.scoring import CONFIDENCE
+from medner.significance import runs_text
 
 QUESTION = (
     "Does medical text written by a language model, in your language and in a related one, improve named entity "
@@ -99,12 +100,12 @@ def _differences(found: Iterable[Difference]) -> Table:
             Cell(d.suite), Cell(f"{d.after} − {d.before}"), Cell(d.verdict), Cell(points(d.value), strong=True),
             Cell(f"[{points(d.interval[0])}, {points(d.interval[1])}]") if d.interval else _NONE,
             _NONE if d.p is None else Cell("< 0.001" if d.p < 0.001 else f"{d.p:.3f}"),
-            Cell(str(d.seeds)),
+            Cell(runs_text(d.runs)),
         ]
         for d in found
     ]  # fmt: skip
-    columns = ["suite", "difference", "what it bears", "points", f"{CONFIDENCE:.0%} interval", "p (Holm)", "seeds"]
-    caption = "Differences in F1, in points; p is adjusted for all comparisons of the suite"
+    columns = ["suite", "difference", "what it bears", "points", f"{CONFIDENCE:.0%} interval", "p (Holm)", "runs"]
+    caption = "Differences in F1, in points; p is adjusted for the comparisons of the suite that are of its family"
     return Table(caption, columns, rows, words=3)
 
 
@@ -229,9 +230,9 @@ def _significance(inputs: Inputs) -> Section | Missing:
     if not found:
         return Missing("Significance", _command("significance"))
     how = Paragraph(
-        "With several seeds, interval and p take in the luck of the test texts and that of the seed; with one, that of "
-        "the texts alone. Measurable: the interval leaves zero out, and p, adjusted for all comparisons of a suite, is "
-        "below 0.05."
+        "Where any experiment has several seeds, interval and p take in the luck of the test texts and that of the "
+        "seed; else that of the texts alone. Measurable: the interval leaves zero out, and p, adjusted for the suite's "
+        "comparisons of one family (the steps; the last step with references; all others), is below 0.05."
     )
     steps = list(itertools.pairwise(inputs.ladder))
     main = (*inputs.real_suites, "combined")
