@@ -15,6 +15,7 @@ from medner.predictions import SUFFIX, Prediction, write_predictions
 from medner.scoring import score_suite
 
 SEEDS = "seeds"  # metrics/seeds/<seed>/<experiment> has what metrics/<experiment> has
+MADE_WITH = "made_with"  # in a provenance: packages and arithmetic, which move scores as another seed does
 SCORES = "scores.json"  # in every folder that the evaluate step wrote
 
 
@@ -32,8 +33,13 @@ class Run:
 
     def comparable(self, other: Run) -> bool:
         """Whether the two differ in their seed alone: same training data, encoder, epochs and test data."""
-        ours, theirs = ({**run.scores["provenance"], "seed": None} for run in (self, other))
+        ours, theirs = ({**settings(run.scores["provenance"]), "seed": None} for run in (self, other))
         return ours == theirs and self.scores["test"] == other.scores["test"]
+
+
+def settings(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """What was decided before a training: its provenance without what it happened to be made with."""
+    return {key: value for key, value in provenance.items() if key != MADE_WITH}
 
 
 def write_run(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import srsly
+import torch
 from spacy.util import load_config
 from thinc.api import Config
 
+from medner.arithmetic import cpu_type
 from medner.corpus import docbin
 from medner.encoder import Manifest, read_manifest
 from medner.exceptions import InputError
@@ -27,6 +30,7 @@ NO_ENCODER = Manifest(
 PROVENANCE = "medner"  # key in a pipeline's meta.json
 CURVE = "curve.json"  # dev scores and losses of a training, beside its pipelines and its metrics
 DEV_SCORES = {"p": "ents_p", "r": "ents_r", "f1": "ents_f"}
+PACKAGES = ("spacy", "spacy-transformers", "transformers", "tokenizers", "thinc", "torch", "numpy")
 WARM_UP = 0.1  # share of all steps
 M_MMAP_THRESHOLD, LARGE = -3, 1 << 20  # glibc's mallopt parameter (malloc.h), and bytes
 SHAPES = 32  # whose products oneDNN keeps
@@ -92,7 +96,7 @@ def prepare(
     """What a training run of ``configs/<experiment>.cfg`` will do, and the provenance that its pipelines will carry.
 
     root: the project folder. extra: overrides of the config that come last (SPACY_CONFIG_OVERRIDES). Two runs with
-    equal provenance differ in the arithmetic of their hardware at most.
+    equal provenance differ in what they are made with at most (:func:`made_with`).
     Raises InputError for an unknown experiment, a config that reads another's data, and where encoder or corpus are
     missing.
     """
@@ -126,6 +130,13 @@ def prepare(
         "overrides": {key: value for key, value in extra.items() if key != "paths.log"},
     }
     return Training(path, config["paths"]["log"], chosen, about, encoder)
+
+
+def made_with(encoder: Manifest, *, gpu: int) -> dict[str, str]:
+    """What else than settings a training's scores depend on: its arithmetic, and packages by version."""
+    on_cpu = "bf16" if encoder.parameters and cpu_type() == torch.bfloat16 else "fp32"
+    versions = {name: version(name) for name in PACKAGES}
+    return {"arithmetic": "fp32" if gpu >= 0 else on_cpu, "Python": platform.python_version(), **versions}
 
 
 def give_memory_back() -> None:

@@ -17,7 +17,7 @@ from steps import ROOT, epochs_or_none, good, note
 from medner.evaluation import describe_tests
 from medner.exceptions import InputError
 from medner.files import read_json
-from medner.results import SCORES, Run, read_run
+from medner.results import SCORES, Run, read_run, settings
 from medner.training import prepare, provenance
 
 
@@ -57,7 +57,7 @@ def run(
             good(f"{title}: evaluated before")
             return found
     note(f"{title}: running")
-    if not (training / "model-best").is_dir() or provenance(training / "model-best") != expected:
+    if not (training / "model-best").is_dir() or settings(provenance(training / "model-best")) != expected:
         options = ("--seed", seed, "--epochs", epochs, "--gpu", gpu, "--output", training)
         _call("train", experiment, *options, overrides=extra)
     _call("evaluate", experiment, "--model", training / "model-best", "--output", metrics, "--gpu", gpu)
@@ -70,7 +70,7 @@ def _evaluated(folder: Path, expected: object, tests: object) -> Run | None:
     if not (folder / SCORES).is_file():
         return None
     found = read_run(folder)
-    return found if (found.scores["provenance"], found.scores["test"]) == (expected, tests) else None
+    return found if (settings(found.scores["provenance"]), found.scores["test"]) == (expected, tests) else None
 
 
 def _call(name: str, *arguments: object, overrides: Mapping[str, Any] | None = None) -> None:

@@ -276,6 +276,7 @@ def test_from_files_to_sentences(tmp_path: Path) -> None:
         evaluated(tmp_path, "exp2", seed, more, main=seed == 0)
     evaluated(tmp_path, "exp2", 3, 30)  # a seed that exp1 lacks
     evaluated(tmp_path, "exp2", 4, 30, epochs=20)  # another training than the main run's
+    evaluated(tmp_path, "exp1", 2, 9, made_with={"torch": "2"})  # as good as another seed
     runs, stale = load_runs(tmp_path, ["exp1", "exp2", "exp9"])
     assert {name: [run.seed for run in found] for name, found in runs.items()} == {
         "exp1": [0, 1, 2],

@@ -6,14 +6,26 @@ import sys
 from pathlib import Path
 
 import pytest
+import spacy
 import srsly
+import torch
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medner.arithmetic import cpu_type
 from medner.encoder import Manifest
 from medner.exceptions import InputError
-from medner.training import curve, load_training_config, overrides, provenance, schedule, stamp
+from medner.training import (
+    NO_ENCODER,
+    curve,
+    load_training_config,
+    made_with,
+    overrides,
+    provenance,
+    schedule,
+    stamp,
+)
 
 CONFIG = load_training_config(ROOT / "configs" / "exp1.cfg")
 RATE = "training.optimizer.learn_rate.initial_rate"
@@ -45,6 +57,14 @@ def test_the_last_evaluation_comes_at_the_end(documents: int, epochs: int) -> No
 def test_who_decides(manifest: Manifest, asked: int | None, epochs: int, rate: float | None) -> None:
     chosen = overrides(CONFIG, manifest, 100, epochs=asked, seed=7)
     assert (chosen["training.max_epochs"], chosen.get(RATE), chosen["system.seed"]) == (epochs, rate, 7)
+
+
+def test_a_run_says_what_it_was_made_with() -> None:
+    about = made_with(NO_ENCODER, gpu=-1)
+    assert about["arithmetic"] == "fp32"  # the CNN multiplies in nothing else
+    assert about["spacy"] == spacy.__version__
+    assert made_with(encoder(), gpu=0)["arithmetic"] == "fp32"
+    assert made_with(encoder(), gpu=-1)["arithmetic"] == ("bf16" if cpu_type() == torch.bfloat16 else "fp32")
 
 
 def test_provenance_travels_with_the_pipeline(tmp_path: Path) -> None:
