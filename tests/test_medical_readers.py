@@ -108,6 +108,22 @@ MESSAGES: list[tuple[Read, str, str]] = [
         "!layer1/FR1.xml: is no UIMA CAS with a text, sentences and mentions (CLINENTITY 10-999 is out of range). "
         "Fetch or repair the file.",
     ),
+    (
+        read_e3c,
+        "e3c/no_tag.txt",
+        "line 2: needs a token and O, B-ety or I-ety, not 'sèche'. Fetch or repair the file.",
+    ),
+    (
+        read_e3c,
+        "e3c/label.txt",
+        "line 1: needs a token and O, B-ety or I-ety, not 'Toux B-toux'. Fetch or repair the file.",
+    ),
+    (
+        read_e3c,
+        "e3c/inside.txt",
+        "sentence 1 (to line 2): token 2: 'I-CLINENTITY' without a B-CLINENTITY before it. Fetch or repair the file.",
+    ),
+    (read_e3c, "e3c/empty.txt", "holds no sentences. Fetch or repair the file."),
     (read_e3c, "e3c/doctype", "!layer1/FR1.xml: holds a document type definition. Fetch or repair the file."),
 ]
 
@@ -252,6 +268,14 @@ def test_e3c_counts_utf_16_units() -> None:
     assert (forms(first, "ACTOR"), forms(first, "CLINENTITY")) == (["Patient"], ["fébrile"])
     assert forms(second, "CLINENTITY") == ["Douleurs", "Douleurs pubiennes", "masse"]
     assert dict(tally.quirks) == {"discontinuous CLINENTITY": 1, "across sentences CLINENTITY": 1}
+
+
+def test_e3c_a_token_a_line() -> None:
+    """The spacing is put back, and labels have the names that the XMI files give them."""
+    first, second = read_e3c(GOLDEN / "e3c" / "good.txt", Tally())
+    assert (first.id, first.text) == ("good-1", "L'homme (55 ans) a une toux sèche-nocturne, fébrile.")
+    assert forms(first, "CLINENTITY") == ["toux sèche", "fébrile"]
+    assert (second.text, forms(second, "CLINENTITY")) == ("Pas d'œdème.", ["œdème"])
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 8), st.sampled_from("AB"))))
