@@ -15,9 +15,13 @@ from medner.corpus import docbin, read_docbin
 from medner.exceptions import InputError
 from medner.files import read_bytes, write_bytes
 from medner.plan import Plan
+from medner.predictions import SUFFIX, read_predictions
 from medner.results import Run
+from medner.scoring import MIN_UNITS, unit_counts
+from medner.significance import f1_by_run
 from medner.tokenization import blank
 
+RESAMPLES = 500
 FOLDER = "curves"  # corpus/curves, training/curves, metrics/curves: <mix>/<sentences>/<seed>
 
 
@@ -97,7 +101,11 @@ def _docs(path: Path) -> list[Doc]:
 
 
 def rows(plan: Plan, runs: Sequence[tuple[Point, Run]]) -> list[dict[str, Any]]:
-    """For ``metrics/curves.json``: F1 of each run on each suite of the curves, and that suite's reference mix."""
+    """For ``metrics/curves.json``: F1 of each run on each suite of the curves, and that suite's reference mix.
+
+    ``resampled``: F1 on ``RESAMPLES`` bootstrap samples of the suite's independent texts, the same ones for every run;
+    None of a suite with fewer than ``MIN_UNITS``. Raises InputError from the predictions files.
+    """
     assert plan.curves is not None
     return [
         {
@@ -107,8 +115,18 @@ def rows(plan: Plan, runs: Sequence[tuple[Point, Run]]) -> list[dict[str, Any]]:
             "suite": suite,
             "reference": reference,
             "f1": run.scores["suites"][suite]["f1"],
+            "resampled": _resampled(run, suite),
         }
         for point, run in runs
         for suite, reference in plan.curves.suites.items()
         if suite in run.scores["suites"]
     ]
+
+
+def _resampled(run: Run, suite: str) -> list[float] | None:
+    predictions = read_predictions(run.folder / f"{suite}{SUFFIX}")
+    counts = np.array(unit_counts(predictions, run.scores["test"]), dtype=float)  # units × (tp, fp, fn)
+    if len(counts) < MIN_UNITS:
+        return None
+    drawn = np.random.default_rng(0).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), RESAMPLES)
+    return [round(float(f1), 6) for f1 in f1_by_run(drawn[..., None] * counts)]

@@ -6,9 +6,11 @@ import pytest
 from spacy.tokens import DocBin
 
 from medner.corpus import read_docbin
-from medner.curves import Point, added, points, rows, write_part
+from medner.curves import RESAMPLES, Point, added, points, rows, write_part
 from medner.exceptions import InputError
 from medner.plan import Curves, Plan, load_plan
+from medner.predictions import Prediction, write_predictions
+from medner.records import Entity
 from medner.results import Run
 from medner.tokenization import blank
 
@@ -62,11 +64,29 @@ def test_a_smaller_draw_is_part_of_a_larger_one_and_sources_have_their_shares(co
     assert ids(PLAN, corpus, "ro+fr", 12, seed=1) != large
 
 
-def test_rows_name_the_reference() -> None:
-    run = Run(Path(), {"provenance": {}, "suites": {"real": {"f1": 0.5}, "other": {"f1": 0.1}}})
-    assert rows(PLAN, [(Point("ro", "two", 3, 7, own=True), run)]) == [
-        {"mix": "ro", "sentences": 3, "seed": 7, "suite": "real", "reference": "ro", "f1": 0.5}
-    ]
+def evaluated(folder: Path, hits: int, texts: int) -> Run:
+    """A run that found the one mention of ``hits`` texts."""
+    one = Entity(0, 3, "MEDICAL")
+    found = [Prediction(str(n), "ro", "ro", "HTA", (one,), (one,) if n < hits else (), ((0, 3),)) for n in range(texts)]
+    write_predictions(folder / "real.predictions.jsonl", found)
+    scores = {"real": {"f1": 2 * hits / (hits + texts)}, "other": {"f1": 0.1}}
+    return Run(folder, {"provenance": {}, "test": {"ro": {"annotated": ["MEDICAL"]}}, "suites": scores})
+
+
+def test_rows_name_the_reference_and_have_the_same_resamples(tmp_path: Path) -> None:
+    point = Point("ro", "two", 3, 7, own=True)
+    runs = [(point, evaluated(tmp_path / str(hits), hits, 40)) for hits in (20, 20, 30)]
+    one, same, better = rows(PLAN, runs)
+    assert one | {"resampled": None} == {
+        "mix": "ro", "sentences": 3, "seed": 7, "suite": "real", "reference": "ro",
+        "f1": pytest.approx(2 / 3), "resampled": None,
+    }  # fmt: skip
+    assert one == same
+    assert len(one["resampled"]) == RESAMPLES
+    assert sum(one["resampled"]) / RESAMPLES == pytest.approx(2 / 3, abs=0.02)
+    assert all(a <= b for a, b in zip(one["resampled"], better["resampled"], strict=True))  # its hits hold the other's
+    (few,) = rows(PLAN, [(point, evaluated(tmp_path / "few", 2, 9))])
+    assert few["resampled"] is None
 
 
 def test_a_plan_without_curves(corpus: Path) -> None:
