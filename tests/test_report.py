@@ -67,7 +67,11 @@ def scheme() -> Any:
 
 def score(f1: float) -> dict[str, Any]:
     plain = {"p": f1, "r": f1, "f1": f1, "tp": 1, "fp": 1, "fn": 1, "support": 1234}
-    return {**plain, "f1_interval": [f1 - 0.02, f1 + 0.02], "documents": 9, "labels": {"MEDICAL": plain}}
+    return {
+        **plain, "f1_interval": [f1 - 0.02, f1 + 0.02], "documents": 90, "units": 90, "labels": {"MEDICAL": plain},
+        "seen": {**plain, "f1": f1 + 0.3, "support": 34}, "unseen": {**plain, "f1": f1 - 0.1, "support": 1200},
+        "matching": {"exact": {"f1": f1}, "partial": {"f1": f1 + 0.05}, "type": {"f1": f1 + 0.11}},
+    }  # fmt: skip
 
 
 def scores(experiment: str, f1: float, *, untrained: bool = False, note: str = "a note") -> dict[str, Any]:
@@ -240,10 +244,51 @@ def test_the_command(metrics: Path) -> None:
     assert result.exit_code == 0
     assert "Left out: Error analysis: spacy project run errors" in result.stdout
     assert (metrics / "report" / "slides.html").is_file()
-    (metrics / "leakage.json").write_text("{")
-    result = CliRunner().invoke(app, ["--metrics", str(metrics)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("leakage.json", "{", "is damaged"),
+        ("leakage.json", '{"a > b": {"seen": {}}}', "is not what the leakage step writes (a > b.sentences: Field required)"),
+        ("leakage.json", "[]", "is not what the leakage step writes"),
+        ("exp1/curve.json", "{}", "is not what the evaluate step writes (evaluations: Field required)"),
+        ("exp1/curve.json", '{"evaluations": [], "best": null}', "is not what the evaluate step writes"),
+        ("curves.json", '[{"mix": "ro"}]', "is not what the curves step writes (0.sentences: Field required)"),
+        ("curves.json", '{"mix": "ro"}', "is not what the curves step writes"),
+        ("significance.json", '{"comparisons": []}', "is not what the significance step writes"),
+        ("errors/exp3.json", '{"suites": {}}', "is not what the errors step writes (examples: Field required)"),
+        ("corpora.json", '{"ro": 5}', "is not what the quality step writes"),
+        ("manifest.json", '{"sources": {"ronec": {}}}', "is not what the corpus step writes"),
+        ("exp1/scores.json", '{"provenance": {"seed": 0}, "test": {}, "suites": {}}', "is not what the evaluate step"),
+    ],
+)  # fmt: skip
+def test_what_no_step_wrote_is_one_message_and_writes_nothing(
+    metrics: Path, file: str, content: str, said: str
+) -> None:
+    from report import app
+
+    (metrics / file).parent.mkdir(exist_ok=True)
+    (metrics / file).write_text(content)
+    result = CliRunner().invoke(app, ["--metrics", str(metrics), "--corpus", str(metrics)], catch_exceptions=False)
     assert result.exit_code == 1
-    assert "leakage.json: is damaged" in result.stderr
+    assert f"{metrics / file}: {said}" in " ".join(result.stderr.split("\n"))
+    assert result.stderr.count("\n") == 1
+    assert not (metrics / "report").exists()
+
+
+def test_errors_of_the_wrong_shape_are_told(metrics: Path) -> None:
+    everything(metrics.parent, "x")
+    path = metrics / "errors" / "exp3.json"
+    whole = srsly.read_json(path)
+    own = whole["suites"]["med-ro"]
+    for broken in (
+        {**own, "kinds": {"missed": own["kinds"]["missed"]}},
+        {**own, "confusion": {**own["confusion"], "own_tokens": [[1]]}},
+    ):
+        srsly.write_json(path, {**whole, "suites": {"med-ro": broken}})
+        with pytest.raises(InputError, match="exp3.json: is not what the errors step writes"):
+            read(metrics)
 
 
 def test_no_evaluated_experiment(tmp_path: Path) -> None:
@@ -310,9 +355,10 @@ def test_untrained_weights_and_stand_ins_come_first(metrics: Path) -> None:
 def test_the_claim_is_also_set_beside_the_labels_that_both_learn(metrics: Path) -> None:
     for name, medical in (("exp1", 0), ("exp2", 10)):
         own = srsly.read_json(metrics / name / "scores.json")
+        (label,) = own["suites"]["combined"]["labels"].values()
         own["suites"]["combined"]["labels"] = {
-            "PERSON": {"tp": 5, "fp": 0, "fn": 5},
-            "MEDICAL": {"tp": medical, "fp": 0, "fn": 10 - medical},
+            "PERSON": {**label, "tp": 5, "fp": 0, "fn": 5},
+            "MEDICAL": {**label, "tp": medical, "fp": 0, "fn": 10 - medical},
         }
         srsly.write_json(metrics / name / "scores.json", own)
     text = answer(read(metrics)).paragraph
