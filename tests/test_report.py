@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from medner.errors import Knowledge, analyse, choose_examples
 from medner.exceptions import InputError
 from medner.labels import load_scheme
-from medner.plan import Plan
+from medner.plan import Plan, load_plan
 from medner.predictions import Prediction
 from medner.records import Entity
 from medner.report.answer import GAIN, LOSS, NOTHING, answer, measured, points
@@ -604,6 +604,33 @@ def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return metrics / "report"
 
 
+@pytest.fixture(scope="module")
+def ordinary_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A full report of the made-up study."""
+    metrics = everything(tmp_path_factory.mktemp("ordinary"), "o boală")
+    write_report(read(metrics), metrics / "report")
+    return metrics / "report"
+
+
+def reference(name: str, output: Path) -> Path:
+    plan = load_plan(ROOT / "configs" / "experiments.yml")
+    metrics = ROOT / "metrics" / "reference" / name
+    write_report(read_inputs(metrics, output / "no corpus", plan, SCHEME, ROOT / "project.yml"), output / "report")
+    return output / "report"
+
+
+@pytest.fixture(scope="module")
+def real_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a real study, in its size."""
+    return reference("ronec-v1", tmp_path_factory.mktemp("real"))
+
+
+@pytest.fixture(scope="module")
+def curves_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a real study with learning curves."""
+    return reference("ronec-v1-first-encoder", tmp_path_factory.mktemp("curves"))
+
+
 def show(browser: Any, page: Path, width: int, *, height: int = 800, media: str = "", dark: bool = False) -> None:
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -613,10 +640,11 @@ def show(browser: Any, page: Path, width: int, *, height: int = 800, media: str 
     browser.execute_script("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
 
 
+@pytest.mark.parametrize("made", ["hostile_report", "real_report", "curves_report"])
 @pytest.mark.parametrize("name", ["index.html", "slides.html"])
 @pytest.mark.parametrize("width", [1280, 400])
-def test_nothing_overflows_and_text_stays_text(browser: Any, hostile_report: Path, name: str, width: int) -> None:
-    show(browser, hostile_report / name, width)
+def test_nothing_overflows(browser: Any, request: pytest.FixtureRequest, made: str, name: str, width: int) -> None:
+    show(browser, request.getfixturevalue(made) / name, width)
     assert browser.execute_script("return innerWidth") == width
     assert browser.execute_script("return document.scrollingElement.scrollWidth") <= width
     # What is wider than the page scrolls in a container of its own.
@@ -625,6 +653,11 @@ def test_nothing_overflows_and_text_stays_text(browser: Any, hostile_report: Pat
         " && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 200))"
     )
     assert outside == []
+
+
+@pytest.mark.parametrize("name", ["index.html", "slides.html"])
+def test_text_stays_text(browser: Any, hostile_report: Path, name: str) -> None:
+    show(browser, hostile_report / name, 1280)
     assert browser.execute_script("return document.images.length") == 0
     scripts = browser.execute_script("return [...document.scripts].map((s) => s.textContent)")
     assert len(scripts) == (1 if name == "slides.html" else 0)
@@ -682,17 +715,24 @@ def test_slides_turn_with_the_keyboard_and_print_one_a_page(browser: Any, hostil
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == slides
 
 
-def test_an_ordinary_slide_holds_all_that_is_on_it(browser: Any, tmp_path: Path) -> None:
-    """Printed, a slide cuts off what does not fit; so all must."""
-    metrics = everything(tmp_path, "o boală")
-    write_report(read(metrics), metrics / "report")
-    show(browser, metrics / "report" / "slides.html", 1280, height=720, media="print")
+@pytest.mark.parametrize("made", ["ordinary_report", "real_report", "curves_report"])
+def test_print_cuts_nothing_off(browser: Any, request: pytest.FixtureRequest, made: str) -> None:
+    """Printed, nothing scrolls: what does not fit on its slide or beside the margin of A4 is lost."""
+    folder = request.getfixturevalue(made)
+    show(browser, folder / "slides.html", 1280, height=720, media="print")
     cut = browser.execute_script(
-        "return [...document.querySelectorAll('.slide')].filter((s) => s.scrollHeight > s.clientHeight + 1"
-        " || s.scrollWidth > s.clientWidth + 1).map((s) => `${s.ariaLabel}: ${s.scrollHeight}`)"
+        "return [...document.querySelectorAll('.slide, .slide .table')].filter((e) => e.scrollHeight > e.clientHeight + 1"
+        " || e.scrollWidth > e.clientWidth + 1).map((e) => `${e.ariaLabel}: ${e.scrollWidth} × ${e.scrollHeight}`)"
     )
     assert cut == []
     assert browser.execute_script("return document.querySelector('.slide').clientHeight") == 720
+    show(browser, folder / "index.html", 687, media="print")  # 210 mm less two margins of 14, at 96 pixels an inch
+    wide = browser.execute_script(
+        "return [...document.querySelectorAll('.table')].filter((e) => e.scrollWidth > e.clientWidth + 1)"
+        ".map((e) => `${e.ariaLabel}: ${e.scrollWidth}`)"
+    )
+    assert wide == []
+    assert browser.execute_script("return document.scrollingElement.scrollWidth") <= 687
 
 
 def test_intervals_of_the_made_up_scores_are_of_the_kind_that_scoring_makes() -> None:
