@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from medner.errors import Knowledge, analyse, choose_examples
 from medner.exceptions import InputError
 from medner.labels import load_scheme
-from medner.plan import Plan
+from medner.plan import Plan, load_plan
 from medner.predictions import Prediction
 from medner.records import Entity
 from medner.report.answer import GAIN, LOSS, NOTHING, answer, measured, points
@@ -67,7 +67,11 @@ def scheme() -> Any:
 
 def score(f1: float) -> dict[str, Any]:
     plain = {"p": f1, "r": f1, "f1": f1, "tp": 1, "fp": 1, "fn": 1, "support": 1234}
-    return {**plain, "f1_interval": [f1 - 0.02, f1 + 0.02], "documents": 9, "labels": {"MEDICAL": plain}}
+    return {
+        **plain, "f1_interval": [f1 - 0.02, f1 + 0.02], "documents": 90, "units": 90, "labels": {"MEDICAL": plain},
+        "seen": {**plain, "f1": f1 + 0.3, "support": 34}, "unseen": {**plain, "f1": f1 - 0.1, "support": 1200},
+        "matching": {"exact": {"f1": f1}, "partial": {"f1": f1 + 0.05}, "type": {"f1": f1 + 0.11}},
+    }  # fmt: skip
 
 
 def scores(experiment: str, f1: float, *, untrained: bool = False, note: str = "a note") -> dict[str, Any]:
@@ -99,7 +103,7 @@ def comparison(suite: str, before: str, after: str, low: float, high: float, p: 
     middle = (low + high) / 2
     return {
         "suite": suite, "before": before, "after": after, "difference": middle, "interval": [low, high], "p": p,
-        "p_holm": p, "runs": [2, 2], "luck_of": "documents and seeds", "documents": 9, "f1": {before: [0.3, 0.32], after: [0.4, 0.42]},
+        "p_holm": p, "runs": [2, 2], "luck_of": "documents and seeds", "documents": 9,
         "sentence": f"{after} − {before} = {middle:+.3f} [{low:+.3f}, {high:+.3f}], p = {p:.3f}",
     }  # fmt: skip
 
@@ -136,8 +140,14 @@ def everything(folder: Path, text: str) -> Path:
     for name in PLAN.experiments:
         (metrics / name).mkdir(parents=True, exist_ok=True)
         srsly.write_json(metrics / name / "scores.json", scores(name, 0.4, note=text))
-        evaluations = [{"epoch": n, "step": n * 10, "f1": n / 10, "losses": {"ner": 900.0 / n}} for n in range(1, 5)]
+        evaluations = [
+            {"epoch": n - 1, "step": n * 10, "f1": n / 10, "losses": {"ner": 900.0 / n}} for n in range(1, 5)
+        ]
         srsly.write_json(metrics / name / "curve.json", {"evaluations": evaluations, "best": evaluations[-1]})
+    (metrics / "seeds" / "1" / "exp1").mkdir(parents=True)
+    second = scores("exp1", 0.44, note=text)
+    second["provenance"]["seed"] = 1
+    srsly.write_json(metrics / "seeds" / "1" / "exp1" / "scores.json", second)
     suites = {"med-ro": predictions(text)}
     lines, counts = analyse(suites, {"med-ro": ["MEDICAL"]}, ["MEDICAL"], Knowledge())
     found = {"suites": counts, "examples": choose_examples(suites, lines, {"med-ro": ["MEDICAL"]})}
@@ -192,6 +202,7 @@ def test_what_is_missing_is_left_out_and_said(metrics: Path) -> None:
     missing = write_report(read(metrics), metrics / "report")
     commands = {part.title: re.findall(r"spacy project run ([\w-]+)", part.remedy) for part in missing}
     assert commands == {
+        "Over seeds": ["seeds"],
         "Significance": ["significance"],
         "Ablations": ["ablations"],
         "Validation curves": ["evaluate-exp1"],
@@ -240,10 +251,158 @@ def test_the_command(metrics: Path) -> None:
     assert result.exit_code == 0
     assert "Left out: Error analysis: spacy project run errors" in result.stdout
     assert (metrics / "report" / "slides.html").is_file()
-    (metrics / "leakage.json").write_text("{")
-    result = CliRunner().invoke(app, ["--metrics", str(metrics)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("leakage.json", "{", "is damaged"),
+        ("leakage.json", '{"a > b": {"seen": {}}}', "is not what the leakage step writes (a > b.sentences: Field required)"),
+        ("leakage.json", "[]", "is not what the leakage step writes"),
+        ("exp1/curve.json", "{}", "is not what the evaluate step writes (evaluations: Field required)"),
+        ("exp1/curve.json", '{"evaluations": [], "best": null}', "is not what the evaluate step writes"),
+        ("curves.json", '[{"mix": "ro"}]', "is not what the curves step writes (0.sentences: Field required)"),
+        ("curves.json", '{"mix": "ro"}', "is not what the curves step writes"),
+        ("significance.json", '{"comparisons": []}', "is not what the significance step writes"),
+        ("errors/exp3.json", '{"suites": {}}', "is not what the errors step writes (examples: Field required)"),
+        ("corpora.json", '{"ro": 5}', "is not what the quality step writes"),
+        ("manifest.json", '{"sources": {"ronec": {}}}', "is not what the corpus step writes"),
+        ("exp1/scores.json", '{"provenance": {"seed": 0}, "test": {}, "suites": {}}', "is not what the evaluate step"),
+    ],
+)  # fmt: skip
+def test_what_no_step_wrote_is_one_message_and_writes_nothing(
+    metrics: Path, file: str, content: str, said: str
+) -> None:
+    from report import app
+
+    (metrics / file).parent.mkdir(exist_ok=True)
+    (metrics / file).write_text(content)
+    result = CliRunner().invoke(app, ["--metrics", str(metrics), "--corpus", str(metrics)], catch_exceptions=False)
     assert result.exit_code == 1
-    assert "leakage.json: is damaged" in result.stderr
+    assert f"{metrics / file}: {said}" in " ".join(result.stderr.split("\n"))
+    assert result.stderr.count("\n") == 1
+    assert not (metrics / "report").exists()
+
+
+def test_errors_of_the_wrong_shape_are_told(metrics: Path) -> None:
+    everything(metrics.parent, "x")
+    path = metrics / "errors" / "exp3.json"
+    whole = srsly.read_json(path)
+    own = whole["suites"]["med-ro"]
+    for broken in (
+        {**own, "kinds": {"missed": own["kinds"]["missed"]}},
+        {**own, "confusion": {**own["confusion"], "own_tokens": [[1]]}},
+    ):
+        srsly.write_json(path, {**whole, "suites": {"med-ro": broken}})
+        with pytest.raises(InputError, match="exp3.json: is not what the errors step writes"):
+            read(metrics)
+
+
+def report_md(metrics: Path) -> str:
+    """Its Markdown, without the backslashes that keep brackets plain."""
+    write_report(read(metrics), metrics / "report")
+    return (metrics / "report" / "report.md").read_text().replace("\\", "")
+
+
+def test_real_text_says_where_f1_is_lost(metrics: Path) -> None:
+    everything(metrics.parent, "x")
+    for kind, f1 in (("seen", 0.0), ("unseen", 0.42)):
+        llm = srsly.read_json(metrics / "llm" / "scores.json")
+        llm["suites"]["real"][kind].update(f1=f1, support=0 if kind == "seen" else 1234)
+        srsly.write_json(metrics / "llm" / "scores.json", llm)
+    text = report_md(metrics)
+    assert "What type has more is lost on boundaries alone, with exp3 +11.0 points (real)." in text
+    assert "unseen ones do not: the difference in F1 is +40.0 points (real) with exp3" in text
+    assert "| suite | experiment | F1 | partial | type | seen | unseen |" in text  # of one label, exact is F1
+    assert "| real | exp3 | **0.420** | 0.470 | 0.530 | 0.720 (34) | 0.320 (1,200) |" in text
+    assert "| real | gold | **0.420** |" in text  # real annotation of the suite's language
+    assert "| real | llm | **0.420** | 0.470 | 0.530 | – (0) | 0.420 (1,234) |" in text
+    assert "| real | only-ro | **0.420** | 0.470" not in text
+    assert "| med-ro | exp3 | **0.400** | 0.450 | 0.510 |" in text
+    own = srsly.read_json(metrics / "exp3" / "scores.json")
+    own["suites"]["combined"]["labels"]["LOC"] = own["suites"]["combined"]["labels"]["MEDICAL"]
+    srsly.write_json(metrics / "exp3" / "scores.json", own)
+    assert "| combined | exp3 | **0.410** | 0.410 | 0.460 | 0.520 |" in report_md(metrics)
+
+
+def test_what_a_model_could_not_know_is_not_drawn(metrics: Path) -> None:
+    report_md(metrics)
+    page = (metrics / "report" / "index.html").read_text()
+    assert "Whether its form is known: F1 of exp3 on real from 0.320 to 0.720." in page
+    own = srsly.read_json(metrics / "exp3" / "scores.json")
+    own["suites"]["real"]["seen"].update(f1=0.0, support=0)
+    srsly.write_json(metrics / "exp3" / "scores.json", own)
+    report_md(metrics)
+    page = (metrics / "report" / "index.html").read_text()
+    assert "Where a mention begins and ends: F1 of exp3 on real from 0.420 to 0.530." in page
+    assert "Whether its form is known: F1" not in page
+    del own["suites"]["real"]
+    srsly.write_json(metrics / "exp3" / "scores.json", own)
+    assert "with exp3" not in report_md(metrics).split("## Real medical text")[1]
+
+
+def test_all_runs_are_in_the_table_over_seeds_and_captions_say_which_run_others_show(metrics: Path) -> None:
+    everything(metrics.parent, "x")
+    (metrics / "significance.json").unlink()  # mean and spread need no test
+    text = report_md(metrics)
+    assert "| exp1 2 seeds | **0.420** ± 0.028 | **0.430** ± 0.028 | **0.440** ± 0.028 | – |" in text
+    assert "| llm 1 run | **0.400** | **0.410** | **0.420** | – |" in text
+    assert "F1 of the main run (seed 0), its interval" in text
+    assert "F1 of the main run (seed 0) on MEDICAL" in text
+
+
+def test_few_texts_are_told_wherever_they_count(metrics: Path) -> None:
+    everything(metrics.parent, "real")
+    assert "independent texts" not in report_md(metrics)
+    for path in metrics.glob("*/scores.json"):
+        own = srsly.read_json(path)
+        own["suites"]["real"].update(units=3, f1_interval=None)
+        srsly.write_json(path, own)
+    parts = re.split(r"^## ", report_md(metrics), flags=re.MULTILINE)
+    warned = [part.split("\n")[0] for part in parts if "real has 3 independent texts, fewer than the 10" in part]
+    assert warned == ["Real medical text", "Learning curves and exchange rate"]
+
+
+def test_epochs_count_from_one(metrics: Path) -> None:
+    everything(metrics.parent, "x")
+    assert "| exp1 | 4 | 40 | **0.400** |" in report_md(metrics)
+    assert "in epoch 4 (step 40)" in (metrics / "report" / "index.html").read_text()
+
+
+def test_a_learning_curve_says_how_many_seeds_its_points_have(metrics: Path) -> None:
+    everything(metrics.parent, "real")
+    text = report_md(metrics)
+    page = (metrics / "report" / "index.html").read_text()
+    assert "mean and standard deviation over 2 seeds" in page
+    assert "linear in the logarithm of the size" in text
+    learning = srsly.read_json(metrics / "curves.json")
+    srsly.write_json(metrics / "curves.json", [row for row in learning if row["seed"] == 0 or row["mix"] == "gold"])
+    assert re.search(r"^\| real \| real \| 100 \| 0.200 \| – \| 1 \|$", report_md(metrics), re.MULTILINE)
+    assert "over 1 to 2 seeds, as the numbers say" in (metrics / "report" / "index.html").read_text()
+    srsly.write_json(metrics / "curves.json", [row for row in learning if row["seed"] == 0])
+    write_report(read(metrics), metrics / "report")
+    assert "number of sentences added, one seed" in (metrics / "report" / "index.html").read_text()
+
+
+def test_versions_are_of_the_runs_where_these_have_them_and_of_the_report(metrics: Path) -> None:
+    text = report_md(metrics)
+    assert "Report written with" in text
+    assert "Runs made with" not in text
+    for name, version in (("exp1", "1.0"), ("exp2", "1.0"), ("exp3", "2.0")):
+        own = srsly.read_json(metrics / name / "scores.json")
+        own["provenance"]["made_with"] = {"torch": version}
+        srsly.write_json(metrics / name / "scores.json", own)
+    text = report_md(metrics)
+    assert "| torch | 1.0 | exp1, exp2 |" in text
+    assert "| torch | 2.0 | exp3 |" in text
+
+
+def test_a_long_table_takes_several_slides_and_loses_no_row(metrics: Path) -> None:
+    compared(metrics, [comparison(f"suite{n}", "exp1", "exp3", 0.01, 0.03, 0.01) for n in range(30)])
+    write_report(read(metrics), metrics / "report")
+    slides = (metrics / "report" / "slides.html").read_text()
+    assert [f"Is it more than luck? ({n} of 3)" in slides for n in (1, 2, 3, 4)] == [True, True, True, False]
+    assert all(f">suite{n}<" in slides for n in range(30))
 
 
 def test_no_evaluated_experiment(tmp_path: Path) -> None:
@@ -310,9 +469,10 @@ def test_untrained_weights_and_stand_ins_come_first(metrics: Path) -> None:
 def test_the_claim_is_also_set_beside_the_labels_that_both_learn(metrics: Path) -> None:
     for name, medical in (("exp1", 0), ("exp2", 10)):
         own = srsly.read_json(metrics / name / "scores.json")
+        (label,) = own["suites"]["combined"]["labels"].values()
         own["suites"]["combined"]["labels"] = {
-            "PERSON": {"tp": 5, "fp": 0, "fn": 5},
-            "MEDICAL": {"tp": medical, "fp": 0, "fn": 10 - medical},
+            "PERSON": {**label, "tp": 5, "fp": 0, "fn": 5},
+            "MEDICAL": {**label, "tp": medical, "fp": 0, "fn": 10 - medical},
         }
         srsly.write_json(metrics / name / "scores.json", own)
     text = answer(read(metrics)).paragraph
@@ -386,8 +546,9 @@ def test_the_exchange_rate_over_seeds_and_a_curve_that_dips() -> None:
     assert "nothing that these seeds agree on" in worth_sentence(split)
     (bound,) = exchange_rates([*gold, *rows("ro", {10: 0.175}, 0), *rows("ro", {10: 0.9}, 1)], "s")
     assert "1 of 2 seeds lie outside of the curve, so this is a lower bound" in worth_sentence(bound)
-    assert curves(rows("ro", {10: 0.1}), "s")["ro"] == [(10, pytest.approx(0.1), None)]
-    assert curves([*rows("ro", {10: 0.1}, 0), *rows("ro", {10: 0.3}, 1)], "s")["ro"][0][1] == pytest.approx(0.2)
+    assert curves(rows("ro", {10: 0.1}), "s")["ro"] == [(10, pytest.approx(0.1), None, 1)]
+    (point,) = curves([*rows("ro", {10: 0.1}, 0), *rows("ro", {10: 0.3}, 1)], "s")["ro"]
+    assert (point.mean, point.seeds) == (pytest.approx(0.2), 2)
 
 
 # --- hostile text -----------------------------------------------------------------------------------------------------
@@ -443,6 +604,33 @@ def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return metrics / "report"
 
 
+@pytest.fixture(scope="module")
+def ordinary_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A full report of the made-up study."""
+    metrics = everything(tmp_path_factory.mktemp("ordinary"), "o boală")
+    write_report(read(metrics), metrics / "report")
+    return metrics / "report"
+
+
+def reference(name: str, output: Path) -> Path:
+    plan = load_plan(ROOT / "configs" / "experiments.yml")
+    metrics = ROOT / "metrics" / "reference" / name
+    write_report(read_inputs(metrics, output / "no corpus", plan, SCHEME, ROOT / "project.yml"), output / "report")
+    return output / "report"
+
+
+@pytest.fixture(scope="module")
+def real_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a real study, in its size."""
+    return reference("ronec-v1", tmp_path_factory.mktemp("real"))
+
+
+@pytest.fixture(scope="module")
+def curves_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a real study with learning curves."""
+    return reference("ronec-v1-first-encoder", tmp_path_factory.mktemp("curves"))
+
+
 def show(browser: Any, page: Path, width: int, *, height: int = 800, media: str = "", dark: bool = False) -> None:
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -452,10 +640,11 @@ def show(browser: Any, page: Path, width: int, *, height: int = 800, media: str 
     browser.execute_script("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
 
 
+@pytest.mark.parametrize("made", ["hostile_report", "real_report", "curves_report"])
 @pytest.mark.parametrize("name", ["index.html", "slides.html"])
 @pytest.mark.parametrize("width", [1280, 400])
-def test_nothing_overflows_and_text_stays_text(browser: Any, hostile_report: Path, name: str, width: int) -> None:
-    show(browser, hostile_report / name, width)
+def test_nothing_overflows(browser: Any, request: pytest.FixtureRequest, made: str, name: str, width: int) -> None:
+    show(browser, request.getfixturevalue(made) / name, width)
     assert browser.execute_script("return innerWidth") == width
     assert browser.execute_script("return document.scrollingElement.scrollWidth") <= width
     # What is wider than the page scrolls in a container of its own.
@@ -464,6 +653,11 @@ def test_nothing_overflows_and_text_stays_text(browser: Any, hostile_report: Pat
         " && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 200))"
     )
     assert outside == []
+
+
+@pytest.mark.parametrize("name", ["index.html", "slides.html"])
+def test_text_stays_text(browser: Any, hostile_report: Path, name: str) -> None:
+    show(browser, hostile_report / name, 1280)
     assert browser.execute_script("return document.images.length") == 0
     scripts = browser.execute_script("return [...document.scripts].map((s) => s.textContent)")
     assert len(scripts) == (1 if name == "slides.html" else 0)
@@ -516,22 +710,29 @@ def test_slides_turn_with_the_keyboard_and_print_one_a_page(browser: Any, hostil
         body.send_keys(key)
         seen.append(browser.execute_script(focused))
     assert seen == [0, 1, 2, 1, slides - 1, slides - 1]
-    assert 8 <= slides <= 14
+    assert 8 <= slides <= 18
     pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == slides
 
 
-def test_an_ordinary_slide_holds_all_that_is_on_it(browser: Any, tmp_path: Path) -> None:
-    """Printed, a slide cuts off what does not fit; so all must."""
-    metrics = everything(tmp_path, "o boală")
-    write_report(read(metrics), metrics / "report")
-    show(browser, metrics / "report" / "slides.html", 1280, height=720, media="print")
+@pytest.mark.parametrize("made", ["ordinary_report", "real_report", "curves_report"])
+def test_print_cuts_nothing_off(browser: Any, request: pytest.FixtureRequest, made: str) -> None:
+    """Printed, nothing scrolls: what does not fit on its slide or beside the margin of A4 is lost."""
+    folder = request.getfixturevalue(made)
+    show(browser, folder / "slides.html", 1280, height=720, media="print")
     cut = browser.execute_script(
-        "return [...document.querySelectorAll('.slide')].filter((s) => s.scrollHeight > s.clientHeight + 1"
-        " || s.scrollWidth > s.clientWidth + 1).map((s) => `${s.ariaLabel}: ${s.scrollHeight}`)"
+        "return [...document.querySelectorAll('.slide, .slide .table')].filter((e) => e.scrollHeight > e.clientHeight + 1"
+        " || e.scrollWidth > e.clientWidth + 1).map((e) => `${e.ariaLabel}: ${e.scrollWidth} × ${e.scrollHeight}`)"
     )
     assert cut == []
     assert browser.execute_script("return document.querySelector('.slide').clientHeight") == 720
+    show(browser, folder / "index.html", 687, media="print")  # 210 mm less two margins of 14, at 96 pixels an inch
+    wide = browser.execute_script(
+        "return [...document.querySelectorAll('.table')].filter((e) => e.scrollWidth > e.clientWidth + 1)"
+        ".map((e) => `${e.ariaLabel}: ${e.scrollWidth}`)"
+    )
+    assert wide == []
+    assert browser.execute_script("return document.scrollingElement.scrollWidth") <= 687
 
 
 def test_intervals_of_the_made_up_scores_are_of_the_kind_that_scoring_makes() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from statistics import mean
 from typing import Any
 
 from medner.report.inputs import Inputs
@@ -158,7 +159,9 @@ def _untested(inputs: Inputs, suite: str, before: str, after: str) -> Difference
     left, right = inputs.score(before, suite), inputs.score(after, suite)
     if not left or not right:
         return None
-    return Difference(suite, before, after, right["f1"] - left["f1"], _apart(left["f1_interval"], right["f1_interval"]))
+    f1 = [[run.scores["suites"][suite]["f1"] for run in inputs.runs[name]] for name in (before, after)]
+    verdict = _apart(left["f1_interval"], right["f1_interval"])
+    return Difference(suite, before, after, mean(f1[1]) - mean(f1[0]), verdict, runs=(len(f1[0]), len(f1[1])))
 
 
 def _apart(left: Any, right: Any) -> str:

@@ -61,13 +61,17 @@ class Panel:
 
 @dataclass(frozen=True)
 class Figure:
-    """Small plots side by side, with a legend (colour variable, name) and the numbers behind them."""
+    """Small plots side by side, with a legend (colour variable, name) and the numbers behind them.
+
+    shown: whether the numbers are part of the text, or folded away.
+    """
 
     kind: ClassVar[str] = "figure"
     caption: str
     panels: Sequence[Panel]
     data: Table
     legend: Sequence[tuple[str, str]] = ()
+    shown: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import html
 import itertools
+import math
 import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import replace
+from importlib.metadata import version
 from statistics import mean, stdev
 from typing import Any
 
@@ -33,27 +35,25 @@ from medner.report.blocks import (
 )
 from medner.report.exchange import curves, exchange_rates, worth_sentence
 from medner.report.inputs import Inputs
-from medner.scoring import CONFIDENCE
+from medner.results import MADE_WITH
+from medner.scoring import CONFIDENCE, MIN_UNITS
 from medner.significance import runs_text
 
 QUESTION = (
     "Does medical text written by a language model, in your language and in a related one, improve named entity "
     "recognition where no annotated corpus exists?"
 )
-PACKAGES = ("spacy", "spacy-transformers", "transformers", "torch", "tokenizers", "numpy", "scipy", "nervaluate")
+PACKAGES = ("spacy", "numpy", "scipy", "matplotlib", "jinja2")  # that make the report
+ROWS = 12  # of one line each, on a slide
 _NONE = Cell("–")
 _KIND_LEGEND = [(f"c{n}", str(kind)) for n, kind in enumerate(Kind, start=1)]
-_HOW_TO_READ = (
-    "F1 is micro-averaged over exact span and label; a suite counts only the labels that it annotates. Intervals "
-    f"({CONFIDENCE:.0%}, bootstrap) are over the test texts of one run: they do not hold the spread over seeds."
-)
 
 
 def sections(inputs: Inputs) -> tuple[list[Section], list[Missing]]:
     """All sections that there is input for, in order, and what is missing."""
     builders: Sequence[Callable[[Inputs], Section | Missing]] = (
-        _answer, _headline, _real, _significance, _ablations, _validation, _exchange, _errors, _data, _leakage,
-        _provenance,
+        _answer, _headline, _real, _over_seeds, _significance, _ablations, _validation, _exchange, _errors, _data,
+        _leakage, _provenance,
     )  # fmt: skip
     built = [build(inputs) for build in builders]
     return [s for s in built if isinstance(s, Section)], [m for m in built if isinstance(m, Missing)]
@@ -82,6 +82,37 @@ def _share(part: int, whole: int) -> str:
     return f"{part / whole:.1%}" if whole else "–"
 
 
+def _main_run(inputs: Inputs) -> str:
+    """Whose scores those are that stand for an experiment."""
+    seeds = sorted({result["provenance"]["seed"] for result in inputs.results.values()})
+    return f"the main run (seed {', '.join(map(str, seeds))})"
+
+
+def _few(inputs: Inputs, suites: Iterable[str]) -> list[Block]:
+    """A warning for each suite whose texts are too few."""
+    return [
+        Paragraph(
+            f"{suite} has {inputs.few[suite]} independent texts, fewer than the {MIN_UNITS} that an interval takes: "
+            "its figures may be the luck of these few.", "warning",
+        )
+        for suite in suites
+        if suite in inputs.few
+    ]  # fmt: skip
+
+
+def _paged(title: str, table: Table, rows: int = ROWS) -> list[tuple[str, Sequence[Block]]]:
+    """The table on as many slides as it takes: what does not fit on one is cut off in print."""
+    pages = max(1, math.ceil(len(table.rows) / rows))
+    size = math.ceil(len(table.rows) / pages)
+    return [
+        (
+            f"{title} ({page + 1} of {pages})" if pages > 1 else title,
+            [replace(table, rows=table.rows[page * size : (page + 1) * size])],
+        )
+        for page in range(pages)
+    ]
+
+
 # --- what was found ---------------------------------------------------------------------------------------------------
 
 
@@ -105,7 +136,7 @@ def _differences(found: Iterable[Difference]) -> Table:
         for d in found
     ]  # fmt: skip
     columns = ["suite", "difference", "what it bears", "points", f"{CONFIDENCE:.0%} interval", "p (Holm)", "runs"]
-    caption = "Differences in F1, in points; p is adjusted for the comparisons of the suite that are of its family"
+    caption = "Differences in F1, in points, means over the seeds; p is adjusted within families of comparisons"
     return Table(caption, columns, rows, words=3)
 
 
@@ -122,11 +153,6 @@ def _ladder_figure(inputs: Inputs, suites: Sequence[str], caption: str) -> Figur
         panels.append(Panel(suite, figures.ladder(f"{caption} {suite}", own, top), f"F1 on {suite}: {said}."))
         rows.append([Cell(suite), *(_f1(inputs.score(step, suite)) for step in steps)])
     return Figure(caption, panels, Table("F1 with interval", ["suite", *steps], rows))
-
-
-def _with_numbers(figure: Figure) -> list[Block]:
-    """For a slide: the numbers go below the plots where these fill one row."""
-    return [figure, figure.data] if len(figure.panels) <= 4 else [figure]
 
 
 def _scores(inputs: Inputs, suites: Iterable[str], caption: str, skipped: Mapping[str, str] | None = None) -> Table:
@@ -151,8 +177,16 @@ def _headline(inputs: Inputs) -> Section | Missing:
     suites, steps = inputs.headline_suites, inputs.ladder
     if not suites or not steps:
         return Missing("The ladder", "no step of the ladder is evaluated; " + _command("all"))
-    figure = _ladder_figure(inputs, suites, "F1 from step to step of the ladder, with its interval; one scale for all")
-    table = _scores(inputs, suites, "F1, its interval, precision (P) and recall (R)")
+    run = _main_run(inputs)
+    figure = _ladder_figure(
+        inputs, suites, f"F1 of {run} from step to step of the ladder, with its interval; one scale for all"
+    )
+    table = _scores(inputs, suites, f"F1 of {run}, its interval, precision (P) and recall (R)")
+    how = Paragraph(
+        "F1 is micro-averaged over exact span and label; a suite counts only the labels that it annotates. Values with "
+        f"an interval ({CONFIDENCE:.0%}, bootstrap) are those of {run} of each experiment; the interval is over the "
+        "test texts and does not hold the spread over seeds. Differences with a p are over all seeds."
+    )
     by_label = [
         [Cell(suite), Cell(label), *_label_cells([inputs.score(step, suite) for step in steps], label)]
         for suite in suites
@@ -172,14 +206,13 @@ def _headline(inputs: Inputs) -> Section | Missing:
         ],
         words=2,
     )  # fmt: skip
-    seen = _seen(inputs, suites)
     blocks: list[Block] = [
-        Paragraph(_HOW_TO_READ), plan, figure, table, *([seen] if seen else []), Fold("By label", [labels])
+        how, plan, figure, table, *_partly(inputs, {suite: steps[-1:] for suite in suites}), Fold("By label", [labels])
     ]  # fmt: skip
     slides: list[tuple[str, Sequence[Block]]] = [
-        ("What each experiment trains on", [plan, Paragraph(_HOW_TO_READ, "note")]),
-        ("From step to step", _with_numbers(figure)),
-        ("Precision, recall, F1", [table]),
+        ("What each experiment trains on", [plan, replace(how, tone="note")]),
+        ("From step to step", [figure]),
+        *_paged("Precision, recall, F1", table, 5),
     ]
     return Section("ladder", "The ladder", blocks, slides)
 
@@ -190,22 +223,74 @@ def _label_cells(scores: Sequence[Mapping[str, Any] | None], label: str) -> list
     return [_count(support), *(_f1(o) for o in own)]
 
 
-def _seen(inputs: Inputs, suites: Iterable[str]) -> Fold | None:
-    """Recall on mentions whose form and label training holds, and on all others."""
-    rows = []
-    for suite in suites:
-        for name, errors in inputs.errors.items():
-            if name in inputs.ladder and (own := errors["suites"].get(suite)):
-                parts = [own["by_seen"][kind] for kind in ("seen", "unseen")]
-                shares = [Cell(_share(p["tp"], p["gold"]), f"{p['tp']:,} of {p['gold']:,}") for p in parts]
-                rows.append([Cell(suite), Cell(name), *shares])
-    if not rows:
-        return None
-    caption = (
-        "Recall on mentions whose form occurs with the same label in the training data (seen), and on the others. "
-        "What is seen differs from experiment to experiment: compare within a row, not down a column"
+def _partly(inputs: Inputs, shown: Mapping[str, Sequence[str]]) -> tuple[Items, Table]:
+    """How to read F1 where less than the whole mention is asked for and for known and unknown forms, and the values.
+
+    shown: the experiments by suite; of those of the last step of the ladder the text tells the range.
+    """
+    found = [
+        (suite, name, score) for suite, names in shown.items() for name in names if (score := inputs.score(name, suite))
+    ]
+    several = any(len(score["labels"]) > 1 for *_, score in found)  # with one label, exact is F1
+    ways = ["exact", "partial", "type"] if several else ["partial", "type"]
+    rows = [
+        [
+            Cell(suite), Cell(name), Cell(f"{score['f1']:.3f}", strong=True),
+            *(Cell(f"{score['matching'][way]['f1']:.3f}") for way in ways),
+            *(
+                Cell((f"{part['f1']:.3f}" if part["support"] else "–") + f" ({part['support']:,})")
+                for part in (score["seen"], score["unseen"])
+            ),
+        ]
+        for suite, name, score in found
+    ]  # fmt: skip
+    table = Table(
+        f"F1 of {_main_run(inputs)}: whole and partial matches, seen and unseen mentions (and how many these are)",
+        ["suite", "experiment", "F1", *ways, "seen", "unseen"], rows, words=2,
+    )  # fmt: skip
+    last = inputs.ladder[-1]
+    own = [(suite, score) for suite, name, score in found if name == last]
+    edges = _range((suite, score["matching"]["type"]["f1"] - score["f1"]) for suite, score in own)
+    known = _range(
+        (suite, score["seen"]["f1"] - score["unseen"]["f1"])
+        for suite, score in own
+        if score["seen"]["support"] and score["unseen"]["support"]
     )
-    return Fold("Seen and unseen mentions", [Table(caption, ["suite", "experiment", "seen", "unseen"], rows, words=2)])
+    reading = [
+        "Where a mention begins and ends: F1 asks for the whole mention with its label, type for the label on any part "
+        "of it. What type has more is lost on boundaries alone"
+        f"{f', with {last} {edges}' if edges else ''}. Partial counts a part half, whatever its label"
+        f"{'; exact asks for the span alone' if several else ''}.",
+        "Whether its form is known: seen mentions occur, with their label, in the experiment's own training data, "
+        f"unseen ones do not{f': the difference in F1 is {known} with {last}' if known else ''}. What is seen differs "
+        "between experiments: compare the two within a row.",
+    ]
+    return Items(reading), table
+
+
+def _range(values: Iterable[tuple[str, float]]) -> str:
+    """The least and the greatest of some differences in F1, in points, with their suites."""
+    ends = [f"{points(value)} points ({suite})" for suite, value in sorted(values, key=lambda value: value[1])]
+    return " to ".join(dict.fromkeys(ends[:1] + ends[-1:]))
+
+
+def _spans(inputs: Inputs, suites: Iterable[str], data: Table) -> Figure | Table:
+    """The last step of the ladder, from whole mentions to any part of them and from unseen forms to seen ones."""
+    name, ends, known = inputs.ladder[-1], {}, {}
+    for suite in suites:
+        if score := inputs.score(name, suite):
+            ends[suite] = score["f1"], score["matching"]["type"]["f1"]
+            if score["seen"]["support"] and score["unseen"]["support"]:
+                known[suite] = score["unseen"]["f1"], score["seen"]["f1"]
+    panels = []
+    for first, title, values in ((0, "Where a mention begins and ends", ends), (2, "Whether its form is known", known)):
+        if values:
+            said = ", ".join(f"{suite} from {low:.3f} to {high:.3f}" for suite, (low, high) in values.items())
+            panels.append(Panel(title, figures.spans(title, values, first), f"{title}: F1 of {name} on {said}."))
+    marks = ("whole mention", "any part of it (type)", "unseen form", "seen form")
+    legend = [(f"c{n + 1}", f"{figures.SYMBOLS[n]} {mark}") for n, mark in enumerate(marks[: 2 * len(panels)])]
+    caption = f"F1 of {name}, by what is asked for and by what is known"
+    return Figure(caption, panels, data, legend, shown=True) if panels else data
 
 
 def _real(inputs: Inputs) -> Section | Missing:
@@ -217,12 +302,21 @@ def _real(inputs: Inputs) -> Section | Missing:
         return Missing(
             title, f"{why or 'configs/experiments.yml has no such suite'}. With the data at hand: {_command('all')}"
         )
-    table = _scores(inputs, suites, "F1 on MEDICAL, its interval, precision (P) and recall (R)", reasons)
-    figure = _ladder_figure(inputs, scored, "F1 on real medical text (MEDICAL), one scale for all")
+    run = _main_run(inputs)
+    table = _scores(inputs, suites, f"F1 of {run} on MEDICAL, its interval, precision (P) and recall (R)", reasons)
+    figure = _ladder_figure(inputs, scored, f"F1 of {run} on real medical text (MEDICAL), one scale for all")
+    reading, values = _partly(inputs, {suite: [inputs.ladder[-1], *inputs.marks(suite)] for suite in scored})
+    spans = _spans(inputs, scored, values)
     text = "Text written by people, annotated by others, with guidelines of their own. Only MEDICAL counts."
-    skipped = [Paragraph(f"Skipped: {suite} ({reason}).", "warning") for suite, reason in reasons.items()]
-    blocks: list[Block] = [Paragraph(text), *skipped, figure, table]
-    return Section("real", title, blocks, [(title, [*skipped, figure] if skipped else _with_numbers(figure))])
+    skipped: list[Block] = [Paragraph(f"Skipped: {suite} ({reason}).", "warning") for suite, reason in reasons.items()]
+    few = _few(inputs, scored)
+    blocks: list[Block] = [Paragraph(text), *skipped, *few, figure, table, reading, spans]
+    slides: list[tuple[str, Sequence[Block]]] = [
+        (title, [*skipped, figure]),
+        *_paged("Real medical text: precision, recall, F1", table, 5),
+        ("Real medical text: what is hard", [spans, reading]),
+    ]
+    return Section("real", title, blocks, slides)
 
 
 def _significance(inputs: Inputs) -> Section | Missing:
@@ -239,44 +333,41 @@ def _significance(inputs: Inputs) -> Section | Missing:
     important = [d for d in found if d.suite in main and (d.before, d.after) in steps] or found
     said = Items([f"{d.suite}: {d.sentence}" for d in important])
     table = _differences(found)
-    seeds = _over_seeds(inputs)
-    blocks: list[Block] = [how, said, *([seeds] if seeds else []), Fold("All comparisons", [table])]
-    shown = Table(
-        table.caption, table.columns, [r for r, d in zip(table.rows, found, strict=True) if d in important][:9], 3
-    )
-    return Section("significance", "Significance", blocks, [("Is it more than luck?", [shown])])
+    rows = [row for row, d in zip(table.rows, found, strict=True) if d in important]
+    return Section(
+        "significance", "Significance", [how, said, Fold("All comparisons", [table])],
+        _paged("Is it more than luck?", replace(table, rows=rows)),
+    )  # fmt: skip
 
 
-def _over_seeds(inputs: Inputs) -> Table | None:
-    """Mean and standard deviation of F1 over the seeds, where there are several."""
-    values: dict[tuple[str, str], list[float]] = {}
-    for row in inputs.comparisons:
-        for name, f1 in row["f1"].items():
-            if len(f1) > max(1, len(values.get((row["suite"], name), []))):
-                values[row["suite"], name] = f1
+def _over_seeds(inputs: Inputs) -> Section | Missing:
+    """Mean and standard deviation of F1 over all runs of each experiment."""
+    if all(len(runs) == 1 for runs in inputs.runs.values()):
+        return Missing("Over seeds", _command("seeds"))
+    suites = [*inputs.headline_suites, *inputs.real_suites]
+    rows = []
+    for name, runs in inputs.runs.items():
+        values = [[own[suite]["f1"] for run in runs if suite in (own := run.scores["suites"])] for suite in suites]
+        rows.append([Cell(name, f"{len(runs)} seeds" if len(runs) > 1 else "1 run"), *map(_spread, values)])
+    table = Table("F1 over seeds: mean ± standard deviation; of one run, its F1", ["experiment", *suites], rows)
+    text = f"All runs of each experiment, of which the tables above have {_main_run(inputs)} alone."
+    return Section("seeds", "Over seeds", [Paragraph(text), table])
+
+
+def _spread(values: Sequence[float]) -> Cell:
     if not values:
-        return None
-    suites, names = ([n for n in dict.fromkeys(key[i] for key in values)] for i in (0, 1))
-    rows = [
-        [
-            Cell(suite),
-            *(
-                Cell(f"{mean(own):.3f}", f"± {stdev(own):.3f}, {len(own)} seeds", strong=True) if own else _NONE
-                for own in (values.get((suite, name)) for name in names)
-            ),
-        ]
-        for suite in suites
-    ]
-    return Table("F1 over seeds: mean ± standard deviation", ["suite", *names], rows)
+        return _NONE
+    return Cell(f"{mean(values):.3f}", f"± {stdev(values):.3f}" if len(values) > 1 else "", strong=True)
 
 
 def _ablations(inputs: Inputs) -> Section | Missing:
     if not inputs.others:
         return Missing("Ablations", _command("ablations"))
-    names = [name for name in inputs.plan.experiments if name in inputs.results]
+    names, run = [name for name in inputs.plan.experiments if name in inputs.results], _main_run(inputs)
+    below = " (below its name: what it trains on)"
     tables = [
         Table(
-            f"F1 on {what} with its interval, every experiment (below its name: what it trains on)",
+            f"F1 on {what}, {run}, every experiment{below}",
             ["experiment", *scored],
             [
                 [
@@ -298,10 +389,18 @@ def _ablations(inputs: Inputs) -> Section | Missing:
             f" {', '.join(zero_shot)}: the labels of a language model that was given the guidelines and no training "
             "(a text without a usable answer counts as one without mentions). It may have read these texts before."
         )
-    slides: list[tuple[str, Sequence[Block]]] = [
-        ("Ablations", [Table("F1", t.columns, [[row[0], *(Cell(c.text) for c in row[1:])] for row in t.rows])])
-        for t in tables[-1:]
-    ]
+    slides = [
+        page
+        for table in tables[-1:]
+        for page in _paged(
+            "Ablations",
+            Table(
+                table.caption.removesuffix(below), ["experiment", "trains on", *table.columns[1:]],
+                [cells(name.text, name.note.replace("\n", " "), *(f1.text for f1 in f1s)) for name, *f1s in table.rows],
+                words=2,
+            ),
+        )
+    ]  # fmt: skip
     return Section("ablations", "Ablations", [Paragraph(text), *tables], slides)
 
 
@@ -316,11 +415,11 @@ def _validation(inputs: Inputs) -> Section | Missing:
         best, evaluations = curve["best"], curve["evaluations"]
         text = (
             f"{name}: dev F1 rises from {evaluations[0]['f1']:.3f} to its best, {best['f1']:.3f}, "
-            f"in epoch {best['epoch']} (step {best['step']:,}) of {len(evaluations)} evaluations."
+            f"in epoch {best['epoch'] + 1} (step {best['step']:,}), in {len(evaluations)} evaluations."
         )
         panels.append(Panel(name, figures.validation(name, evaluations, best), text))
         rows += [
-            [Cell(name), _count(e["epoch"]), _count(e["step"]),
+            [Cell(name), _count(e["epoch"] + 1), _count(e["step"]),
              Cell(f"{e['f1']:.3f}", strong=e["step"] == best["step"]), Cell(f"{e['losses'].get('ner', 0):,.0f}")]
             for e in evaluations
         ]  # fmt: skip
@@ -339,35 +438,41 @@ def _exchange(inputs: Inputs) -> Section | Missing:
     by_suite = {suite: curves(inputs.learning, suite) for suite in suites}
     mixes = list(dict.fromkeys(mix for own in by_suite.values() for mix in own))
     every = [point for own in by_suite.values() for line in own.values() for point in line]
-    top = figures.nice_top(mean + (sd or 0) for _, mean, sd in every)
+    top = figures.nice_top(point.mean + (point.sd or 0) for point in every)
     panels, rows, sentences = [], [], []
     for suite, lines in by_suite.items():
         own = {mix: lines[mix] for mix in mixes if mix in lines}
-        said = "; ".join(f"{mix} from {line[0][1]:.3f} to {line[-1][1]:.3f}" for mix, line in own.items())
+        said = "; ".join(f"{mix} from {line[0].mean:.3f} to {line[-1].mean:.3f}" for mix, line in own.items())
         panels.append(Panel(suite, figures.learning(suite, own, top), f"F1 on {suite} by sentences added: {said}."))
         rows += [
-            [Cell(suite), Cell(mix), _count(size), Cell(f"{mean:.3f}"), _NONE if sd is None else Cell(f"{sd:.3f}")]
+            [Cell(suite), Cell(mix), _count(p.sentences), Cell(f"{p.mean:.3f}"),
+             _NONE if p.sd is None else Cell(f"{p.sd:.3f}"), _count(p.seeds)]
             for mix, line in own.items()
-            for size, mean, sd in line
-        ]
+            for p in line
+        ]  # fmt: skip
         rates = exchange_rates(inputs.learning, suite)
         largest = {mix: max(r.sentences for r in rates if r.mix == mix) for mix in {r.mix for r in rates}}
         sentences += [worth_sentence(r) for r in rates if r.sentences == largest[r.mix]]
-    seeds = len({row["seed"] for row in inputs.learning})
+    fewest, most = (f(point.seeds for point in every) for f in (min, max))
+    seeds = f"{fewest} to {most} seeds, as the numbers say" if fewest < most else f"{most} seeds"
+    spread = f"; mean and standard deviation over {seeds}" if most > 1 else ", one seed"
     figure = Figure(
-        f"F1 against the number of sentences added; mean and standard deviation over {seeds} seed{'s' * (seeds != 1)}",
+        f"F1 against the number of sentences added{spread}",
         panels,
-        Table("Learning curves", ["suite", "mix", "sentences", "F1", "sd"], rows, words=2),
+        Table("Learning curves", ["suite", "mix", "sentences", "F1", "sd", "seeds"], rows, words=2),
         [(f"c{n % 5 + 1}", f"{figures.SYMBOLS[n % 5]} {mix}") for n, mix in enumerate(mixes)],
     )
     rate = Items(sentences) if sentences else Paragraph("No curve of real annotation, so no exchange rate.", "note")
     how = Paragraph(
-        "Read off seed by seed: the size at which the monotone curve of real annotation reaches the same F1, "
-        "linear between measured sizes.", "note",
+        "Read off seed by seed: the size at which the monotone curve of real annotation reaches the same F1, linear in "
+        "the logarithm of the size between measured sizes.", "note",
     )  # fmt: skip
+    few = _few(inputs, suites)
+    title = "Learning curves and exchange rate"
     return Section(
-        "exchange", "Learning curves and exchange rate", [figure, rate, how], [("Exchange rate", [figure, rate])]
-    )
+        "exchange", title, [*few, figure, rate, how],
+        [("Learning curves", [figure]), ("Exchange rate", [*few, rate, how])],
+    )  # fmt: skip
 
 
 # --- what goes wrong --------------------------------------------------------------------------------------------------
@@ -429,7 +534,11 @@ def _errors(inputs: Inputs) -> Section | Missing:
         "errors",
         "Error analysis",
         [definitions, figure, tokens, *matrices, *(f for f in folds if f.blocks), drawn, *by_kind],
-        [("What goes wrong", [figure, matrices[0]]), (f"Two errors of {last}", short[:2])],
+        [
+            ("What goes wrong", [figure]),
+            ("What is taken for what", matrices[:1]),
+            (f"Two errors of {last}", short[:2]),
+        ],
     )
 
 
@@ -542,8 +651,8 @@ def _data(inputs: Inputs) -> Section | Missing:
         return Missing("Data card", _command("corpus"))
     labels, rows, notes = inputs.scheme.labels, [], []
     for source, about in inputs.manifest["sources"].items():
-        notes.append(f"{source}: {'STAND-IN: ' if about.get('stand_in') else ''}{about.get('note', '')}")
-        for split, part in about.get("splits", {}).items():
+        notes.append(f"{source}: {'STAND-IN: ' if about['stand_in'] else ''}{about['note']}")
+        for split, part in about["splits"].items():
             counts = [_count(part["entities"].get(label, 0)) for label in labels]
             off = sum(part["off_boundaries"].values())
             rows.append(
@@ -558,17 +667,15 @@ def _data(inputs: Inputs) -> Section | Missing:
     )  # fmt: skip
     blocks: list[Block] = [Items(notes), table]
     if inputs.quality:
-        figures_ = [k for k in next(iter(inputs.quality.values())) if k not in ("examples", "entities")]
+        corpora = list(inputs.quality.values())
+        figures_ = [k for k in corpora[0] if all(isinstance(own.get(k), int | float) for own in corpora)]
         quality = Table(
             "The synthetic corpora, as measured",
             ["figure", *inputs.quality],
             [
                 [
                     Cell(k.replace("_", " ")),
-                    *(
-                        Cell(f"{own[k]:,.4g}" if isinstance(own[k], float) else f"{own[k]:,}")
-                        for own in inputs.quality.values()
-                    ),
+                    *(Cell(f"{own[k]:,.4g}" if isinstance(own[k], float) else f"{own[k]:,}") for own in corpora),
                 ]
                 for k in figures_
             ],
@@ -577,8 +684,8 @@ def _data(inputs: Inputs) -> Section | Missing:
     by_source = Table(
         "Sentences by corpus and split", ["corpus", "what it is", "train", "dev", "test"],
         [
-            [Cell(source), Cell(("STAND-IN: " if about.get("stand_in") else "") + about.get("note", "")),
-             *(_count(about.get("splits", {}).get(split, {}).get("sentences")) for split in ("train", "dev", "test"))]
+            [Cell(source), Cell(("STAND-IN: " if about["stand_in"] else "") + about["note"]),
+             *(_count(about["splits"].get(split, {}).get("sentences")) for split in ("train", "dev", "test"))]
             for source, about in inputs.manifest["sources"].items()
         ],
         words=2,
@@ -636,12 +743,15 @@ def _provenance(inputs: Inputs) -> Section:
         ],
         words=3,
     )  # fmt: skip
-    versions = Table(
-        "Versions in the environment that wrote this report",
-        ["package", "version"],
-        [cells("Python", platform.python_version()), *(cells(name, _version(name)) for name in PACKAGES)],
-        words=2,
-    )
+    made: dict[tuple[str, str], list[str]] = {}
+    for name, result in inputs.results.items():
+        for key in result["provenance"].get(MADE_WITH, {}).items():
+            made.setdefault(key, []).append(name)
+    here = {"Python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    versions = [Table("Report written with", ["package", "version"], [cells(*item) for item in here.items()], words=2)]
+    if made:
+        rows = [cells(*item, ", ".join(users)) for item, users in made.items()]
+        versions.insert(0, Table("Runs made with", ["package", "version", "experiments"], rows, words=3))
     commands = Items(
         [
             f"{_command(name)}: {' → '.join(steps)}"
@@ -650,17 +760,10 @@ def _provenance(inputs: Inputs) -> Section:
         ]
     )
     return Section(
-        "provenance", "Provenance", [encoder, runs, commands, Fold("Versions", [versions])],
-        [("What it was made with", [encoder, runs, Items(commands.items[:1])])],
+        "provenance", "Provenance", [encoder, runs, commands, Fold("Versions", versions)],
+        [("What it was made with", [encoder, Items(commands.items[:1])]), *_paged("What each run is made from", runs)],
     )  # fmt: skip
 
 
 def _source(name: str, about: Mapping[str, Any]) -> str:
     return f"{name} (STAND-IN)" if about["stand_in"] else name
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import isotonic_regression
+
+
+class Point(NamedTuple):
+    """One size of a learning curve: mean F1 and its standard deviation over the seeds, None of one."""
+
+    sentences: int
+    mean: float
+    sd: float | None
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -31,15 +40,15 @@ class Worth:
     largest: int
 
 
-def curves(rows: Iterable[Mapping[str, Any]], suite: str) -> dict[str, list[tuple[int, float, float | None]]]:
-    """By mix: (sentences, mean F1, standard deviation over seeds, None of one), by size."""
+def curves(rows: Iterable[Mapping[str, Any]], suite: str) -> dict[str, list[Point]]:
+    """The points of each mix, by size."""
     values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row["suite"] == suite:
             values[row["mix"]][row["sentences"]].append(row["f1"])
     return {
         mix: [
-            (size, float(np.mean(f1)), float(np.std(f1, ddof=1)) if len(f1) > 1 else None)
+            Point(size, float(np.mean(f1)), float(np.std(f1, ddof=1)) if len(f1) > 1 else None, len(f1))
             for size, f1 in sorted(sizes.items())
         ]
         for mix, sizes in values.items()

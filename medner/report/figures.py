@@ -15,6 +15,8 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter
 
+from medner.report.exchange import Point
+
 # Colours that stand for the page's variables: replaced in the SVG. No two may be alike.
 INK, MUTED, LINE, SURFACE = "#010101", "#020202", "#030303", "#040404"
 SERIES = ("#110000", "#120000", "#130000", "#140000", "#150000")
@@ -79,14 +81,13 @@ def validation(name: str, evaluations: Sequence[Mapping[str, Any]], best: Mappin
     return _svg(f"validation {name}", draw, (230, 250), rows=2)
 
 
-def learning(name: str, series: Mapping[str, Sequence[tuple[int, float, float | None]]], top: float) -> Markup:
+def learning(name: str, series: Mapping[str, Sequence[Point]], top: float) -> Markup:
     """F1 (mean, standard deviation over seeds) against the number of training sentences added, one line a mix."""
 
     def draw(axes: Axes) -> None:
-        ticks = sorted({size for points in series.values() for size, *_ in points})
+        ticks = sorted({point.sentences for points in series.values() for point in points})
         for number, points in enumerate(series.values()):
-            sizes, means, spreads = zip(*points, strict=True)
-            bars = [spread or 0 for spread in spreads]  # none for one seed
+            sizes, means, bars = zip(*((p.sentences, p.mean, p.sd or 0) for p in points), strict=True)
             axes.errorbar(
                 sizes, means, yerr=bars, color=SERIES[number % 5], marker=MARKERS[number % 5], markersize=5.5,
                 linestyle=DASHES[number % 5], linewidth=1.6, elinewidth=1.2,
@@ -121,6 +122,32 @@ def stacked(name: str, bars: Mapping[str, Sequence[int]], right: float) -> Marku
         axes.spines["bottom"].set_visible(False)
 
     return _svg(f"stacked {name}", draw, (230, 12 + 28 * len(bars)))
+
+
+def spans(name: str, ends: Mapping[str, tuple[float, float]], first: int) -> Markup:
+    """Horizontal spans (name, from, to) from 0 to 1; ``first``: the colour and marker of their beginnings."""
+
+    def draw(axes: Axes) -> None:
+        for place, values in enumerate(ends.values()):
+            axes.plot(values, [place, place], color=LINE, linewidth=2.5, zorder=1)
+            for number, value in enumerate(values):
+                axes.plot(
+                    value, place, marker=MARKERS[first + number], color=SERIES[first + number], markersize=7,
+                    markeredgecolor=SURFACE, zorder=2,
+                )  # fmt: skip
+                side = 1 if (values[1] >= values[0]) == bool(number) else -1  # each label on its own side
+                axes.annotate(
+                    f"{value:.3f}", (value, place), (7 * side, 0), textcoords="offset points", va="center",
+                    ha="left" if side > 0 else "right",
+                )  # fmt: skip
+        axes.set_ylim(len(ends) - 0.5, -0.5)
+        axes.set_xlim(-0.15, 1.15)
+        axes.set_xticks([0, 0.5, 1])
+        axes.set_yticks(range(len(ends)), [_short(end) for end in ends], color=INK)
+        axes.grid(False)
+        axes.spines["left"].set_visible(False)
+
+    return _svg(f"spans {name}", draw, (300, 40 + 28 * len(ends)))
 
 
 def nice_top(values: Iterable[float]) -> float:

@@ -13,21 +13,24 @@ from medner.exceptions import InputError
 from medner.files import read_json, read_text
 from medner.labels import Scheme
 from medner.plan import Plan
-from medner.results import load_runs, main_scores
-from medner.significance import current
+from medner.report import shapes
+from medner.results import Run, load_runs, main_scores
+from medner.scoring import MIN_UNITS
+from medner.significance import REFERENCES, current
 
 
 @dataclass(frozen=True)
 class Inputs:
     """Everything that the report is made of.
 
-    results, curves, errors: by experiment, in the plan's order. comparisons: those of the significance step that are of
-    these results. manifest: of the corpus that the results are of. workflows: the commands of each, from
-    ``project.yml``.
+    runs: all of them, by seed. results: the scores of the main runs; results, curves, errors: by experiment, in the
+    plan's order. comparisons: those of the significance step that are of these results. manifest: of the corpus that
+    the results are of. workflows: the commands of each, from ``project.yml``.
     """
 
     plan: Plan
     scheme: Scheme
+    runs: Mapping[str, Sequence[Run]]
     results: Mapping[str, Mapping[str, Any]]
     curves: Mapping[str, Mapping[str, Any]]
     errors: Mapping[str, Mapping[str, Any]]
@@ -72,6 +75,23 @@ class Inputs:
         """Why suites were skipped, as far as any experiment's evaluation said it."""
         return {suite: why for result in self.results.values() for suite, why in result.get("skipped", {}).items()}
 
+    @property
+    def few(self) -> dict[str, int]:
+        """Suites with too few independent texts for an interval, and how many they have."""
+        found = {suite: own["units"] for result in self.results.values() for suite, own in result["suites"].items()}
+        return {suite: units for suite, units in found.items() if units < MIN_UNITS}
+
+    def marks(self, suite: str) -> list[str]:
+        """What a suite of real text can be held against: real annotation of its language, and no training at all."""
+        base, lang = self.plan.experiments[self.plan.ladder[0]], {s: a["lang"] for s, a in self.plan.sources.items()}
+        own = {lang[source] for source in self.plan.suites[suite]}
+        added = {name: [s for s in self.plan.experiments[name] if s not in base] for name in self.others}
+        return [
+            name
+            for name, sources in added.items()
+            if name not in self.plan.trained or (name in REFERENCES and own <= {lang[source] for source in sources})
+        ]
+
     def score(self, experiment: str, suite: str) -> Mapping[str, Any] | None:
         """The scores of an experiment on a suite, None if it was not evaluated on it."""
         found: Mapping[str, Any] | None = self.results[experiment]["suites"].get(suite)
@@ -81,25 +101,28 @@ class Inputs:
 def read_inputs(metrics: Path, corpus: Path, plan: Plan, scheme: Scheme, project: Path) -> Inputs:
     """Read all that is there. Raises InputError if no experiment is evaluated or a file is damaged."""
     runs, _ = load_runs(metrics, plan.experiments)
+    for run in (run for found in runs.values() for run in found):
+        shapes.check(run.scores, shapes.Scores, run.folder / "scores.json", "evaluate")
     results = main_scores(runs, metrics)
-    significance, manifest = _read(metrics / "significance.json"), _read(corpus / "manifest.json")
+    significance = _read(metrics / "significance.json", shapes.Significance, "significance")
+    manifest = _read(corpus / "manifest.json", shapes.Manifest, "corpus")
     try:
         workflows = dict(yaml.safe_load(read_text(project))["workflows"])
     except (yaml.YAMLError, KeyError, TypeError, ValueError):
         raise InputError("is no project file", path=project, remedy="It needs workflows") from None
-    per_experiment = {
-        "curves": {name: _read(metrics / name / "curve.json") for name in results},
-        "errors": {name: _read(metrics / "errors" / f"{name}.json") for name in results},
-    }
+    curves = {name: _read(metrics / name / "curve.json", shapes.Curve, "evaluate") for name in results}
+    errors = {name: _read(metrics / "errors" / f"{name}.json", shapes.Errors, "errors") for name in results}
     return Inputs(
         plan=plan,
         scheme=scheme,
+        runs=runs,
         results=results,
-        **{key: {name: found for name, found in own.items() if found} for key, own in per_experiment.items()},
+        curves={name: found for name, found in curves.items() if found},
+        errors={name: found for name, found in errors.items() if found and found["suites"].keys() & plan.suites.keys()},
         comparisons=current(significance, runs) if significance else [],
-        learning=_read(metrics / "curves.json"),
-        quality=_read(metrics / "corpora.json"),
-        leakage=_read(metrics / "leakage.json"),
+        learning=_read(metrics / "curves.json", shapes.Learning, "curves"),
+        quality=_read(metrics / "corpora.json", shapes.Quality, "quality"),
+        leakage=_read(metrics / "leakage.json", shapes.Leakage, "leakage"),
         manifest=manifest if manifest and _describes(manifest, results) else None,
         workflows=workflows,
     )
@@ -111,5 +134,10 @@ def _describes(manifest: Mapping[str, Any], results: Mapping[str, Mapping[str, A
     return all(manifest["sources"].get(name, {}).get("note") == note for name, note in notes)
 
 
-def _read(path: Path) -> Any:
-    return read_json(path) if path.is_file() else None
+def _read(path: Path, shape: Any, step: str) -> Any:
+    """What the step wrote, None if it is not there."""
+    if not path.is_file():
+        return None
+    data = read_json(path)
+    shapes.check(data, shape, path, step)
+    return data
