@@ -465,7 +465,7 @@ def _exchange(inputs: Inputs) -> Section | Missing:
     rate = Items(sentences) if sentences else Paragraph("No curve of real annotation, so no exchange rate.", "note")
     how = Paragraph(
         "Read off seed by seed: the size at which the monotone curve of real annotation reaches the same F1, linear in "
-        "the logarithm of the size between measured sizes.", "note",
+        "the logarithm of the size between measured sizes. Intervals: bootstrap over test texts and seeds.", "note",
     )  # fmt: skip
     few = _few(inputs, suites)
     title = "Learning curves and exchange rate"

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import isotonic_regression
 
+from medner.scoring import CONFIDENCE
+
 
 class Point(NamedTuple):
     """One size of a learning curve: mean F1 and its standard deviation over the seeds, None of one."""
@@ -22,18 +24,18 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Worth:
-    """Real annotated sentences that give the F1 of ``sentences`` of a mix: the mean over seeds, lowest and highest.
+    """Real annotated sentences that give the F1 of ``sentences`` of a mix: the mean over seeds, and its interval.
 
-    ``below`` and ``beyond`` count the seeds whose F1 lies outside of what the reference curve covers; for those its
-    ends stand in, so that the figures are bounds.
+    The interval is over test texts and, of several, seeds; None of a suite with too few independent texts. ``below``
+    and ``beyond`` count the seeds whose F1 lies outside of what the reference curve covers; for those its ends stand
+    in, so that the figures are bounds.
     """
 
     suite: str
     mix: str
     sentences: int
     mean: float
-    low: float
-    high: float
+    interval: tuple[float, float] | None
     seeds: int
     below: int
     beyond: int
@@ -61,39 +63,69 @@ def exchange_rates(rows: Sequence[Mapping[str, Any]], suite: str) -> list[Worth]
     A seed's F1 is read off the same seed's curve of the suite's reference, a mix of real annotation: F1 over sentences,
     made monotone (isotonic regression, as more annotation does not make a model worse but for noise) and, since such
     curves bend, linear in the logarithm of the number of sentences (from the first measured size on). A seed whose
-    reference curve is not whole yet does not count.
+    reference curve is not whole yet does not count. The interval is a percentile bootstrap: every reading again on the
+    same resampled texts (``resampled``), seeds drawn anew.
     """
-    table: dict[tuple[str, int], dict[int, float]] = defaultdict(dict)
+    table: dict[tuple[str, int], dict[int, Mapping[str, Any]]] = defaultdict(dict)
     references = {row["reference"] for row in rows}
     real = ""
     for row in rows:
         if row["suite"] == suite:
-            table[row["mix"], row["seed"]][row["sentences"]] = row["f1"]
+            table[row["mix"], row["seed"]][row["sentences"]] = row
             real = row["reference"]
-    found: dict[tuple[str, int], list[tuple[float, int, int]]] = defaultdict(list)
     whole = max((len(points) for (mix, _), points in table.items() if mix == real), default=0)
     largest = max((size for (mix, _), points in table.items() if mix == real for size in points), default=0)
+    found: dict[tuple[str, int], list[_Reading]] = defaultdict(list)
     for (mix, seed), points in sorted(table.items()):
         reference = table.get((real, seed))
         if mix in references or not reference or len(reference) < max(2, whole):
             continue
-        sizes = sorted(reference)
-        heights = isotonic_regression([reference[size] for size in sizes]).x
-        for size, f1 in points.items():
+        for size, point in points.items():
             if size:
-                outside = int(f1 < heights[0]), int(f1 > max(reference.values()))
-                found[mix, size].append((_read_off(f1, sizes, heights), *outside))
+                found[mix, size].append(_reading(point, [reference[size] for size in sorted(reference)]))
     return [
         Worth(
-            suite, mix, size, float(np.mean([w for w, *_ in own])), min(w for w, *_ in own), max(w for w, *_ in own),
-            len(own), sum(b for _, b, _ in own), sum(b for *_, b in own), largest,
+            suite, mix, size, float(np.mean([one.sentences for one in own])), _interval(own), len(own),
+            sum(one.below for one in own), sum(one.beyond for one in own), largest,
         )
         for (mix, size), own in sorted(found.items())
     ]  # fmt: skip
 
 
-def _read_off(f1: float, sizes: Sequence[int], heights: Any) -> float:
-    """The least number of sentences at which the curve reaches f1, or its highest point where f1 lies above it."""
+class _Reading(NamedTuple):
+    """What one seed's point is worth, and on each resample of the texts."""
+
+    sentences: float
+    below: bool
+    beyond: bool
+    resampled: list[float] | None
+
+
+def _reading(point: Mapping[str, Any], reference: Sequence[Mapping[str, Any]]) -> _Reading:
+    sizes = [row["sentences"] for row in reference]
+    measured = [row["f1"] for row in reference]
+    resampled = None
+    if all(row["resampled"] for row in (point, *reference)):
+        drawn = zip(point["resampled"], *(row["resampled"] for row in reference), strict=True)
+        resampled = [_read_off(f1, sizes, heights) for f1, *heights in drawn]
+    lowest = isotonic_regression(measured).x[0]
+    f1 = point["f1"]
+    return _Reading(_read_off(f1, sizes, measured), f1 < lowest, f1 > max(measured), resampled)
+
+
+def _interval(readings: Sequence[_Reading]) -> tuple[float, float] | None:
+    if any(one.resampled is None for one in readings):
+        return None
+    worth = np.array([one.resampled for one in readings])  # seeds × resamples
+    drawn = np.random.default_rng(0).integers(len(worth), size=worth.shape)
+    means = np.take_along_axis(worth, drawn, axis=0).mean(axis=0)
+    low, high = np.percentile(means, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
+    return float(low), float(high)
+
+
+def _read_off(f1: float, sizes: Sequence[int], measured: Sequence[float]) -> float:
+    """The least number of sentences at which the monotone curve reaches f1, or its highest point where f1 is above."""
+    heights = isotonic_regression(measured).x
     f1 = min(f1, heights[-1])
     if f1 <= heights[0]:
         return float(sizes[0])
@@ -113,8 +145,6 @@ def worth_sentence(worth: Worth) -> str:
         return f"{start} are worth no real annotated sentence: F1 is below that of the curve's start."
     if worth.beyond == worth.seeds:
         return f"{start} are worth more than the {worth.largest:,} real annotated sentences that were measured."
-    luck = f"{worth.seeds} seeds; the luck of the test texts comes on top"
-    spread = f" (from {worth.low:,.0f} to {worth.high:,.0f} over {luck})" if worth.seeds > 1 else ""
     if worth.below and worth.beyond:
         return (
             f"{start} are worth nothing that these seeds agree on: F1 is below the curve's start with {worth.below} "
@@ -124,5 +154,10 @@ def worth_sentence(worth: Worth) -> str:
     if worth.below or worth.beyond:
         outside, bound = worth.below + worth.beyond, "an upper" if worth.below else "a lower"
         note = f"; {outside} of {worth.seeds} seeds lie outside of the curve, so this is {bound} bound"
-    alone = "" if worth.seeds > 1 else "; one seed, so its uncertainty, which is large, is not known"
-    return f"{start} are worth about {worth.mean:,.0f} real annotated ones{spread}{note}{alone}."
+    luck = f"over test texts and {worth.seeds} seeds" if worth.seeds > 1 else "over test texts; one seed"
+    spread = "; its uncertainty, which is large, is not known"
+    if worth.interval:
+        low, high = worth.interval
+        most = f"{high:,.0f}{' or more' * (high >= worth.largest)}"
+        spread = f" [{low:,.0f}, {most}] ({CONFIDENCE:.0%}, {luck})"
+    return f"{start} are worth about {worth.mean:,.0f} real annotated ones{spread}{note}."
