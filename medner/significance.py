@@ -363,7 +363,8 @@ def compare_experiments(
         whole = [np.stack(list(own.values())) for own in (left, right)]
         result = compare(whole[0], whole[1], runs_apart, paired=paired, seed=seed)
         made.setdefault(family(before, after, plan), []).append((before, after, result))
-    for name, results in made.items():
+    for name in (STEPS, TO_REFERENCES, OTHERS):
+        results = made.get(name, [])
         for (before, after, result), p_holm in zip(results, holm([found.p for *_, found in results]), strict=True):
             yield _as_dict(suite, name, before, after, result, p_holm)
 
