@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,10 +30,10 @@ from typer.testing import CliRunner, Result
 from medner.encoder import load_settings, prepare, read_manifest
 from medner.exceptions import InputError
 from medner.pretraining.objectives import new_encoder
-from medner.pretraining.pieces import Sampler, split
+from medner.pretraining.pieces import Sampler, read_pieces, split
 from medner.pretraining.run import Recipe, load_recipe, prepare_text, pretrain, standardise
-from medner.pretraining.text import find_groups, lines
-from medner.pretraining.vocabulary import train_tokenizer
+from medner.pretraining.text import Group, find_groups, lines
+from medner.pretraining.vocabulary import VocabularyText, train_tokenizer
 
 TEXT = [line for line in (GOLDEN / "synthetic" / "good.jsonl").read_text().split("\n") if line] * 20
 SMALL: dict[str, Any] = {
@@ -327,12 +328,51 @@ def test_bad_recipes(tmp_path: Path, text: Path, config: Path, changes: dict[str
         train(tmp_path / "work", text, load_recipe(config, **changes))
 
 
-@given(st.integers(2, 5000), st.floats(0.01, 0.5))
-def test_the_split_keeps_every_piece_once(size: int, held_out: float) -> None:
+@given(st.integers(1, 5000), st.floats(0.01, 0.5), st.data())
+def test_the_split_keeps_every_piece_once(size: int, held_out: float, data: st.DataObject) -> None:
     pieces = np.arange(size, dtype=np.uint16)
-    train, out = split(pieces, held_out)
-    assert sorted([*train, *out]) == list(pieces)
-    assert len(out)
+    parts = split(pieces, held_out)
+    every = min(max(2, round(1 / held_out)), size)
+    out = pieces // max(1, size // every) % every == every - 1
+    assert out.any()
+    for part, wanted in zip(parts, (pieces[~out], pieces[out]), strict=True):
+        assert (part[:] == wanted).all()
+        assert (len(part), list(part)) == (len(wanted), list(wanted))
+        places = slice(data.draw(st.integers(0, size)), data.draw(st.integers(0, size)))
+        assert list(part[places]) == list(wanted[places])
+
+
+def test_long_runs_are_held_out_of_long_texts() -> None:
+    pieces = np.random.default_rng(0).integers(0, 60_000, 100_000).astype(np.uint16)
+    out = np.arange(len(pieces)) // 4096 % 10 == 9
+    train, unseen = split(pieces, 0.1)
+    assert (train[:] == pieces[~out]).all()
+    assert (unseen[:] == pieces[out]).all()
+
+
+def test_pieces_stay_on_the_disk(tmp_path: Path) -> None:
+    tokenizer, number = train_tokenizer(TEXT, 150), 4_000_000
+    path = tmp_path / "a.pieces"
+    np.resize(np.arange(5, len(tokenizer), dtype=np.uint16), number).tofile(path)
+    tracemalloc.start()
+    for part in split(read_pieces(path, number), 0.2):
+        sampler = Sampler({"a": part}, {"a": 1.0}, tokenizer, sequences=8, length=32, masked=0.15, seed=3)
+        assert sampler.batch(1).pieces.shape == (8, 32)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < path.stat().st_size / 10
+
+
+def test_a_vocabulary_of_files_is_that_of_their_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("\n".join(TEXT))
+    (tmp_path / "b.txt").write_text("Elle va bien.\n")
+    groups = [Group("a", 3.0, (tmp_path / "a.txt",)), Group("b", 1.0, (tmp_path / "b.txt",))]
+    text = VocabularyText(groups, 2000)
+    assert list(text) == list(text)
+    assert list(text).count("Elle va bien.") == -(-500 // len("Elle va bien."))  # read again until it has its share
+    vocabulary = train_tokenizer(text, 150).get_vocab()
+    assert vocabulary == train_tokenizer(list(text), 150).get_vocab()
+    assert "bien" in vocabulary
 
 
 def test_batches_mask_whole_words_and_depend_on_the_step_alone() -> None:

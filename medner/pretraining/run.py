@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import srsly
 import torch
 import yaml
@@ -20,9 +19,9 @@ from medner.exceptions import InputError
 from medner.files import new_folder, read_text, restore_folder, sha256, write_bytes, write_text
 from medner.leakage import Overlap
 from medner.pretraining.objectives import build, new_encoder
-from medner.pretraining.pieces import Sampler, shares, split, vocabulary_text, write_pieces
+from medner.pretraining.pieces import Sampler, read_pieces, shares, split, write_pieces
 from medner.pretraining.text import find_groups, lines
-from medner.pretraining.vocabulary import train_tokenizer
+from medner.pretraining.vocabulary import VocabularyText, train_tokenizer
 
 HELD_OUT_BATCHES = 8  # per group and evaluation
 STATE = "state.json"
@@ -123,7 +122,7 @@ def prepare_text(
                 remedy = "Give an encoder folder with its tokenizer"
                 raise InputError("holds no tokenizer", path=start, remedy=remedy) from None
         else:
-            sample = vocabulary_text(groups, recipe.vocabulary_characters)
+            sample = VocabularyText(groups, recipe.vocabulary_characters)
             tokenizer = train_tokenizer(sample, recipe.vocabulary, letter_count=RARE_LETTER)
         tokenizer.save_pretrained(work)
         tokenizer.save_vocabulary(str(work))
@@ -229,9 +228,12 @@ def pretrain(folder: Path, recipe: Recipe, *, seed: int, start: Path | None = No
 
 def _samplers(folder: Path, recipe: Recipe, tokenizer: Any, seed: int) -> tuple[Sampler, Sampler, dict[str, float]]:
     """Batches of the text to train on and of the held-out text, and the weights of their groups."""
-    wanted = srsly.json_loads(read_text(folder / "text.json"))["wanted"]
-    weights = {name: weight for name, weight, _ in wanted["groups"]}
-    parts = {n: split(np.fromfile(folder / "text" / f"{n}.pieces", dtype=np.uint16), recipe.held_out) for n in weights}
+    text = srsly.json_loads(read_text(folder / "text.json"))
+    weights = {name: weight for name, weight, _ in text["wanted"]["groups"]}
+    parts = {
+        name: split(read_pieces(folder / "text" / f"{name}.pieces", text["sizes"][name]), recipe.held_out)
+        for name in weights
+    }
 
     def sampler(part: int) -> Sampler:
         groups = {name: both[part] for name, both in parts.items()}

@@ -95,10 +95,10 @@ def _found(folders: Sequence[Path], groups: Sequence[Mapping[str, Any]] | None) 
 def lines(path: Path) -> Iterator[str]:
     """Lines of a text file (plain, ``.gz`` or ``.xz``), or the texts of a DocBin; comma-below for cedilla ş/ţ.
 
-    Streams; an empty line marks the end of a document and is passed on. Raises InputError naming the line where the
-    file is not UTF-8.
+    Streams, but for a DocBin; an empty line marks the end of a document and is passed on. Raises InputError naming the
+    line where the file is not UTF-8.
     """
-    if path.suffix == ".spacy":
+    if path.suffix == ".spacy":  # one packed block, which spaCy can only read whole
         yield from (record.text for record in read_docbin(path, spacy.blank("xx")))
         return
     number = 0
