@@ -156,11 +156,11 @@ class Sampler:
         return np.concatenate([[self.cls], np.resize(pieces.astype(np.int64), self.length - 2), [self.sep]])
 
     def _mask(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Flat indices of whole words that together hold about the wanted share of pieces."""
+        """Flat indices of whole words that together hold about the wanted share of pieces; one piece at least."""
         word = np.cumsum(self.starts_word[rows], axis=1)
         drawn = rng.random((len(rows), self.length + 1)) < self.masked
         hit = np.take_along_axis(drawn, word, axis=1) & (rows != self.cls) & (rows != self.sep)
-        return np.flatnonzero(hit)
+        return np.flatnonzero(hit) if hit.any() else np.array([1])  # of nothing, the loss would be no number
 
 
 def shares(
