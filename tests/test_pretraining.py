@@ -27,8 +27,9 @@ from spacy.tokens import DocBin
 from transformers import AutoModel, AutoTokenizer
 from typer.testing import CliRunner, Result
 
-from medner.encoder import load_settings, prepare, read_manifest
+from medner.encoder import load_settings, prepare, read_export, read_manifest
 from medner.exceptions import InputError
+from medner.files import sha256
 from medner.pretraining.objectives import new_encoder
 from medner.pretraining.pieces import Sampler, read_pieces, split
 from medner.pretraining.recipe import Recipe, load_recipe
@@ -168,11 +169,18 @@ def test_the_export_is_an_encoder_that_training_takes(tmp_path: Path, text: Path
     used = prepare(tmp_path / "used", settings, output, mirror=None, strict=True, seed=0)
     assert used.sha256 == stated.sha256
     assert stated.revision == f"40 steps, {stated.sha256[:12]}"
+    assert read_export(output).tokenizer_sha256 == sha256((output / "tokenizer.json").read_bytes())
     # what trains on top of it meets features of unit variance
     encoder, tokenizer = AutoModel.from_pretrained(output).float(), AutoTokenizer.from_pretrained(output)
     inputs = tokenizer(TEXT[:20], truncation=True, max_length=32, padding="max_length", return_tensors="pt")
     assert 0.8 < spread(encoder, inputs["input_ids"]) < 1.25
-    # and one may go on from it, on other text
+    # one may go on from it, though not with another tokenizer
+    other = tmp_path / "other"
+    shutil.copytree(output, other)
+    (other / "tokenizer.json").write_bytes((output / "tokenizer.json").read_bytes() + b"\n")
+    told = "other/tokenizer.json: is not the file that manifest.json speaks of"
+    refused(told, text, config, tmp_path / "more", tmp_path / "further", "--start", str(other))
+    # and on other text
     (text / "a.txt").write_text("\n".join(reversed(TEXT)))
     more = run(text, config, tmp_path / "more", tmp_path / "further", "--start", str(output), "--steps", "10")
     assert more.exit_code == 0, more.stderr

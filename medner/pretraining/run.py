@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from medner.arithmetic import cpu_type
-from medner.encoder import WEIGHTS, Manifest, write_manifest
+from medner.encoder import MANIFEST, TOKENIZER, WEIGHTS, Export, check_export, write_manifest
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, restore_folder, sha256, write_bytes, write_text
 from medner.leakage import Overlap
@@ -95,6 +95,8 @@ def prepare_text(
             raise InputError(what, path=folder, remedy="Give another folder, or remove it to start again")
         return
     if start is not None:
+        if (start / MANIFEST).is_file():
+            check_export(start)
         tokenizer = _tokenizer(start, "Give an encoder folder with its tokenizer")
         _begin_with(new_encoder(recipe.encoder, tokenizer), start)  # what does not fit is told before text is read
     if tests:
@@ -408,13 +410,14 @@ def export(folder: Path, recipe: Recipe, target: Path) -> int:
         tokenizer.save_vocabulary(str(work))
         digest = sha256((work / WEIGHTS).read_bytes())
         start = _text(folder).wanted.get("start")
-        manifest = Manifest(
+        manifest = Export(
             name=recipe.name,
             revision=f"{state.step} steps{f' from {start[:12]}' if start else ''}, {digest[:12]}",
             untrained=False,
             parameters=sum(p.numel() for p in encoder.parameters()),
             vocabulary=len(tokenizer),
             sha256=digest,
+            tokenizer_sha256=sha256((work / TOKENIZER).read_bytes()),
             **recipe.training.model_dump(),
         )
         write_manifest(work, manifest)
