@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,13 @@ from medner.files import new_folder, read_bytes, read_text, sha256, write_text
 
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
+TOKENIZER = "tokenizer.json"
+WORDPIECES = "vocab.txt"
 # All that is ever copied or downloaded: a pickle (pytorch_model.bin) can run code when it is loaded.
-VOCABULARIES = ("vocab.txt", "tokenizer.json", "sentencepiece.bpe.model")
+VOCABULARIES = (WORDPIECES, TOKENIZER, "sentencepiece.bpe.model")
 FILES = ("config.json", "tokenizer_config.json", "special_tokens_map.json", *VOCABULARIES, WEIGHTS)
+PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
+USED = 0.25  # least share of the embeddings that have a piece: padding is 2 % at most, but half where pieces are few
 HUB_SECONDS = 5
 UNTRAINED = "untrained"  # the name that asks for the embedded encoder with random weights: the floor of comparisons
 
@@ -43,11 +47,27 @@ class Manifest:
         return f"{self.name} (UNTRAINED weights)" if self.untrained else self.name
 
 
+@dataclass(frozen=True)
+class Export(Manifest):
+    """The manifest of an encoder as ``scripts/pretrain.py`` gives it away, by which the encoder step checks it.
+
+    The step's own manifest, and so the provenance of pipelines, leaves the tokenizer out: it belongs to the weights.
+    """
+
+    tokenizer_sha256: str | None = None  # of tokenizer.json; older exports do not say
+
+
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of an encoder folder. Raises InputError if the encoder step has not written one."""
+    stated = read_export(folder)
+    return Manifest(**{field.name: getattr(stated, field.name) for field in fields(Manifest)})
+
+
+def read_export(folder: Path) -> Export:
+    """The manifest of an encoder folder, with what an export says of the tokenizer. Raises as :func:`read_manifest`."""
     path = folder / MANIFEST
     try:
-        return Manifest(**srsly.json_loads(read_text(path)))
+        return Export(**srsly.json_loads(read_text(path)))
     except (ValueError, TypeError):
         raise InputError("is no encoder manifest", path=path, remedy="Run the encoder step") from None
 
@@ -72,8 +92,8 @@ def prepare(
 
     The embedded encoder is taken where neither mirror nor hub has the one that ``settings`` name, and when they name
     it itself; named ``untrained`` it gets random weights from ``seed``.
-    Raises InputError where ``strict`` forbids to fall back on it, and for an encoder that is damaged, pickled or whose
-    tokenizer does not match its weights; nothing is written then.
+    Raises InputError where ``strict`` forbids to fall back on it, and for an encoder that is damaged, pickled, whose
+    tokenizer does not match its weights, or that is not what its manifest speaks of; nothing is written then.
     """
     with new_folder(target, sign=MANIFEST) as folder:
         if settings["name"] == UNTRAINED:
@@ -81,11 +101,11 @@ def prepare(
         elif settings["name"] == read_manifest(embedded).name:
             manifest = _embedded(embedded, folder)
         elif mirror and (source := mirror / settings["name"]).is_dir():
-            _copy(source, folder)
-            manifest = _inspect(folder, source, settings["name"], settings["revision"])
-            if (source / MANIFEST).is_file():  # one that scripts/pretrain.py wrote: it knows how it wants to be tuned
-                own = read_manifest(source)
-                manifest = replace(manifest, revision=own.revision, learning_rate=own.learning_rate, epochs=own.epochs)
+            if (source / MANIFEST).is_file():
+                manifest = _exported(source, folder, settings["name"])
+            else:
+                _copy(source, folder)
+                manifest = _inspect(folder, source, settings["name"], settings["revision"])
         elif _download(folder, settings):
             manifest = _inspect(folder, settings["repository"], settings["name"], settings["revision"])
         elif strict:
@@ -99,20 +119,38 @@ def prepare(
     return manifest
 
 
+def check_export(folder: Path) -> None:
+    """Raise InputError if an encoder folder's weights or tokenizer are not those that its manifest speaks of."""
+    stated = read_export(folder)
+    for name, wanted in ((WEIGHTS, stated.sha256), (TOKENIZER, stated.tokenizer_sha256)):
+        if wanted and (found := sha256(read_bytes(folder / name))) != wanted:
+            what = f"is not the file that {MANIFEST} speaks of (sha256 {found[:12]}…, not {wanted[:12]}…)"
+            raise InputError(what, path=folder / name, remedy="Fetch the encoder again, or pre-train again")
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write an encoder folder's manifest."""
     write_text(folder / MANIFEST, srsly.json_dumps(asdict(manifest), indent=2) + "\n")
 
 
 def _embedded(source: Path, folder: Path) -> Manifest:
-    """Copy the embedded encoder. Raises InputError if its weights are not those that its manifest speaks of."""
-    stated = read_manifest(source)
+    """Copy the embedded encoder, which has no business with pickles. Raises InputError as :func:`_exported`."""
+    if pickles := _pickles(source):
+        what = f"{', '.join(pickles)} is a pickle, which can run code when it is loaded"
+        raise InputError(what, path=source, remedy="Remove it; weights are kept as safetensors")
+    return replace(_exported(source, folder, read_manifest(source).name), embedded=True)
+
+
+def _exported(source: Path, folder: Path, name: str) -> Manifest:
+    """Copy an encoder that ``scripts/pretrain.py`` wrote, which says how it wants to be tuned.
+
+    Raises InputError if its weights or its tokenizer are not those that its manifest speaks of.
+    """
+    stated = read_export(source)
     _copy(source, folder)
-    found = _inspect(folder, source, stated.name, stated.revision)
-    if found.sha256 != stated.sha256:
-        what = f"the weights are not those of its manifest (sha256 {found.sha256[:12]}…, not {stated.sha256[:12]}…)"
-        raise InputError(what, path=source, remedy="Fetch the repository again, or pre-train again")
-    return replace(stated, parameters=found.parameters, embedded=True)
+    check_export(source)
+    manifest = _inspect(folder, source, name, stated.revision)
+    return replace(manifest, learning_rate=stated.learning_rate, epochs=stated.epochs)
 
 
 def _without_training(source: Path, folder: Path, seed: int) -> Manifest:
@@ -134,9 +172,7 @@ def _copy(source: Path, folder: Path) -> None:
     if not any((source / name).is_file() for name in VOCABULARIES):
         missing.append(" or ".join(VOCABULARIES))
     if missing:
-        pickled = ", ".join(
-            sorted(p.name for p in source.iterdir() if p.suffix in (".bin", ".pt", ".pth", ".pkl", ".ckpt"))
-        )
+        pickled = ", ".join(_pickles(source))
         why = f" ({pickled} is a pickle and is never loaded)" if pickled else ""
         raise InputError(
             f"the encoder folder lacks {', '.join(missing)}{why}",
@@ -146,6 +182,10 @@ def _copy(source: Path, folder: Path) -> None:
     for name in FILES:
         if (source / name).is_file():
             (folder / name).write_bytes(read_bytes(source / name))
+
+
+def _pickles(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
 
 
 def _download(folder: Path, settings: Mapping[str, Any]) -> bool:
@@ -175,14 +215,9 @@ def _inspect(folder: Path, source: Path | str, name: str, revision: str) -> Mani
         tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True)
         model = AutoModel.from_pretrained(folder, use_safetensors=True)
     except Exception as error:  # the libraries raise whatever their parsers raise
-        what = f"the encoder cannot be loaded ({str(error).splitlines()[0]})"
+        what = f"the encoder cannot be loaded ({' '.join(str(error).split())[:200]})"
         raise InputError(what, path=source, remedy="Fetch it again") from None
-    if len(tokenizer) > model.config.vocab_size:
-        raise InputError(
-            f"the tokenizer has {len(tokenizer)} pieces but the weights only {model.config.vocab_size}",
-            path=source,
-            remedy="Use the tokenizer that the encoder was trained with",
-        )
+    _match(tokenizer, model.config.vocab_size, folder, source)
     return Manifest(
         name=name,
         revision=revision,
@@ -191,3 +226,21 @@ def _inspect(folder: Path, source: Path | str, name: str, revision: str) -> Mani
         vocabulary=len(tokenizer),
         sha256=sha256(read_bytes(folder / WEIGHTS)),
     )
+
+
+def _match(tokenizer: Any, embeddings: int, folder: Path, source: Path | str) -> None:
+    """Raise InputError for a tokenizer that cannot be the one that the encoder was trained with.
+
+    Where there is no manifest, all that speaks of it is its size and the list of word-pieces that lies beside it.
+    """
+    remedy = "Use the tokenizer that the encoder was trained with"
+    if not USED * embeddings <= len(tokenizer) <= embeddings:
+        what = f"the tokenizer has {len(tokenizer):,} pieces, but the weights are for {embeddings:,}"
+        raise InputError(what, path=source, remedy=remedy)
+    if (folder / WORDPIECES).is_file():
+        pieces = tokenizer.get_vocab()
+        listed = read_text(folder / WORDPIECES).removesuffix("\n").split("\n")
+        for piece, number in {piece: number for number, piece in enumerate(listed)}.items():
+            if pieces.get(piece) != number:
+                what = f"the tokenizer does not have {piece!r} as its piece {number}, as {WORDPIECES} has"
+                raise InputError(what, path=source, remedy=remedy)

@@ -9,9 +9,12 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from steps import ROOT, good, new_app, note, step
 
-from medner.pretraining.run import export, load_recipe, prepare_text, pretrain
+from medner.exceptions import InputError
+from medner.pretraining.recipe import load_recipe
+from medner.pretraining.run import export, prepare_text, pretrain
 
 app = new_app()
+SEEDS = 2**32  # one is multiplied with a million, and must stay a 64-bit number
 
 
 @app.command(epilog="Example: python scripts/pretrain.py ~/text --any-text --steps 20000 --output ~/mirror/my-encoder")
@@ -35,6 +38,8 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and masks.")] = 0,
 ) -> None:
     """Read, tokenise, train, export. Killed at any moment and called again, it goes on from the last checkpoint."""
+    if not 0 <= seed < SEEDS:
+        raise InputError(f"--seed is {seed}", remedy=f"Give a whole number from 0, below {SEEDS:,}")
     changes: dict[str, Any] = {"steps": steps, "objective": objective}
     changes = {name: value for name, value in changes.items() if value is not None}
     if any_text:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModel
 
 from medner.exceptions import InputError
+from medner.pretraining.vocabulary import train_tokenizer
 
 # On a CPU, for sequences this short, plain attention is faster than the fused kernel.
 ATTENTION = "eager"
@@ -104,20 +105,47 @@ def new_encoder(settings: Mapping[str, Any], tokenizer: Any) -> Any:
     ends = {"pad_token_id": "pad", "cls_token_id": "cls", "sep_token_id": "sep"}
     numbers = {name: getattr(tokenizer, f"{end}_token_id") for name, end in ends.items()}
     try:
+        _spelt(settings)
         config = AutoConfig.for_model(vocab_size=len(tokenizer), **numbers, **settings)
         return AutoModel.from_config(config, attn_implementation=ATTENTION)
-    except (ValueError, TypeError) as error:
-        what = f"no encoder of these settings ({' '.join(str(error).split())[:200]})"
-        raise InputError(what, remedy="Give a model_type of transformers and its settings") from None
+    except Exception as error:  # the library raises whatever its parts raise
+        raise _refused(error) from None
+
+
+def _refused(error: Exception) -> InputError:
+    what = f"no encoder of these settings ({' '.join(str(error).split())[:200]})"
+    return InputError(what, remedy="Give a model_type of transformers and its settings")
+
+
+def _spelt(settings: Mapping[str, Any]) -> None:
+    """transformers takes any setting, and passes over what it does not know. Raises ValueError for that."""
+    known = AutoConfig.for_model(settings.get("model_type"))
+    for name in settings:
+        if not hasattr(known, name):
+            raise ValueError(f"{known.model_type} has no setting {name}")
 
 
 def build(name: str, settings: Mapping[str, Any], tokenizer: Any, generator: Mapping[str, Any]) -> nn.Module:
     """The model of an objective, with random weights; ``generator`` holds how its generator's settings differ.
 
-    Raises InputError for an unknown objective.
+    Raises InputError for unknown settings.
     """
-    if name not in OBJECTIVES:
-        raise InputError(f"unknown objective {name!r}", remedy=f"Use one of {', '.join(OBJECTIVES)}")
     encoder = new_encoder(settings, tokenizer)
     helper = new_encoder({**settings, **generator}, tokenizer) if name == "rtd" else None
     return OBJECTIVES[name](encoder, mask=tokenizer.mask_token_id, generator=helper)
+
+
+def try_out(name: str, settings: Mapping[str, Any], generator: Mapping[str, Any], length: int) -> None:
+    """Build the model of an objective for a few pieces and have it read one sequence of ``length``.
+
+    Raises InputError where it cannot, and for unknown settings, those of a generator that is not used among them.
+    """
+    tokenizer = train_tokenizer(["a"], 10)
+    model = build(name, settings, tokenizer, generator)
+    pieces = torch.full((1, length), tokenizer.unk_token_id)
+    try:
+        _spelt({**settings, **generator})
+        with torch.no_grad():
+            model(pieces, torch.tensor([1]), torch.Generator())
+    except Exception as error:  # the library raises whatever its parts raise
+        raise _refused(error) from None

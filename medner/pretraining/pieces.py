@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -61,12 +62,43 @@ def write_pieces(group: Group, tokenizer: Any, path: Path) -> int:
     return written
 
 
-def split(pieces: Pieces, held_out: float) -> tuple[Pieces, Pieces]:
+def read_pieces(path: Path, number: int) -> Pieces:
+    """The pieces that :func:`write_pieces` wrote, mapped from the disk. Raises InputError if there are not so many."""
+    if not path.is_file() or path.stat().st_size != number * np.dtype(np.uint16).itemsize:
+        what = f"is damaged (it should hold {number:,} pieces)"
+        raise InputError(what, path=path, remedy=f"Remove {path.parent}.json to read the text again")
+    return np.asarray(np.memmap(path, dtype=np.uint16, mode="r"))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Stretches of ``size`` pieces, one every ``every`` from ``first`` on, indexed as if nothing lay between them.
+
+    Only what is asked for is read from the disk.
+    """
+
+    pieces: Pieces
+    first: int
+    size: int
+    every: int
+
+    def __len__(self) -> int:
+        """Number of pieces."""
+        whole, rest = divmod(len(self.pieces), self.every)
+        return whole * self.size + min(max(rest - self.first, 0), self.size)
+
+    def __getitem__(self, places: int | slice) -> Any:
+        """One piece, or an array of them."""
+        at = np.asarray(range(len(self))[places], dtype=np.int64)
+        return self.pieces[self.first + at // self.size * self.every + at % self.size]
+
+
+def split(pieces: Pieces, held_out: float) -> tuple[Part, Part]:
     """Training and held-out pieces: every so many runs of HELD_OUT_RUN pieces go to the second."""
     every = min(max(2, round(1 / held_out)), len(pieces))
     run = min(HELD_OUT_RUN, max(1, len(pieces) // every))
-    out = (np.arange(len(pieces)) // run) % every == every - 1
-    return pieces[~out], pieces[out]
+    kept = (every - 1) * run
+    return Part(pieces, 0, kept, every * run), Part(pieces, kept, run, every * run)
 
 
 class Sampler:
@@ -77,7 +109,7 @@ class Sampler:
 
     def __init__(
         self,
-        groups: Mapping[str, Pieces],
+        groups: Mapping[str, Pieces | Part],
         weights: Mapping[str, float],
         tokenizer: Any,
         *,
@@ -113,7 +145,7 @@ class Sampler:
             rng = np.random.default_rng([self.seed, number])
             yield Batch(rows, self._mask(rows, rng))
 
-    def _sequence(self, pieces: Pieces, rng: np.random.Generator) -> NDArray[np.int64]:
+    def _sequence(self, pieces: Pieces | Part, rng: np.random.Generator) -> NDArray[np.int64]:
         start = int(rng.integers(max(1, len(pieces) - self.length)))
         while start < len(pieces) - 1 and not self.starts_word[pieces[start]]:
             start += 1
@@ -124,11 +156,11 @@ class Sampler:
         return np.concatenate([[self.cls], np.resize(pieces.astype(np.int64), self.length - 2), [self.sep]])
 
     def _mask(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """Flat indices of whole words that together hold about the wanted share of pieces."""
+        """Flat indices of whole words that together hold about the wanted share of pieces; one piece at least."""
         word = np.cumsum(self.starts_word[rows], axis=1)
         drawn = rng.random((len(rows), self.length + 1)) < self.masked
         hit = np.take_along_axis(drawn, word, axis=1) & (rows != self.cls) & (rows != self.sep)
-        return np.flatnonzero(hit)
+        return np.flatnonzero(hit) if hit.any() else np.array([1])  # of nothing, the loss would be no number
 
 
 def shares(
@@ -146,23 +178,3 @@ def shares(
         }
         for name, size in sizes.items()
     ]
-
-
-def vocabulary_text(groups: Sequence[Group], characters: int) -> Iterator[str]:
-    """Lines to train a tokenizer on: about ``characters`` in all, each group with its weight's share.
-
-    A group with less text is read several times, so that its words earn pieces of their own.
-    """
-    whole = sum(group.weight for group in groups)
-    for group in groups:
-        wanted = characters * group.weight / whole
-        taken = 0
-        while taken < wanted:
-            before = taken
-            for line in group.lines():
-                yield line
-                taken += len(line)
-                if taken >= wanted:
-                    break
-            if taken == before:
-                raise InputError(f"group {group.name} holds no text", remedy="Check its files")

@@ -4,71 +4,57 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 import srsly
 import torch
-import yaml
+from pydantic import BaseModel, ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from medner.arithmetic import cpu_type
-from medner.encoder import WEIGHTS, Manifest, write_manifest
+from medner.encoder import MANIFEST, TOKENIZER, WEIGHTS, Export, check_export, write_manifest
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, restore_folder, sha256, write_bytes, write_text
 from medner.leakage import Overlap
 from medner.pretraining.objectives import build, new_encoder
-from medner.pretraining.pieces import Sampler, shares, split, vocabulary_text, write_pieces
+from medner.pretraining.pieces import Sampler, read_pieces, shares, split, write_pieces
+from medner.pretraining.recipe import Recipe
 from medner.pretraining.text import find_groups, lines
-from medner.pretraining.vocabulary import train_tokenizer
+from medner.pretraining.vocabulary import VocabularyText, train_tokenizer
 
 HELD_OUT_BATCHES = 8  # per group and evaluation
+TEXT = "text.json"
+LOG = "log.jsonl"
+CHECKPOINT = "checkpoint"
 STATE = "state.json"
+READ_AGAIN = f"Remove {TEXT} to read the text again"
+START_AGAIN = f"Remove the folder {CHECKPOINT} to start again"
+_M = TypeVar("_M", bound=BaseModel)
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """``pretraining`` of ``configs/encoder.yml``.
+class _Text(BaseModel):
+    """What a folder's text was prepared from and for, and each group's pieces and lines left out."""
 
-    steps: batches read; warmup: steps of rising learning rate; decay: share of steps, at the end, of falling rate.
-    sequences × length: pieces a batch. masked, held_out: shares. save, evaluate: every so many steps.
-    """
-
-    name: str
-    vocabulary: int
-    vocabulary_characters: int
-    encoder: Mapping[str, Any]
-    objective: str
-    generator: Mapping[str, Any]
-    masked: float
-    sequences: int
-    length: int
-    steps: int
-    learning_rate: float
-    warmup: int
-    decay: float
-    weight_decay: float
-    held_out: float
-    evaluate: int
-    save: int
-    training: Mapping[str, Any]
-    groups: Sequence[dict[str, Any]] | None = None
-
-    def rate(self, step: int) -> float:
-        """Learning rate of a step (from 0): up over ``warmup``, flat, down to zero over the last ``decay``."""
-        falling = max(1, round(self.steps * self.decay))
-        return self.learning_rate * min(1.0, (step + 1) / max(1, self.warmup), (self.steps - step) / falling)
+    wanted: dict[str, Any]
+    sizes: dict[str, int]
+    left_out: dict[str, int]
 
 
-def load_recipe(path: Path, **changes: Any) -> Recipe:
-    """The recipe in an encoder configuration, with changes. Raises InputError for a malformed one."""
-    try:
-        return Recipe(**(yaml.safe_load(read_text(path))["pretraining"] | changes))
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        what = f"holds no pre-training recipe ({' '.join(str(error).split())})"
-        raise InputError(what, path=path, remedy="Compare it with configs/encoder.yml in the repository") from None
+class _State(BaseModel):
+    """What a checkpoint holds."""
+
+    step: int
+    seconds: float
+    recipe: str
+
+
+class _Entry(BaseModel):
+    """A line of the log, as far as it is read again."""
+
+    step: int
 
 
 @dataclass(frozen=True)
@@ -103,33 +89,59 @@ def prepare_text(
         "leave_out": _sizes(tests),
         **_origin(start),
     }
-    marker = folder / "text.json"
-    if marker.is_file():
-        if srsly.json_loads(read_text(marker))["wanted"] != wanted:
+    if (folder / TEXT).is_file():
+        if _text(folder).wanted != wanted:
             what = "was prepared from other text, another recipe or another start"
             raise InputError(what, path=folder, remedy="Give another folder, or remove it to start again")
         return
-    from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import
-
+    if start is not None:
+        if (start / MANIFEST).is_file():
+            check_export(start)
+        tokenizer = _tokenizer(start, "Give an encoder folder with its tokenizer")
+        _begin_with(new_encoder(recipe.encoder, tokenizer), start)  # what does not fit is told before text is read
     if tests:
         overlap = Overlap(text for path in tests for text in lines(path))
         for group in groups:
             group.tests = overlap
     with new_folder(folder / "text", sign="tokenizer.json") as work:
-        if start is not None:
-            try:
-                tokenizer = AutoTokenizer.from_pretrained(start, use_fast=True, local_files_only=True)
-            except (OSError, ValueError):
-                remedy = "Give an encoder folder with its tokenizer"
-                raise InputError("holds no tokenizer", path=start, remedy=remedy) from None
-        else:
-            sample = vocabulary_text(groups, recipe.vocabulary_characters)
+        if start is None:
+            sample = VocabularyText(groups, recipe.vocabulary_characters)
             tokenizer = train_tokenizer(sample, recipe.vocabulary, letter_count=RARE_LETTER)
         tokenizer.save_pretrained(work)
         tokenizer.save_vocabulary(str(work))
         sizes = {group.name: write_pieces(group, tokenizer, work / f"{group.name}.pieces") for group in groups}
         left_out = {group.name: group.left_out for group in groups}
-    write_text(marker, srsly.json_dumps({"wanted": wanted, "sizes": sizes, "left_out": left_out}, indent=2) + "\n")
+    about = {"wanted": wanted, "sizes": sizes, "left_out": left_out}
+    write_text(folder / TEXT, srsly.json_dumps(about, indent=2) + "\n")
+
+
+def _read(path: Path, kind: type[_M], remedy: str) -> _M:
+    """What an earlier call wrote. Raises InputError if it is damaged."""
+    try:
+        return kind.model_validate_json(read_text(path))
+    except ValidationError:
+        raise InputError("is damaged", path=path, remedy=remedy) from None
+
+
+def _text(folder: Path) -> _Text:
+    return _read(folder / TEXT, _Text, READ_AGAIN)
+
+
+def _tokenizer(folder: Path, remedy: str) -> Any:
+    from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True)
+    except Exception:  # the libraries raise whatever their parsers raise
+        raise InputError("holds no tokenizer that can be read", path=folder, remedy=remedy) from None
+
+
+def _tensors(path: Path, remedy: str) -> dict[str, torch.Tensor]:
+    try:
+        tensors: dict[str, torch.Tensor] = load_file(path)
+        return tensors
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"cannot be read ({error})", path=path, remedy=remedy) from None
 
 
 def _origin(start: Path | None) -> dict[str, str]:
@@ -155,19 +167,17 @@ def pretrain(folder: Path, recipe: Recipe, *, seed: int, start: Path | None = No
     """Train on what :func:`prepare_text` left in ``folder``, from its last checkpoint if there is one.
 
     start: an encoder folder whose weights to begin with instead of random ones. Yields after every step; evaluations
-    go to ``folder/log.jsonl``. Raises InputError for a checkpoint of another recipe or start, and for a start that does
-    not fit.
+    go to ``folder/log.jsonl``. Raises InputError for a checkpoint of another recipe or start or of more steps, for what
+    is damaged, for a start that does not fit, and for a loss that has grown beyond all numbers.
     """
-    from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import
-
-    tokenizer = AutoTokenizer.from_pretrained(folder / "text", use_fast=True)
+    tokenizer = _tokenizer(folder / "text", READ_AGAIN)
     sampler, unseen, weights = _samplers(folder, recipe, tokenizer, seed)
 
     device, dtype = device_and_type()
     torch.manual_seed(seed)
     model = build(recipe.objective, recipe.encoder, tokenizer, recipe.generator)
     if start is not None:
-        _begin_with(model, start)
+        _begin_with(model.encoder, start)
     names = [name for name, _ in model.named_parameters()]
     masters = {name: p.detach().float().clone().to(device) for name, p in model.named_parameters()}
     model.to(device, dtype)
@@ -182,8 +192,11 @@ def pretrain(folder: Path, recipe: Recipe, *, seed: int, start: Path | None = No
     )
     made = _fingerprint(recipe, seed, start)
     done, spent = _resume(folder, made, masters, optimizer)
+    if done > recipe.steps:
+        what = f"is a checkpoint of {done:,} steps already"
+        raise InputError(what, path=folder / CHECKPOINT, remedy=f"Give --steps {done} or more, or another folder")
     _publish(masters, live)
-    log = folder / "log.jsonl"
+    log = folder / LOG
     _forget_after(log, done)
 
     since = time.perf_counter()
@@ -222,16 +235,18 @@ def pretrain(folder: Path, recipe: Recipe, *, seed: int, start: Path | None = No
             _save(folder, made, step + 1, spent, masters, optimizer)
             since = time.perf_counter()
     sizes = {name: len(pieces) for name, pieces in zip(weights, sampler.groups, strict=True)}
-    left_out = srsly.json_loads(read_text(folder / "text.json"))["left_out"]
-    read = shares(sizes, left_out, weights, recipe.steps * recipe.sequences * recipe.length)
+    read = shares(sizes, _text(folder).left_out, weights, recipe.steps * recipe.sequences * recipe.length)
     write_text(folder / "shares.json", srsly.json_dumps(read, indent=2) + "\n")
 
 
 def _samplers(folder: Path, recipe: Recipe, tokenizer: Any, seed: int) -> tuple[Sampler, Sampler, dict[str, float]]:
     """Batches of the text to train on and of the held-out text, and the weights of their groups."""
-    wanted = srsly.json_loads(read_text(folder / "text.json"))["wanted"]
-    weights = {name: weight for name, weight, _ in wanted["groups"]}
-    parts = {n: split(np.fromfile(folder / "text" / f"{n}.pieces", dtype=np.uint16), recipe.held_out) for n in weights}
+    text = _text(folder)
+    weights = {name: weight for name, weight, _ in text.wanted["groups"]}
+    parts = {
+        name: split(read_pieces(folder / "text" / f"{name}.pieces", text.sizes[name]), recipe.held_out)
+        for name in weights
+    }
 
     def sampler(part: int) -> Sampler:
         groups = {name: both[part] for name, both in parts.items()}
@@ -245,6 +260,8 @@ def _losses(model: torch.nn.Module, batch: Any, device: torch.device, seed: int)
     generator = torch.Generator().manual_seed(seed)
     pieces, masked = (torch.from_numpy(part).to(device) for part in batch)
     found: dict[str, torch.Tensor] = model(pieces, masked, generator)
+    if not found["loss"].isfinite():
+        raise InputError("the loss is no number any more", remedy="Start again with a lower learning_rate")
     return found
 
 
@@ -262,11 +279,11 @@ def _publish(masters: Mapping[str, torch.Tensor], live: Mapping[str, torch.nn.Pa
         live[name].copy_(value)
 
 
-def _begin_with(model: torch.nn.Module, start: Path) -> None:
+def _begin_with(encoder: Any, start: Path) -> None:
     path = _weights(start)
-    found = {key: value.float() for key, value in load_file(path).items()}
+    tensors = _tensors(path, "Give another encoder folder, or fetch it again")
     try:
-        model.encoder.load_state_dict(found)  # type: ignore[union-attr]
+        encoder.load_state_dict({key: value.float() for key, value in tensors.items()})
     except RuntimeError as error:
         what = f"does not fit the recipe ({str(error).splitlines()[1].strip()})"
         raise InputError(what, path=path, remedy="Take the recipe that the encoder was made with") from None
@@ -274,7 +291,7 @@ def _begin_with(model: torch.nn.Module, start: Path) -> None:
 
 def _fingerprint(recipe: Recipe, seed: int, start: Path | None) -> str:
     """What must not change between a checkpoint and its continuation. ``steps`` may: that is how to train longer."""
-    kept = {k: v for k, v in asdict(recipe).items() if k not in ("steps", "decay", "evaluate", "save", "training")}
+    kept = recipe.model_dump(exclude={"steps", "decay", "evaluate", "save", "training"})
     return sha256(srsly.json_dumps({"recipe": kept, "seed": seed, **_origin(start)}, sort_keys=True).encode())[:16]
 
 
@@ -287,14 +304,23 @@ def _save(
     optimizer: torch.optim.Optimizer,
 ) -> None:
     """A checkpoint: weights and optimizer state, as safetensors, in one folder that appears whole."""
-    with new_folder(folder / "checkpoint", sign=STATE) as work:
+    with new_folder(folder / CHECKPOINT, sign=STATE) as work:
         tensors = {f"weight/{name}": value for name, value in masters.items()}
         names = {id(value): name for name, value in masters.items()}
         for parameter, moments in optimizer.state.items():
             tensors |= {f"{key}/{names[id(parameter)]}": value for key, value in moments.items()}
         save_file({key: value.contiguous() for key, value in tensors.items()}, work / WEIGHTS)
-        state = {"step": step, "seconds": round(seconds, 1), "recipe": made}
-        write_text(work / STATE, srsly.json_dumps(state) + "\n")
+        state = _State(step=step, seconds=round(seconds, 1), recipe=made)
+        write_text(work / STATE, state.model_dump_json() + "\n")
+
+
+def _checkpoint(folder: Path) -> tuple[_State, dict[str, torch.Tensor]] | None:
+    """The last checkpoint, None if there is none. Raises InputError if it is damaged."""
+    work = folder / CHECKPOINT
+    restore_folder(work)
+    if not work.is_dir():
+        return None
+    return _read(work / STATE, _State, START_AGAIN), _tensors(work / WEIGHTS, START_AGAIN)
 
 
 def _resume(
@@ -304,28 +330,39 @@ def _resume(
     optimizer: torch.optim.Optimizer,
 ) -> tuple[int, float]:
     """Take weights and optimizer state from the checkpoint, if there is one. Returns steps done and their seconds."""
-    work = folder / "checkpoint"
-    restore_folder(work)
-    if not work.is_dir():
+    found = _checkpoint(folder)
+    if found is None:
         return 0, 0.0
-    state = srsly.json_loads(read_text(work / STATE))
-    if state["recipe"] != made:
+    state, tensors = found
+    if state.recipe != made:
         what = "is a checkpoint of another recipe, seed or start"
-        raise InputError(what, path=work, remedy="Give another folder, or remove it to start again")
-    for key, value in load_file(work / WEIGHTS).items():
-        kind, _, name = key.partition("/")
-        if kind == "weight":
-            masters[name].copy_(value)
-        else:
+        remedy = "Give another folder, or remove it to start again"
+        raise InputError(what, path=folder / CHECKPOINT, remedy=remedy)
+    try:
+        for name, master in masters.items():
+            master.copy_(tensors.pop(f"weight/{name}"))
+        for key, value in tensors.items():
+            kind, _, name = key.partition("/")
             optimizer.state[masters[name]][kind] = value.to(masters[name].device)
-    return int(state["step"]), float(state["seconds"])
+    except (KeyError, RuntimeError):
+        path = folder / CHECKPOINT / WEIGHTS
+        raise InputError("holds other weights than its recipe's", path=path, remedy=START_AGAIN) from None
+    return state.step, state.seconds
 
 
 def _forget_after(log: Path, done: int) -> None:
-    """A killed run may have logged steps that its checkpoint does not hold."""
-    if log.is_file():
-        kept = [line for line in read_text(log).splitlines() if srsly.json_loads(line)["step"] <= done]
-        write_text(log, "".join(f"{line}\n" for line in kept))
+    """A killed run may have logged steps that its checkpoint does not hold, the last of them without its end."""
+    if not log.is_file():
+        return
+    kept = []
+    for number, line in enumerate(read_text(log).split("\n")[:-1], start=1):
+        try:
+            if _Entry.model_validate_json(line).step <= done:
+                kept.append(f"{line}\n")
+        except ValidationError:
+            what, remedy = "is no entry of the log", "Correct or remove the line"
+            raise InputError(what, path=log, place=f"line {number}", remedy=remedy) from None
+    write_text(log, "".join(kept))
 
 
 @torch.no_grad()
@@ -357,11 +394,11 @@ def export(folder: Path, recipe: Recipe, target: Path) -> int:
 
     Returns their size in bytes. Other files there (a model card) stay. Raises InputError if there is no checkpoint.
     """
-    from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import
-
-    restore_folder(folder / "checkpoint")
-    tensors = load_file(_existing(folder / "checkpoint" / WEIGHTS))
-    tokenizer = AutoTokenizer.from_pretrained(folder / "text", use_fast=True)
+    found = _checkpoint(folder)
+    if found is None:
+        raise InputError("holds no checkpoint", path=folder, remedy="Pre-train first")
+    state, tensors = found
+    tokenizer = _tokenizer(folder / "text", READ_AGAIN)
     encoder = new_encoder(recipe.encoder, tokenizer)
     prefix = "weight/encoder."
     encoder.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
@@ -372,27 +409,21 @@ def export(folder: Path, recipe: Recipe, target: Path) -> int:
         tokenizer.save_pretrained(work)
         tokenizer.save_vocabulary(str(work))
         digest = sha256((work / WEIGHTS).read_bytes())
-        steps = srsly.json_loads(read_text(folder / "checkpoint" / STATE))["step"]
-        start = srsly.json_loads(read_text(folder / "text.json"))["wanted"].get("start")
-        manifest = Manifest(
+        start = _text(folder).wanted.get("start")
+        manifest = Export(
             name=recipe.name,
-            revision=f"{steps} steps{f' from {start[:12]}' if start else ''}, {digest[:12]}",
+            revision=f"{state.step} steps{f' from {start[:12]}' if start else ''}, {digest[:12]}",
             untrained=False,
             parameters=sum(p.numel() for p in encoder.parameters()),
             vocabulary=len(tokenizer),
             sha256=digest,
-            **recipe.training,
+            tokenizer_sha256=sha256((work / TOKENIZER).read_bytes()),
+            **recipe.training.model_dump(),
         )
         write_manifest(work, manifest)
-        for name in ("log.jsonl", "shares.json"):
+        for name in (LOG, "shares.json"):
             write_text(work / name, read_text(folder / name))
     files = sorted((folder / "export").iterdir())
     for path in files:
         write_bytes(target / path.name, path.read_bytes())
     return sum(path.stat().st_size for path in files)
-
-
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise InputError("no such file", path=path, remedy="Pre-train first")
-    return path

@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import spacy
+from pydantic import BaseModel, ConfigDict, Field
 
 from medner.corpus import read_docbin
 from medner.exceptions import InputError
@@ -20,6 +21,16 @@ from medner.records import CEDILLA_TO_COMMA
 
 OPENERS: Mapping[str, Callable[[Path, str], Any]] = {".gz": gzip.open, ".xz": lzma.open}
 TEXT_SUFFIXES = (".txt", ".txt.gz", ".txt.xz", ".spacy")
+
+
+class GroupSettings(BaseModel):
+    """A group as ``configs/encoder.yml`` asks for it; ``files`` are paths below a folder and may hold wildcards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern="^[^/]+$")]  # its pieces go to a file of this name
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    files: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
 
 @dataclass
@@ -47,10 +58,9 @@ class Group:
             yield ""
 
 
-def find_groups(folders: Sequence[Path], groups: Sequence[Mapping[str, Any]] | None) -> list[Group]:
-    """The groups of ``configs/encoder.yml`` with their files, looked for in each folder; without groups, one of all.
+def find_groups(folders: Sequence[Path], groups: Sequence[GroupSettings] | None) -> list[Group]:
+    """The groups asked for with their files, looked for in each folder; without groups, one of all text per folder.
 
-    A pattern of a group is a path below one of the folders and may hold wildcards.
     Raises InputError for a folder that does not exist or holds no text, for a pattern that finds nothing, and for two
     groups of one name, whose word-pieces would go to one file.
     """
@@ -62,7 +72,7 @@ def find_groups(folders: Sequence[Path], groups: Sequence[Mapping[str, Any]] | N
     return found
 
 
-def _found(folders: Sequence[Path], groups: Sequence[Mapping[str, Any]] | None) -> list[Group]:
+def _found(folders: Sequence[Path], groups: Sequence[GroupSettings] | None) -> list[Group]:
     for folder in folders:
         if not folder.is_dir():
             raise InputError("no such folder", path=folder, remedy="Give folders that hold .txt files")
@@ -78,27 +88,31 @@ def _found(folders: Sequence[Path], groups: Sequence[Mapping[str, Any]] | None) 
                 )
         return [Group(folder.absolute().name, 1.0, tuple(files)) for folder, files in found.items()]
 
-    def files_of(group: Mapping[str, Any]) -> Iterator[Path]:
-        for pattern in group["files"]:
-            matches = sorted(path for folder in folders for path in folder.glob(pattern) if path.is_file())
+    def files_of(group: GroupSettings) -> Iterator[Path]:
+        for pattern in group.files:
+            try:
+                matches = sorted(path for folder in folders for path in folder.glob(pattern) if path.is_file())
+            except (NotImplementedError, ValueError) as error:
+                what = f"group {group.name}: {pattern!r} is no path below a folder ({error})"
+                raise InputError(what, remedy="Correct it, or give the folder that holds the file") from None
             if not matches:
                 where = ", ".join(map(str, folders))
                 raise InputError(
-                    f"group {group['name']}: no file {pattern} in {where}",
+                    f"group {group.name}: no file {pattern} in {where}",
                     remedy="Give the folder that holds it too, or take the line out of the configuration",
                 )
             yield from matches
 
-    return [Group(str(g["name"]), float(g["weight"]), tuple(files_of(g))) for g in groups]
+    return [Group(group.name, group.weight, tuple(files_of(group))) for group in groups]
 
 
 def lines(path: Path) -> Iterator[str]:
     """Lines of a text file (plain, ``.gz`` or ``.xz``), or the texts of a DocBin; comma-below for cedilla ş/ţ.
 
-    Streams; an empty line marks the end of a document and is passed on. Raises InputError naming the line where the
-    file is not UTF-8.
+    Streams, but for a DocBin; an empty line marks the end of a document and is passed on. Raises InputError naming the
+    line where the file is not UTF-8.
     """
-    if path.suffix == ".spacy":
+    if path.suffix == ".spacy":  # one packed block, which spaCy can only read whole
         yield from (record.text for record in read_docbin(path, spacy.blank("xx")))
         return
     number = 0

@@ -1,19 +1,50 @@
-"""The tokenizer of an encoder of one's own."""
+"""The tokenizer of an encoder of one's own, and the text that it is trained on."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from medner.exceptions import InputError
+from medner.pretraining.text import Group
 from medner.records import CEDILLA_TO_COMMA
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary: int, letter_count: int = 1) -> Any:
+@dataclass(frozen=True)
+class VocabularyText:
+    """Lines to train a tokenizer on: about ``characters`` in all, each group with its weight's share.
+
+    Read from the files whenever it is gone through. A group with less text is read several times, so that its words
+    earn pieces of their own. Raises InputError for a group without text.
+    """
+
+    groups: Sequence[Group]
+    characters: int
+
+    def __iter__(self) -> Iterator[str]:
+        """The lines, from the first file on."""
+        whole = sum(group.weight for group in self.groups)
+        for group in self.groups:
+            wanted = self.characters * group.weight / whole
+            taken = 0
+            while taken < wanted:
+                before = taken
+                for line in group.lines():
+                    yield line
+                    taken += len(line)
+                    if taken >= wanted:
+                        break
+                if taken == before:
+                    raise InputError(f"group {group.name} holds no text", remedy="Check its files")
+
+
+def train_tokenizer(texts: Sequence[str] | VocabularyText, vocabulary: int, letter_count: int = 1) -> Any:
     """A cased WordPiece tokenizer with BERT's layout, trained on texts; cedilla ş/ţ are read as comma-below ș/ț.
 
-    letter_count: how often a letter must occur to be known. Returns a ``BertTokenizerFast`` of at most ``vocabulary``
-    pieces, the same one for the same texts.
+    texts: gone through twice, none of them kept. letter_count: how often a letter must occur to be known. Returns a
+    ``BertTokenizerFast`` of at most ``vocabulary`` pieces, the same one for the same texts.
     """
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers  # noqa: PLC0415
     from transformers import BertTokenizerFast  # noqa: PLC0415
@@ -27,7 +58,6 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, letter_count: int = 1
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         return tokenizer
 
-    texts = list(texts)
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     # The trainer numbers word-inner letters in the order of a hash table, and breaks ties by number: another vocabulary
     # each time. Naming them beforehand fixes the order.
