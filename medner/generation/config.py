@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from medner.exceptions import InputError
 from medner.files import read_text
 from medner.generation.markup import MarkupError, parse
+from medner.settings import Settings, first_fault
 
 Label = Literal["PERSON", "ORG", "LOC", "MEDICAL"]
 LABELS: tuple[str, ...] = get_args(Label)
@@ -25,22 +26,16 @@ Weights = Annotated[dict[NonEmpty, Weight], Field(min_length=1)]
 _M = TypeVar("_M", bound=BaseModel)
 
 
-class _Settings(BaseModel):
-    """Settings from a file: no unknown keys, so that a misspelt one is told."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Genre(_Settings):
+class Genre(Settings):
     """A kind of text: its weight in the grid, how the prompt calls it, its registers, and what it mentions."""
 
     weight: Weight = 1
     about: NonEmpty
     registers: Weights
-    mentions: dict[Label, Share] = {}  # share of its sentences that are given a pool entry of this label
+    mentions: dict[Label, Share] = Field({})  # share of its sentences that are given a pool entry of this label
 
 
-class Density(_Settings):
+class Density(Settings):
     """How many conditions a sentence is given; with none, it is given no entity at all."""
 
     weight: Weight = 1
@@ -48,22 +43,22 @@ class Density(_Settings):
     medical: Annotated[int, Field(ge=0)]
 
 
-class HardCase(_Settings):
+class HardCase(Settings):
     """Something asked of a share of the sentences on top of their entities."""
 
     share: Share
     ask: NonEmpty
 
 
-class Rules(_Settings):
+class Rules(Settings):
     """What :mod:`medner.generation.gates` needs to know of the language to check the guidelines."""
 
-    articles: list[NonEmpty] = []  # never the first word of a span; with an apostrophe at the end: elided
-    titles: list[NonEmpty] = []  # words that are no name on their own
-    not_entities: dict[Label, list[NonEmpty]] = {}  # whole spans that the guidelines leave unmarked
+    articles: list[NonEmpty] = Field([])  # never the first word of a span; with an apostrophe at the end: elided
+    titles: list[NonEmpty] = Field([])  # words that are no name on their own
+    not_entities: dict[Label, list[NonEmpty]] = Field({})  # whole spans that the guidelines leave unmarked
 
 
-class Language(_Settings):
+class Language(Settings):
     """One language: prompts, grid, rules. ``pools`` is relative to the file."""
 
     code: Annotated[str, Field(pattern="^[a-z]{2,3}$")]
@@ -75,7 +70,7 @@ class Language(_Settings):
     specialties: Weights
     genres: Annotated[dict[NonEmpty, Genre], Field(min_length=1)]
     densities: Annotated[dict[NonEmpty, Density], Field(min_length=1)]
-    hard_cases: list[HardCase] = []
+    hard_cases: list[HardCase] = Field([])
     rules: Rules = Rules()
     guidelines: NonEmpty
     system: NonEmpty
@@ -94,7 +89,7 @@ class Entry:
     specialty: str = ""
 
 
-class Price(_Settings):
+class Price(Settings):
     """USD per million tokens; ``batch`` is the factor of the Batch API."""
 
     input: Annotated[float, Field(ge=0)]
@@ -116,10 +111,8 @@ def _load(path: Path, settings: type[_M]) -> _M:
     try:
         return settings.model_validate(raw)
     except ValidationError as error:
-        # A misspelt key first: what is missing because of it explains itself.
-        first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
-        what = {"extra_forbidden": "is no setting", "missing": "is missing"}.get(first["type"], first["msg"])
-        raise InputError(what, path=path, place=".".join(map(str, first["loc"])), remedy=remedy) from None
+        what, place = first_fault(error)
+        raise InputError(what, path=path, place=".".join(map(str, place)), remedy=remedy) from None
 
 
 def load_language(code: str, folder: Path) -> Language:
@@ -183,7 +176,7 @@ def load_pools(language: Language) -> list[Entry]:
     return entries
 
 
-class _Prices(_Settings):
+class _Prices(Settings):
     models: dict[str, Price]
 
 

@@ -6,31 +6,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from medner.exceptions import InputError
 from medner.files import read_text
 from medner.pretraining.objectives import try_out
 from medner.pretraining.text import GroupSettings
+from medner.settings import Settings, first_fault
 
 Number = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class _Settings(BaseModel):
-    """Settings from a file: no unknown keys, so that a misspelt one is told."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Tuning(_Settings):
+class Tuning(Settings):
     """How the encoder wants to be fine-tuned; goes into its manifest."""
 
     learning_rate: Positive | None = None
     epochs: Number | None = None
 
 
-class Recipe(_Settings):
+class Recipe(Settings):
     """``pretraining`` of ``configs/encoder.yml``.
 
     steps: batches read; warmup: steps of rising learning rate; decay: share of steps, at the end, of falling rate.
@@ -72,13 +67,10 @@ def load_recipe(path: Path, **changes: Any) -> Recipe:
     try:
         recipe = Recipe.model_validate({**yaml.safe_load(read_text(path))["pretraining"], **changes})
     except ValidationError as error:
-        # A misspelt key first: what is missing because of it explains itself.
-        first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
-        what = {"extra_forbidden": "is no setting", "missing": "is missing"}.get(first["type"], first["msg"])
-        if (name := first["loc"][0]) in changes:
-            raise InputError(what, place=f"--{name}", remedy="Correct it") from None
-        place = ".".join(map(str, ("pretraining", *first["loc"])))
-        raise InputError(what, path=path, place=place, remedy=remedy) from None
+        what, place = first_fault(error)
+        if place[0] in changes:
+            raise InputError(what, place=f"--{place[0]}", remedy="Correct it") from None
+        raise InputError(what, path=path, place=".".join(map(str, ("pretraining", *place))), remedy=remedy) from None
     except (yaml.YAMLError, KeyError, TypeError) as error:
         what = f"holds no pre-training recipe ({' '.join(str(error).split())})"
         raise InputError(what, path=path, remedy=remedy) from None

@@ -12,21 +12,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import spacy
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from medner.corpus import read_docbin
 from medner.exceptions import InputError
 from medner.leakage import Overlap
 from medner.records import CEDILLA_TO_COMMA
+from medner.settings import Settings
 
 OPENERS: Mapping[str, Callable[[Path, str], Any]] = {".gz": gzip.open, ".xz": lzma.open}
 TEXT_SUFFIXES = (".txt", ".txt.gz", ".txt.xz", ".spacy")
 
 
-class GroupSettings(BaseModel):
+class GroupSettings(Settings):
     """A group as ``configs/encoder.yml`` asks for it; ``files`` are paths below a folder and may hold wildcards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(pattern="^[^/]+$")]  # its pieces go to a file of this name
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False)]
