@@ -32,7 +32,7 @@ class Genre(Settings):
     weight: Weight = 1
     about: NonEmpty
     registers: Weights
-    mentions: dict[Label, Share] = Field({})  # share of its sentences that are given a pool entry of this label
+    mentions: dict[Label, Share] = Field(default={})  # share of its sentences that are given a pool entry of this label
 
 
 class Density(Settings):
@@ -53,9 +53,9 @@ class HardCase(Settings):
 class Rules(Settings):
     """What :mod:`medner.generation.gates` needs to know of the language to check the guidelines."""
 
-    articles: list[NonEmpty] = Field([])  # never the first word of a span; with an apostrophe at the end: elided
-    titles: list[NonEmpty] = Field([])  # words that are no name on their own
-    not_entities: dict[Label, list[NonEmpty]] = Field({})  # whole spans that the guidelines leave unmarked
+    articles: list[NonEmpty] = Field(default=[])  # never the first word of a span; with an apostrophe at the end: elided
+    titles: list[NonEmpty] = Field(default=[])  # words that are no name on their own
+    not_entities: dict[Label, list[NonEmpty]] = Field(default={})  # whole spans that the guidelines leave unmarked
 
 
 class Language(Settings):
@@ -70,7 +70,7 @@ class Language(Settings):
     specialties: Weights
     genres: Annotated[dict[NonEmpty, Genre], Field(min_length=1)]
     densities: Annotated[dict[NonEmpty, Density], Field(min_length=1)]
-    hard_cases: list[HardCase] = Field([])
+    hard_cases: list[HardCase] = Field(default=[])
     rules: Rules = Rules()
     guidelines: NonEmpty
     system: NonEmpty
