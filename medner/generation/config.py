@@ -53,7 +53,7 @@ class HardCase(Settings):
 class Rules(Settings):
     """What :mod:`medner.generation.gates` needs to know of the language to check the guidelines."""
 
-    articles: list[NonEmpty] = Field(default=[])  # never the first word of a span; with an apostrophe at the end: elided
+    articles: list[NonEmpty] = Field(default=[])  # never a first word; elided ones end with an apostrophe
     titles: list[NonEmpty] = Field(default=[])  # words that are no name on their own
     not_entities: dict[Label, list[NonEmpty]] = Field(default={})  # whole spans that the guidelines leave unmarked
 
