@@ -15,7 +15,6 @@ from medner.predictions import SUFFIX, Prediction, write_predictions
 from medner.scoring import score_suite
 
 SEEDS = "seeds"  # metrics/seeds/<seed>/<experiment> has what metrics/<experiment> has
-MADE_WITH = "made_with"  # in a provenance: packages and arithmetic, which move scores as another seed does
 SCORES = "scores.json"  # in every folder that the evaluate step wrote
 
 
@@ -38,8 +37,11 @@ class Run:
 
 
 def settings(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """What was decided before a training: its provenance without what it happened to be made with."""
-    return {key: value for key, value in provenance.items() if key != MADE_WITH}
+    """What was decided before a training: its provenance without the packages and the arithmetic that it was made with.
+
+    Those move scores as another seed does.
+    """
+    return {key: value for key, value in provenance.items() if key != "made_with"}
 
 
 def write_run(

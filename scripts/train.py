@@ -15,7 +15,6 @@ from steps import ROOT, choose_processor, epochs_or_none, good, new_app, note, s
 from medner.arithmetic import mixed_precision
 from medner.exceptions import InputError
 from medner.files import new_folder, write_text
-from medner.results import MADE_WITH
 from medner.training import CURVE, curve, give_memory_back, made_with, prepare, stamp
 
 app = new_app()
@@ -60,7 +59,7 @@ def main(
             what = f"spaCy cannot train with it: {' '.join(str(error).split())}"
             raise InputError(what, path=training.config, remedy="Compare it with configs/exp1.cfg") from None
         for pipeline in sorted(folder.glob("model-*")):
-            stamp(pipeline, {**training.provenance, MADE_WITH: made_with(training.encoder, gpu=gpu)})
+            stamp(pipeline, {**training.provenance, "made_with": made_with(training.encoder, gpu=gpu)})
         write_text(folder / CURVE, srsly.json_dumps(curve(log), indent=2) + "\n")
     good(f"Trained {experiment} on {training.provenance['documents']:,} sentences")
 

@@ -35,7 +35,6 @@ from medner.report.blocks import (
 )
 from medner.report.exchange import curves, exchange_rates, worth_sentence
 from medner.report.inputs import Inputs
-from medner.results import MADE_WITH
 from medner.scoring import CONFIDENCE, MIN_UNITS
 from medner.significance import runs_text
 
@@ -745,7 +744,7 @@ def _provenance(inputs: Inputs) -> Section:
     )  # fmt: skip
     made: dict[tuple[str, str], list[str]] = {}
     for name, result in inputs.results.items():
-        for key in result["provenance"].get(MADE_WITH, {}).items():
+        for key in result["provenance"].get("made_with", {}).items():
             made.setdefault(key, []).append(name)
     here = {"Python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
     versions = [Table("Report written with", ["package", "version"], [cells(*item) for item in here.items()], words=2)]
