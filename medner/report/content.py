@@ -725,8 +725,10 @@ def _provenance(inputs: Inputs) -> Section:
         key = (encoder["name"], encoder["revision"], encoder["parameters"], encoder["untrained"], encoder["sha256"])
         encoders.setdefault(key, []).append(name)
     rows = [
-        [Cell(name), Cell(revision), Cell("UNTRAINED" if untrained else "trained" if digest else "–"), Cell(digest[:16]),
-         Cell(", ".join(users)), _count(parameters)]
+        [
+            Cell(name), Cell(revision), Cell("UNTRAINED" if untrained else "trained" if digest else "–"),
+            Cell(digest[:16]), Cell(", ".join(users)), _count(parameters),
+        ]
         for (name, revision, parameters, untrained, digest), users in encoders.items()
     ]  # fmt: skip
     encoder = Table(
