@@ -34,7 +34,7 @@ def test_results_come_from_the_committed_metrics(metrics: str, tmp_path: Path, m
     (again / "summary.md").unlink()
     assert CliRunner().invoke(app, ["--metrics", str(again)]).exit_code == 0
     assert (again / "summary.md").read_text() == (reference / "summary.md").read_text()
-    assert {"exp1", "exp2", "exp3"} <= set(load_runs(reference, PLAN.experiments)[0])
+    assert "exp3" in load_runs(reference, PLAN.experiments)[0]
 
 
 def test_the_commands_section_is_that_of_project_yml(tmp_path: Path) -> None:
