@@ -86,7 +86,8 @@ def train(folder: Path, text: Path, recipe: Recipe, steps: int | None = None, **
 
 
 def arguments(text: Path, config: Path, work: Path, output: Path, *options: str) -> list[str]:
-    names = {"--config": config, "--work": work, "--output": output}
+    # No test parts: those of the checkout's corpus folder would be left out, and it may hold any or none.
+    names = {"--config": config, "--work": work, "--output": output, "--tests": work / "no corpus"}
     return [str(text), *(str(part) for pair in names.items() for part in pair), *options]
 
 

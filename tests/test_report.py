@@ -21,7 +21,7 @@ from medner.labels import load_scheme
 from medner.plan import Plan, load_plan
 from medner.predictions import Prediction
 from medner.records import Entity
-from medner.report.answer import GAIN, LOSS, NOTHING, answer, measured, points
+from medner.report.answer import GAIN, LOSS, NOTHING, UNSURE, answer, measured, points
 from medner.report.content import mark
 from medner.report.exchange import curves, exchange_rates, worth_sentence
 from medner.report.inputs import Inputs, read_inputs
@@ -422,7 +422,7 @@ def test_points(value: float, shown: str) -> None:
         (0.01, 0.03, 0.01, GAIN),
         (-0.03, -0.01, 0.01, LOSS),
         (-0.01, 0.03, 0.01, NOTHING),
-        (0.001, 0.03, 0.2, NOTHING),
+        (0.001, 0.03, 0.2, UNSURE),
         (0.0, 0.03, 0.01, NOTHING),
     ],
 )
