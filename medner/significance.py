@@ -348,20 +348,20 @@ def compare_experiments(
             held = [(one.source, one.id, one.text, one.gold) for one in predictions]
             if held != texts.setdefault(name, held):
                 _other_texts(run, suite)
-    runs_apart = spread(np.stack(list(own.values())) for own in tables.values())
+    whole = {name: np.stack(list(own.values())) for name, own in tables.items()}
+    runs_apart = spread(whole.values())
     made: dict[str, list[tuple[str, str, Comparison]]] = {}
     for before, after in wanted:
         if not {before, after} <= set(tables):
             continue
         left, right = tables[before], tables[after]
-        if len(next(iter(left.values()))) < MIN_UNITS:
+        if whole[before].shape[1] < MIN_UNITS:
             continue
         if texts[before] != texts[after]:
             _other_texts(runs[after][0], suite)
         seeds = [(number, number) for number in sorted(left.keys() & right.keys())] or [(min(left), min(right))]
         paired = np.stack([left[one] for one, _ in seeds]), np.stack([right[other] for _, other in seeds])
-        whole = [np.stack(list(own.values())) for own in (left, right)]
-        result = compare(whole[0], whole[1], runs_apart, paired=paired, seed=seed)
+        result = compare(whole[before], whole[after], runs_apart, paired=paired, seed=seed)
         made.setdefault(family(before, after, plan), []).append((before, after, result))
     for name in (STEPS, TO_REFERENCES, OTHERS):
         results = made.get(name, [])

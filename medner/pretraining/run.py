@@ -103,7 +103,7 @@ def prepare_text(
         overlap = Overlap(text for path in tests for text in lines(path))
         for group in groups:
             group.tests = overlap
-    with new_folder(folder / "text", sign="tokenizer.json") as work:
+    with new_folder(folder / "text", sign=TOKENIZER) as work:
         if start is None:
             sample = VocabularyText(groups, recipe.vocabulary_characters)
             tokenizer = train_tokenizer(sample, recipe.vocabulary, letter_count=RARE_LETTER)
@@ -404,7 +404,7 @@ def export(folder: Path, recipe: Recipe, target: Path) -> int:
     encoder.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
     _, unseen, _ = _samplers(folder, recipe, tokenizer, seed=0)
     standardise(encoder, torch.from_numpy(unseen.batch(0).pieces))
-    with new_folder(folder / "export", sign="manifest.json") as work:
+    with new_folder(folder / "export", sign=MANIFEST) as work:
         encoder.half().save_pretrained(work, safe_serialization=True)
         tokenizer.save_pretrained(work)
         tokenizer.save_vocabulary(str(work))

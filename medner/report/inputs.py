@@ -14,7 +14,7 @@ from medner.files import read_json, read_text
 from medner.labels import Scheme
 from medner.plan import Plan
 from medner.report import shapes
-from medner.results import Run, load_runs, main_scores
+from medner.results import SCORES, Run, load_runs, main_scores
 from medner.scoring import MIN_UNITS
 from medner.significance import REFERENCES, current
 
@@ -102,7 +102,7 @@ def read_inputs(metrics: Path, corpus: Path, plan: Plan, scheme: Scheme, project
     """Read all that is there. Raises InputError if no experiment is evaluated or a file is damaged."""
     runs, _ = load_runs(metrics, plan.experiments)
     for run in (run for found in runs.values() for run in found):
-        shapes.check(run.scores, shapes.Scores, run.folder / "scores.json", "evaluate")
+        shapes.check(run.scores, shapes.Scores, run.folder / SCORES, "evaluate")
     results = main_scores(runs, metrics)
     significance = _read(metrics / "significance.json", shapes.Significance, "significance")
     manifest = _read(corpus / "manifest.json", shapes.Manifest, "corpus")
