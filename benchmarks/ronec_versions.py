@@ -10,17 +10,17 @@ Example: python benchmarks/ronec_versions.py
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from ronec_classes import every_class
 
 from medner.labels import CorpusLabels, NameLexicon, Scheme, load_scheme, map_record
 from medner.leakage import Overlap
+from medner.predictions import Prediction
 from medner.readers.ronec import read_ronec
 from medner.readers.ronec_v1 import read_ronec_v1
 from medner.records import Entity, Record, Tally
-from medner.scoring import Counts
+from medner.scoring import Counts, count, total
 
 ROOT = Path(__file__).resolve().parent.parent
 FETCHED = ROOT / "assets" / "fetched"
@@ -32,26 +32,25 @@ def letters(text: str) -> str:
     return "".join(text.split())
 
 
-def spans(record: Record, corpus: CorpusLabels, lexicon: NameLexicon | None) -> set[Entity]:
+def spans(record: Record, corpus: CorpusLabels, lexicon: NameLexicon | None) -> tuple[Entity, ...]:
     """The mentions of a record with the labels of a scheme; offsets in :func:`letters`."""
     mapped = map_record(record, corpus, Tally(), path="", lexicon=lexicon)
-    return {
+    return tuple(
         entity._replace(start=len(letters(record.text[: entity.start])), end=len(letters(record.text[: entity.end])))
         for entity in mapped.entities
-    }
+    )
 
 
-def agreement(scheme: Scheme, pairs: list[tuple[Record, Record]], train: list[Record]) -> Iterator[tuple[str, Counts]]:
-    """Counts of v1's mentions against v2's: of all labels, then of each."""
+def agreement(scheme: Scheme, pairs: list[tuple[Record, Record]], train: list[Record]) -> dict[str, Counts]:
+    """Counts of v1's mentions against v2's, by label."""
     named = NameLexicon(scheme.titles, scheme.particles).learn(train) if scheme.persons == "named" else None
     v1, v2 = scheme.corpus("ronec-v1"), scheme.corpus("ronec")
-    both = [(spans(old, v1, named), spans(new, v2, named)) for old, new in pairs]
-    for label in ("all", *sorted(v2.annotated)):
-        counts = Counts()
-        for mentions in both:
-            old, new = ({e for e in found if label in ("all", e.label)} for found in mentions)
-            counts = counts.plus(Counts(len(old & new), len(old - new), len(new - old)))
-        yield label, counts
+    summed = dict.fromkeys(sorted(v2.annotated), Counts())
+    for old, new in pairs:
+        gold, found = spans(new, v2, named), spans(old, v1, named)
+        one = Prediction(new.id, "ronec", new.lang, letters(new.text), gold, found, tokens=())
+        summed = {label: summed[label].plus(counts) for label, counts in count(one, v2.annotated).items()}
+    return summed
 
 
 def main() -> None:
@@ -71,7 +70,8 @@ def main() -> None:
         ("15 classes, persons: all", every_class(project)),
     ):
         print(f"\n{title}: v1 against v2")
-        for label, counts in agreement(scheme, pairs, clean):
+        by_label = agreement(scheme, pairs, clean)
+        for label, counts in {"all": total(by_label.values()), **by_label}.items():
             print(f"{label:12} P {counts.precision:.3f}  R {counts.recall:.3f}  F1 {counts.f1:.3f}")
 
 
