@@ -1,8 +1,9 @@
 """Words per second of training and of annotation: the compact encoder, spaCy's CNN, and a BERT of mBERT's size.
 
 All three are spaCy pipelines with this project's configs and tokenizer, on the same sentences, in this process, in
-turn. Training is timed as the train step does it, in mixed precision where the processor has bf16, and in fp32. The
-large BERT has random weights, which does not change its speed; the compact one's tokenizer serves it too.
+turn. Training is timed as the train step does it, in mixed precision where the processor has bf16; the same with
+batches that are not sorted by length; and in fp32. The large BERT has random weights, which does not change its speed;
+the compact one's tokenizer serves it too.
 
 Example: python benchmarks/encoders.py --sentences 160 --rounds 3
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,7 @@ from medner.tokenization import blank, reference_doc
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 16
+Batcher = Callable[[list[Example]], Iterable[list[Example]]]
 
 
 def large_bert(folder: Path, tokenizer: Path) -> Path:
@@ -89,24 +91,31 @@ def main(
         }
         for name, (config, folder) in sides.items():
             nlp = pipeline(config, folder, corpus)
-            optimizer = registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)["optimizer"]
+            settings = registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
 
-            def train_fp32(nlp: Language = nlp, optimizer: object = optimizer) -> None:
-                for batch in minibatch(docs, BATCH):
-                    nlp.update([Example(nlp.make_doc(doc.text), doc) for doc in batch], sgd=optimizer, drop=0.1)
+            def train_fp32(
+                batcher: Batcher = settings["batcher"], nlp: Language = nlp, optimizer: object = settings["optimizer"]
+            ) -> None:
+                for batch in batcher([Example(nlp.make_doc(doc.text), doc) for doc in docs]):
+                    nlp.update(batch, sgd=optimizer, drop=0.1)
 
             def train(train_fp32: Callable[[], None] = train_fp32) -> None:
                 with mixed_precision():
                     train_fp32()
 
+            def train_unsorted(train_fp32: Callable[[Batcher], None] = train_fp32) -> None:
+                with mixed_precision():
+                    train_fp32(lambda examples: minibatch(examples, BATCH))
+
             def annotate(nlp: Language = nlp) -> None:
                 for _ in nlp.pipe(doc.text for doc in docs):
                     pass
 
-            speeds[name] = [words / seconds(work, rounds) for work in (train, train_fp32, annotate)]
+            works = (train, train_unsorted, train_fp32, annotate)
+            speeds[name] = [words / seconds(work, rounds) for work in works]
     threads, numbers = torch.get_num_threads(), str(cpu_type()).removeprefix("torch.")
     print(f"{len(docs)} sentences, {words:,} words; torch {torch.__version__}, {threads} threads, {numbers}")
-    columns = ("training", "training in fp32", "annotation")
+    columns = ("training", "training with unsorted batches", "training in fp32", "annotation")
     for name, found in speeds.items():
         ratios = zip(columns, found, speeds["compact encoder"], strict=True)
         shown = (f"{column} {speed:,.0f} words/s ({speed / first:.2f}×)" for column, speed, first in ratios)
