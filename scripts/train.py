@@ -47,8 +47,9 @@ def main(
     if output:  # beside it; the log of training/NAME stays
         log = target.with_name(f"{target.name}.jsonl")
         chosen.setdefault("paths.log", str(log.relative_to(ROOT) if log.is_relative_to(ROOT) else log))
+    arithmetic = mixed_precision() if gpu < 0 else contextlib.nullcontext()
     # The config's paths are relative to the project, and so they stay in the saved pipeline.
-    with contextlib.chdir(ROOT), new_folder(target, sign="model-*") as folder, mixed_precision():
+    with contextlib.chdir(ROOT), new_folder(target, sign="model-*") as folder, arithmetic:
         log = Path(chosen.get("paths.log", training.log))
         log.unlink(missing_ok=True)  # spaCy's logger would not write over it
         try:
