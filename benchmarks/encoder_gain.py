@@ -1,0 +1,66 @@
+"""What an encoder brings: the same experiment trained from it and from another (or from none), difference in F1.
+
+`significance` compares experiments of one encoder; this compares the runs of two metrics folders, made in two copies of
+the project, say, one with `--vars.encoder untrained`. Interval and p are over test texts and seeds, as there.
+
+Example: python benchmarks/encoder_gain.py ../untrained/metrics metrics exp1 exp3 exp3-cnn:exp3
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from medner.plan import load_plan
+from medner.predictions import SUFFIX, read_predictions
+from medner.results import Run, load_runs
+from medner.scoring import MIN_UNITS, unit_counts
+from medner.significance import Counts3, compare, f1_by_run, p_text, signed, spread
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def counts(runs: list[Run], suite: str) -> Counts3:
+    """Counts of every run and independent text of a suite: (runs, texts, 3)."""
+    return np.array(
+        [unit_counts(read_predictions(run.folder / f"{suite}{SUFFIX}"), run.scores["test"]) for run in runs],
+        dtype=float,
+    )
+
+
+def main(
+    before: Annotated[Path, typer.Argument(help="Metrics folder of the runs that are taken away.")],
+    after: Annotated[Path, typer.Argument(help="Metrics folder of the runs that they are taken from.")],
+    pairs: Annotated[list[str], typer.Argument(help="Experiments, or BEFORE:AFTER where the names differ.")],
+) -> None:
+    """Print mean F1 of both, over seeds, and the difference with its interval, by suite."""
+    plan = load_plan(ROOT / "configs" / "experiments.yml")
+    lefts, rights = (load_runs(folder, plan.experiments)[0] for folder in (before, after))
+    named = [(left, right or left) for left, _, right in (pair.partition(":") for pair in pairs)]
+    for left, right in named:
+        if left not in lefts or right not in rights:
+            sys.exit(f"{left} in {before} or {right} in {after} is not evaluated")
+    for suite in plan.suites:
+        tables = [
+            (left, right, counts(lefts[left], suite), counts(rights[right], suite))
+            for left, right in named
+            if all(suite in run.scores["suites"] for run in (*lefts[left], *rights[right]))
+        ]
+        apart = spread(table for *_, old, new in tables for table in (old, new))
+        for left, right, old, new in tables:
+            means = f"{f1_by_run(old).mean():.3f} -> {f1_by_run(new).mean():.3f}"
+            shown = f"{suite:15} {left:9} {right:9} {len(old)} and {len(new)} runs  {means}"
+            if old.shape[1] < MIN_UNITS or not (old[..., 0].any() or new[..., 0].any()):
+                print(shown)
+                continue
+            found = compare(old, new, apart, paired=(old[:1], new[:1]))
+            low, high = found.interval
+            print(f"{shown}  {signed(found.difference)} [{signed(low)}, {signed(high)}] p {p_text(found.p)}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
