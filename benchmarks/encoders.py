@@ -1,9 +1,8 @@
 """Words per second of training and of annotation: the compact encoder, spaCy's CNN, and a BERT of mBERT's size.
 
 All three are spaCy pipelines with this project's configs and tokenizer, on the same sentences, in this process, in
-turn. Training is timed as the train step does it, in mixed precision where the processor has bf16; the same with
-batches that are not sorted by length; and in fp32. The large BERT has random weights, which does not change its speed;
-the compact one's tokenizer serves it too.
+turn. Training is timed as the train step does it, in mixed precision where the processor has bf16, and in fp32. The
+large BERT has random weights, which does not change its speed; the compact one's tokenizer serves it too.
 
 Example: python benchmarks/encoders.py --sentences 160 --rounds 3
 """
@@ -13,9 +12,9 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -23,7 +22,7 @@ from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
 from spacy.tokens import DocBin
 from spacy.training import Example
-from spacy.util import load_config, load_model_from_config, minibatch, registry
+from spacy.util import load_config, load_model_from_config, registry
 from thinc.api import fix_random_seed
 from transformers import AutoTokenizer, BertConfig, BertModel
 
@@ -33,8 +32,6 @@ from medner.records import Tally
 from medner.tokenization import blank, reference_doc
 
 ROOT = Path(__file__).resolve().parent.parent
-BATCH = 16
-Batcher = Callable[[list[Example]], Iterable[list[Example]]]
 
 
 def large_bert(folder: Path, tokenizer: Path) -> Path:
@@ -93,29 +90,22 @@ def main(
             nlp = pipeline(config, folder, corpus)
             settings = registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
 
-            def train_fp32(
-                batcher: Batcher = settings["batcher"], nlp: Language = nlp, optimizer: object = settings["optimizer"]
-            ) -> None:
-                for batch in batcher([Example(nlp.make_doc(doc.text), doc) for doc in docs]):
-                    nlp.update(batch, sgd=optimizer, drop=0.1)
+            def train_fp32(nlp: Language = nlp, settings: dict[str, Any] = settings) -> None:
+                for batch in settings["batcher"]([Example(nlp.make_doc(doc.text), doc) for doc in docs]):
+                    nlp.update(batch, sgd=settings["optimizer"], drop=0.1)
 
             def train(train_fp32: Callable[[], None] = train_fp32) -> None:
                 with mixed_precision():
                     train_fp32()
 
-            def train_unsorted(train_fp32: Callable[[Batcher], None] = train_fp32) -> None:
-                with mixed_precision():
-                    train_fp32(lambda examples: minibatch(examples, BATCH))
-
             def annotate(nlp: Language = nlp) -> None:
                 for _ in nlp.pipe(doc.text for doc in docs):
                     pass
 
-            works = (train, train_unsorted, train_fp32, annotate)
-            speeds[name] = [words / seconds(work, rounds) for work in works]
+            speeds[name] = [words / seconds(work, rounds) for work in (train, train_fp32, annotate)]
     threads, numbers = torch.get_num_threads(), str(cpu_type()).removeprefix("torch.")
     print(f"{len(docs)} sentences, {words:,} words; torch {torch.__version__}, {threads} threads, {numbers}")
-    columns = ("training", "training with unsorted batches", "training in fp32", "annotation")
+    columns = ("training", "training in fp32", "annotation")
     for name, found in speeds.items():
         ratios = zip(columns, found, speeds["compact encoder"], strict=True)
         shown = (f"{column} {speed:,.0f} words/s ({speed / first:.2f}×)" for column, speed, first in ratios)

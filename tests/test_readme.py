@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import statistics
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,11 @@ README = (ROOT / "README.md").read_text()
 PLAN = load_plan(ROOT / "configs" / "experiments.yml")
 
 
-@pytest.mark.parametrize("metrics", sorted(path.name for path in (ROOT / "metrics" / "reference").iterdir()))
+REFERENCES = sorted(path.name for path in (ROOT / "metrics" / "reference").iterdir())
+IN_README = [name for name in REFERENCES if f"results of metrics/reference/{name}: start" in README]
+
+
+@pytest.mark.parametrize("metrics", IN_README)
 def test_results_come_from_the_committed_metrics(metrics: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     copy = tmp_path / "README.md"
@@ -29,12 +34,28 @@ def test_results_come_from_the_committed_metrics(metrics: str, tmp_path: Path, m
     done = CliRunner().invoke(app, ["--metrics", f"metrics/reference/{metrics}", "--insert-into", str(copy)])
     assert done.exit_code == 0, done.stderr
     assert copy.read_text() == README
+    assert "exp3" in load_runs(ROOT / "metrics" / "reference" / metrics, PLAN.experiments)[0]
+
+
+@pytest.mark.parametrize("metrics", REFERENCES)
+def test_summaries_come_from_the_committed_metrics(metrics: str, tmp_path: Path) -> None:
     reference = ROOT / "metrics" / "reference" / metrics
     again = shutil.copytree(reference, tmp_path / metrics)
     (again / "summary.md").unlink()
     assert CliRunner().invoke(app, ["--metrics", str(again)]).exit_code == 0
     assert (again / "summary.md").read_text() == (reference / "summary.md").read_text()
-    assert "exp3" in load_runs(reference, PLAN.experiments)[0]
+
+
+@pytest.mark.parametrize("metrics", sorted(set(REFERENCES) - set(IN_README)))
+def test_the_model_card_s_means_are_those_of_the_committed_metrics(metrics: str) -> None:
+    """A row of its table for each experiment of the references that compare the encoder with others."""
+    card = (ROOT / "assets" / "encoder" / "README.md").read_text()
+    assert f"](../../metrics/reference/{metrics}/summary.md)" in card
+    for name, runs in load_runs(ROOT / "metrics" / "reference" / metrics, PLAN.experiments)[0].items():
+        found = [[run.scores["suites"][suite]["f1"] for run in runs] for suite in PLAN.suites]
+        means = " | ".join(f"{statistics.mean(values):.3f}".lstrip("0") for values in found if any(values))
+        epochs = runs[0].scores["provenance"]["epochs"]
+        assert re.search(rf"^\| `{name}`.*\| {epochs} \| {len(runs)} \| {re.escape(means)} \|", card, re.MULTILINE)
 
 
 def test_the_commands_section_is_that_of_project_yml(tmp_path: Path) -> None:

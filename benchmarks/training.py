@@ -1,0 +1,106 @@
+"""What each measure of the train step saves: a pass over training sentences and an evaluation, with and without it.
+
+The pipeline is exp3's, with the compact encoder, on sentences of the sample in RONEC's format and of the synthetic
+training parts, in this process, in turn. Where the processor has no bf16, the measures on mixed precision and on
+attention make no difference; where the C library is not glibc, nor does the one on freed memory.
+
+Example: python benchmarks/training.py --sentences 360 --rounds 3
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from encoders import ROOT, pipeline, seconds
+from spacy.schemas import ConfigSchemaTraining
+from spacy.tokens import DocBin
+from spacy.training import Example
+from spacy.util import registry
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from medner import training
+from medner.arithmetic import cpu_type, mixed_precision
+from medner.readers.ronec import read_ronec
+from medner.readers.synthetic import read_synthetic
+from medner.records import Tally
+from medner.tokenization import blank, reference_doc
+
+
+@contextmanager
+def fused_attention() -> Iterator[None]:
+    """The train step's arithmetic, but for attention."""
+    with mixed_precision(), sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]):
+        yield
+
+
+@contextmanager
+def from_a_megabyte() -> Iterator[None]:
+    """The train step's arithmetic, with freed blocks given back from 1 MB on."""
+    usual, training.LARGE = training.LARGE, 1 << 20
+    training.give_memory_back()
+    try:
+        with mixed_precision():
+            yield
+    finally:
+        training.LARGE = usual
+        training.give_memory_back()
+
+
+def main(
+    sentences: Annotated[int, typer.Option(help="A third of each: sample, Romanian, French.")] = 360,
+    rounds: Annotated[int, typer.Option(help="Counted rounds of each side.")] = 3,
+) -> None:
+    """Print seconds and the ratio to the train step as it is."""
+    synthetic = (ROOT / f"assets/synthetic/{lang}/train.jsonl" for lang in ("ro", "fr"))
+    sources = (read_ronec(ROOT / "assets/sample/train.json", Tally()), *(read_synthetic(p, Tally()) for p in synthetic))
+    docs = [reference_doc(blank(), one)[0] for source in sources for one in islice(source, sentences // 3)]
+    training.give_memory_back()
+    with tempfile.TemporaryDirectory() as temporary:
+        corpus = Path(temporary) / "corpus.spacy"
+        DocBin(docs=docs).to_disk(corpus)
+        nlp = pipeline("exp3", ROOT / "assets/encoder", corpus)
+    settings = registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
+    unsorted = registry.batchers.get("spacy.batch_by_sequence.v1")(size=nlp.config["training"]["batcher"]["size"])
+
+    def examples() -> list[Example]:
+        return [Example(nlp.make_doc(doc.text), doc) for doc in docs]
+
+    def learn(batcher: Callable[[list[Example]], Iterator[list[Example]]] = settings["batcher"]) -> None:
+        for batch in batcher(examples()):
+            nlp.update(batch, sgd=settings["optimizer"], drop=settings["dropout"])
+
+    def evaluate() -> None:
+        nlp.evaluate(examples())
+
+    sides = {
+        "as the train step does": (mixed_precision, settings["batcher"]),
+        "batches in the order of the sentences": (mixed_precision, unsorted),
+        "fused attention": (fused_attention, settings["batcher"]),
+        "freed blocks given back from 1 MB on": (from_a_megabyte, settings["batcher"]),
+        "fp32": (nullcontext, settings["batcher"]),
+    }
+    words = sum(map(len, docs))
+    print(f"{len(docs)} sentences, {words:,} words; torch {torch.__version__}, {torch.get_num_threads()} threads, "
+          f"{str(cpu_type()).removeprefix('torch.')}, {os.cpu_count()} processors")  # fmt: skip
+    first: tuple[float, float] | None = None
+    for name, (arithmetic, batcher) in sides.items():
+        with arithmetic():
+            times = seconds(lambda batcher=batcher: learn(batcher), rounds), seconds(evaluate, rounds)
+        first = first or times
+        shown = (
+            f"{what} {time:.1f} s ({time / one:.2f}×)"
+            for what, time, one in zip(("pass", "evaluation"), times, first, strict=True)
+        )
+        print(f"{name:38}", *shown, sep="  ")
+
+
+if __name__ == "__main__":
+    typer.run(main)
