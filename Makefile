@@ -29,7 +29,7 @@ readme: $(INSTALLED)
 	    $(BIN)/python scripts/summary.py --metrics $$metrics --insert-into README.md; fi; done
 
 # Keeps this machine's scores as reference results: `make reference NAME=ronec-v1`, then `make readme`.
-KEPT := -name scores.json -o -name curve.json -o -name significance.json -o -name significance.md -o -name curves.json -o -name summary.md
+KEPT := -name scores.json -o -name counts.json -o -name curve.json -o -name significance.json -o -name significance.md -o -name curves.json -o -name summary.md
 reference:
 	test -n '$(NAME)'  # else the next line would remove all of them
 	rm -rf metrics/reference/$(NAME)

@@ -16,9 +16,8 @@ import numpy as np
 import typer
 
 from medner.plan import load_plan
-from medner.predictions import SUFFIX, read_predictions
-from medner.results import Run, load_runs
-from medner.scoring import MIN_UNITS, unit_counts
+from medner.results import Run, load_runs, read_counts
+from medner.scoring import MIN_UNITS
 from medner.significance import Counts3, compare, f1_by_run, p_text, signed, spread
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,10 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def counts(runs: list[Run], suite: str) -> Counts3:
     """Counts of every run and independent text of a suite: (runs, texts, 3)."""
-    return np.array(
-        [unit_counts(read_predictions(run.folder / f"{suite}{SUFFIX}"), run.scores["test"]) for run in runs],
-        dtype=float,
-    )
+    return np.stack([read_counts(run, suite) for run in runs])
 
 
 def main(

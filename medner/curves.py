@@ -15,9 +15,8 @@ from medner.corpus import docbin, read_docbin
 from medner.exceptions import InputError
 from medner.files import read_bytes, write_bytes
 from medner.plan import Plan
-from medner.predictions import SUFFIX, read_predictions
-from medner.results import Run
-from medner.scoring import MIN_UNITS, unit_counts
+from medner.results import Run, read_counts
+from medner.scoring import MIN_UNITS
 from medner.significance import f1_by_run
 from medner.tokenization import blank
 
@@ -104,7 +103,7 @@ def rows(plan: Plan, runs: Sequence[tuple[Point, Run]]) -> list[dict[str, Any]]:
     """For ``metrics/curves.json``: F1 of each run on each suite of the curves, and that suite's reference mix.
 
     ``resampled``: F1 on ``RESAMPLES`` bootstrap samples of the suite's independent texts, the same ones for every run;
-    None of a suite with fewer than ``MIN_UNITS``. Raises InputError from the predictions files.
+    None of a suite with fewer than ``MIN_UNITS``. Raises InputError from :func:`medner.results.read_counts`.
     """
     assert plan.curves is not None
     return [
@@ -124,8 +123,7 @@ def rows(plan: Plan, runs: Sequence[tuple[Point, Run]]) -> list[dict[str, Any]]:
 
 
 def _resampled(run: Run, suite: str) -> list[float] | None:
-    predictions = read_predictions(run.folder / f"{suite}{SUFFIX}")
-    counts = np.array(unit_counts(predictions, run.scores["test"]), dtype=float)  # units × (tp, fp, fn)
+    counts = read_counts(run, suite)
     if len(counts) < MIN_UNITS:
         return None
     drawn = np.random.default_rng(0).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), RESAMPLES)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import srsly
+from numpy.typing import NDArray
 
 from medner.exceptions import InputError
-from medner.files import read_text, write_text
+from medner.files import read_json, read_text, write_text
 from medner.predictions import SUFFIX, Prediction, write_predictions
-from medner.scoring import score_suite
+from medner.scoring import Counts, score_suite, unit_counts
 
 SEEDS = "seeds"  # metrics/seeds/<seed>/<experiment> has what metrics/<experiment> has
 SCORES = "scores.json"  # in every folder that the evaluate step wrote
+COUNTS = "counts.json"  # beside it, what comparisons need of the predictions: these hold the texts, which are not ours
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def write_run(
     suites: Mapping[str, Sequence[Prediction]],
     seen: Collection[tuple[str, str]],
 ) -> dict[str, dict[str, Any]]:
-    """Score the predictions of every suite, and write them and ``scores.json``; returns the scores by suite.
+    """Score the predictions of every suite, and write them, ``counts.json`` and ``scores.json``; returns the scores.
 
     provenance: what made the predictions. tests, seen: as :func:`medner.scoring.score_suite` takes them. skipped: why
     other suites have none.
@@ -61,6 +65,7 @@ def write_run(
     for suite, predictions in suites.items():
         write_predictions(folder / f"{suite}{SUFFIX}", predictions)
         scores[suite] = score_suite(predictions, tests, seen, provenance["seed"])
+    write_counts(folder, {suite: unit_counts(predictions, tests) for suite, predictions in suites.items()})
     result = {"provenance": provenance, "test": tests, "skipped": skipped, "suites": scores}
     write_text(folder / SCORES, srsly.json_dumps(result, indent=2) + "\n")
     return scores
@@ -75,6 +80,29 @@ def read_run(folder: Path) -> Run:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"is no scores.json ({error})", path=path, remedy="Evaluate again") from None
     return Run(folder, scores)
+
+
+def write_counts(folder: Path, suites: Mapping[str, Sequence[Counts]]) -> None:
+    """Write ``counts.json``: by suite, true and false positives and false negatives of every independent text."""
+    lines = (f"{json.dumps(suite)}: {json.dumps(found, separators=(',', ':'))}" for suite, found in suites.items())
+    write_text(folder / COUNTS, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def read_counts(run: Run, suite: str) -> NDArray[np.float64]:
+    """Counts of every independent text of a suite, in its order: shape (texts, 3).
+
+    Raises InputError if counts.json is missing or damaged, or does not add up to what scores.json says.
+    """
+    path = run.folder / COUNTS
+    remedy = "Evaluate again: the file is written by the evaluate step"
+    try:
+        counts = np.array(read_json(path)[suite], dtype=float).reshape(-1, len(Counts._fields))
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"has no counts of {suite}", path=path, remedy=remedy) from None
+    said = run.scores["suites"][suite]
+    if counts.sum(axis=0).tolist() != [said[name] for name in Counts._fields]:
+        raise InputError(f"does not add up to the scores of {suite} in {SCORES}", path=path, remedy=remedy)
+    return counts
 
 
 def main_scores(runs: Mapping[str, Sequence[Run]], metrics: Path) -> dict[str, Mapping[str, Any]]:

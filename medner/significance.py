@@ -18,17 +18,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from medner.exceptions import InputError
 from medner.plan import Plan
-from medner.predictions import SUFFIX, read_predictions
-from medner.results import Run
-from medner.scoring import CONFIDENCE, MIN_UNITS, RESAMPLES, unit_counts
+from medner.results import Run, read_counts
+from medner.scoring import CONFIDENCE, MIN_UNITS, RESAMPLES
 
 PERMUTATIONS = 10_000
 TEST_KEYS = ("sha256", "annotated", "documents")  # of a source's test part: what scores depend on
@@ -335,19 +333,13 @@ def compare_experiments(
     said of documents alone, those of the seeds that both have, or the first of each. A suite of fewer than
     ``MIN_UNITS`` independent texts has no comparison. p is adjusted for all comparisons of the suite that are of one
     :func:`family` (Holm), as ``p_holm``.
-    Raises InputError from the predictions files, and where they hold other texts than scores.json says.
+    Raises InputError from :func:`medner.results.read_counts`.
     """
     tables: dict[str, dict[int, Counts3]] = {}
-    texts: dict[str, list[tuple[Any, ...]]] = {}
     for name in dict.fromkeys(name for pair in wanted for name in pair):
         for run in runs[name]:
-            if suite not in run.scores["suites"]:
-                continue
-            predictions = read_predictions(run.folder / f"{suite}{SUFFIX}")
-            tables.setdefault(name, {})[run.seed] = np.array(unit_counts(predictions, run.scores["test"]), dtype=float)
-            held = [(one.source, one.id, one.text, one.gold) for one in predictions]
-            if held != texts.setdefault(name, held):
-                _other_texts(run, suite)
+            if suite in run.scores["suites"]:
+                tables.setdefault(name, {})[run.seed] = read_counts(run, suite)
     whole = {name: np.stack(list(own.values())) for name, own in tables.items()}
     runs_apart = spread(whole.values())
     made: dict[str, list[tuple[str, str, Comparison]]] = {}
@@ -357,8 +349,6 @@ def compare_experiments(
         left, right = tables[before], tables[after]
         if whole[before].shape[1] < MIN_UNITS:
             continue
-        if texts[before] != texts[after]:
-            _other_texts(runs[after][0], suite)
         seeds = [(number, number) for number in sorted(left.keys() & right.keys())] or [(min(left), min(right))]
         paired = np.stack([left[one] for one, _ in seeds]), np.stack([right[other] for _, other in seeds])
         result = compare(whole[before], whole[after], runs_apart, paired=paired, seed=seed)
@@ -367,11 +357,6 @@ def compare_experiments(
         results = made.get(name, [])
         for (before, after, result), p_holm in zip(results, holm([found.p for *_, found in results]), strict=True):
             yield _as_dict(suite, name, before, after, result, p_holm)
-
-
-def _other_texts(run: Run, suite: str) -> NoReturn:
-    what = f"was not measured on the same texts of {suite} as the runs before it"
-    raise InputError(what, path=run.folder, remedy="Evaluate all experiments on the same corpus")
 
 
 def basis(runs: Sequence[Run]) -> dict[str, Any]:

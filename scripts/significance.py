@@ -27,7 +27,7 @@ def main(
     metrics: Annotated[Path, typer.Option(help="Folder that holds the experiments' metrics.")] = ROOT / "metrics",
     seed: Annotated[int, typer.Option(help="Seed of permutations and resamples.")] = 0,
 ) -> None:
-    """Write metrics/significance.json and significance.md from the saved predictions of metrics/ and metrics/seeds/.
+    """Write metrics/significance.json and significance.md from the saved counts of metrics/ and metrics/seeds/.
 
     Compared are experiments of which one trains on all that the other does and more, a transformer and a CNN that train
     on the same, and all with gold and gold-fr.

@@ -9,9 +9,8 @@ from medner.corpus import read_docbin
 from medner.curves import RESAMPLES, Point, added, points, rows, write_part
 from medner.exceptions import InputError
 from medner.plan import Curves, Plan, load_plan
-from medner.predictions import Prediction, write_predictions
-from medner.records import Entity
-from medner.results import Run
+from medner.results import Run, write_counts
+from medner.scoring import Counts
 from medner.tokenization import blank
 
 PLAN = Plan(
@@ -66,10 +65,9 @@ def test_a_smaller_draw_is_part_of_a_larger_one_and_sources_have_their_shares(co
 
 def evaluated(folder: Path, hits: int, texts: int) -> Run:
     """A run that found the one mention of ``hits`` texts."""
-    one = Entity(0, 3, "MEDICAL")
-    found = [Prediction(str(n), "ro", "ro", "HTA", (one,), (one,) if n < hits else (), ((0, 3),)) for n in range(texts)]
-    write_predictions(folder / "real.predictions.jsonl", found)
-    scores = {"real": {"f1": 2 * hits / (hits + texts)}, "other": {"f1": 0.1}}
+    write_counts(folder, {"real": [Counts(1, 0, 0)] * hits + [Counts(0, 0, 1)] * (texts - hits)})
+    real = {"f1": 2 * hits / (hits + texts), "tp": hits, "fp": 0, "fn": texts - hits}
+    scores = {"real": real, "other": {"f1": 0.1}}
     return Run(folder, {"provenance": {}, "test": {"ro": {"annotated": ["MEDICAL"]}}, "suites": scores})
 
 

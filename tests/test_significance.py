@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from medner.exceptions import InputError
 from medner.plan import Plan
-from medner.predictions import Prediction, write_predictions
+from medner.predictions import Prediction
 from medner.records import Entity
-from medner.results import load_runs, main_scores
-from medner.scoring import unit_counts
+from medner.results import load_runs, main_scores, write_counts
+from medner.scoring import Counts, unit_counts
 from medner.significance import (
     Spread,
     basis,
@@ -250,18 +250,16 @@ def prediction(number: int, *labels: str) -> Prediction:
 def evaluated(
     metrics: Path, experiment: str, seed: int, hits: int, *, main: bool = False, sha256: str = "1", **changed: object
 ) -> None:
-    """The files of a run that found ``hits`` of forty mentions; LOC is not annotated."""
+    """The files of a run that found ``hits`` of forty mentions, each in a text of its own."""
     folder = metrics / experiment if main else metrics / "seeds" / str(seed) / experiment
     encoder = {"name": "e", "revision": "r", "untrained": False, "parameters": 1, "sha256": "0"}
     provenance = {"experiment": experiment, "encoder": encoder, "epochs": 3, "persons": "named", "seed": seed}
     provenance["sources"] = {"r": {"note": "news", "stand_in": False}}
     test = {"s": {"note": "a source", "stand_in": False, "annotated": ["MEDICAL"], "sha256": sha256}}
     f1 = 2 * hits / (hits + 40)
-    scores = {"provenance": provenance | changed, "test": test, "suites": {"s": {"f1": f1}}}
-    write_predictions(
-        folder / "s.predictions.jsonl",
-        [prediction(n, "MEDICAL", "LOC") if n < hits else prediction(n) for n in range(40)],
-    )
+    suite = {"f1": f1, "tp": hits, "fp": 0, "fn": 40 - hits}
+    scores = {"provenance": provenance | changed, "test": test, "suites": {"s": suite}}
+    write_counts(folder, {"s": [Counts(1, 0, 0)] * hits + [Counts(0, 0, 1)] * (40 - hits)})
     srsly.write_json(folder / "scores.json", scores)
 
 
@@ -346,13 +344,26 @@ def test_runs_that_differ_in_more_than_their_data(tmp_path: Path) -> None:
     )
 
 
-def test_texts_that_are_not_those_of_scores_json(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"s": [[10, 0, 29]]}', "does not add up to the scores of s in scores.json"),
+        ('{"s": [[10, 0]]}', "has no counts of s"),
+        ('{"s": {}}', "has no counts of s"),
+        ("{}", "has no counts of s"),
+        ("{", "is damaged"),
+        (None, "run the step that makes it"),
+    ],
+)
+def test_counts_that_are_not_those_of_scores_json(tmp_path: Path, text: str | None, message: str) -> None:
     for name in ("exp1", "exp2"):
         evaluated(tmp_path, name, 0, 10, main=True)
-    write_predictions(tmp_path / "exp2" / "s.predictions.jsonl", [prediction(n) for n in range(39)])
+    path = tmp_path / "exp2" / "counts.json"
+    path.write_text(text) if text is not None else path.unlink()
     runs, _ = load_runs(tmp_path, ["exp1", "exp2"])
-    with pytest.raises(InputError, match="was not measured on the same texts of s"):
+    with pytest.raises(InputError, match=message) as told:
         list(compare_experiments(runs, [("exp1", "exp2")], "s", LADDER))
+    assert str(path) in str(told.value)
 
 
 def test_comparisons_of_earlier_runs_are_passed_over(tmp_path: Path) -> None:
@@ -436,12 +447,7 @@ def test_what_trains_on_nothing_is_held_against_every_seed(tmp_path: Path) -> No
 def test_a_suite_of_few_documents_has_no_comparison(tmp_path: Path) -> None:
     for name, hits in (("exp1", 10), ("exp2", 30)):
         evaluated(tmp_path, name, 0, hits, main=True)
-        path = tmp_path / name / "scores.json"
-        scores = srsly.read_json(path)
-        scores["test"]["s"]["documents"] = r"\d"  # the forty texts belong to nine documents
-        predictions = [prediction(n + 10, *["MEDICAL"] * (n < hits)) for n in range(40)]
-        write_predictions(tmp_path / name / "s.predictions.jsonl", predictions)
-        srsly.write_json(path, scores)
+        write_counts(tmp_path / name, {"s": [*[Counts(0, 0, 0)] * 8, Counts(hits, 0, 40 - hits)]})
     runs, _ = load_runs(tmp_path, ["exp1", "exp2"])
     assert list(compare_experiments(runs, [("exp1", "exp2")], "s", LADDER)) == []
 
