@@ -100,7 +100,7 @@ def read_counts(run: Run, suite: str) -> NDArray[np.float64]:
     except (KeyError, TypeError, ValueError):
         raise InputError(f"has no counts of {suite}", path=path, remedy=remedy) from None
     said = run.scores["suites"][suite]
-    if counts.sum(axis=0).tolist() != [said[name] for name in Counts._fields]:
+    if [len(counts), *counts.sum(axis=0)] != [said[name] for name in ("units", *Counts._fields)]:
         raise InputError(f"does not add up to the scores of {suite} in {SCORES}", path=path, remedy=remedy)
     return counts
 

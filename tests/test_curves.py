@@ -66,7 +66,7 @@ def test_a_smaller_draw_is_part_of_a_larger_one_and_sources_have_their_shares(co
 def evaluated(folder: Path, hits: int, texts: int) -> Run:
     """A run that found the one mention of ``hits`` texts."""
     write_counts(folder, {"real": [Counts(1, 0, 0)] * hits + [Counts(0, 0, 1)] * (texts - hits)})
-    real = {"f1": 2 * hits / (hits + texts), "tp": hits, "fp": 0, "fn": texts - hits}
+    real = {"f1": 2 * hits / (hits + texts), "units": texts, "tp": hits, "fp": 0, "fn": texts - hits}
     scores = {"real": real, "other": {"f1": 0.1}}
     return Run(folder, {"provenance": {}, "test": {"ro": {"annotated": ["MEDICAL"]}}, "suites": scores})
 

@@ -257,7 +257,7 @@ def evaluated(
     provenance["sources"] = {"r": {"note": "news", "stand_in": False}}
     test = {"s": {"note": "a source", "stand_in": False, "annotated": ["MEDICAL"], "sha256": sha256}}
     f1 = 2 * hits / (hits + 40)
-    suite = {"f1": f1, "tp": hits, "fp": 0, "fn": 40 - hits}
+    suite = {"f1": f1, "units": 40, "tp": hits, "fp": 0, "fn": 40 - hits}
     scores = {"provenance": provenance | changed, "test": test, "suites": {"s": suite}}
     write_counts(folder, {"s": [Counts(1, 0, 0)] * hits + [Counts(0, 0, 1)] * (40 - hits)})
     srsly.write_json(folder / "scores.json", scores)
@@ -347,7 +347,8 @@ def test_runs_that_differ_in_more_than_their_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"s": [[10, 0, 29]]}', "does not add up to the scores of s in scores.json"),
+        ('{"s": [[10, 0, 30]]}', "does not add up to the scores of s in scores.json"),
+        (f'{{"s": [{"[0, 0, 0], " * 39}[10, 0, 29]]}}', "does not add up to the scores of s in scores.json"),
         ('{"s": [[10, 0]]}', "has no counts of s"),
         ('{"s": {}}', "has no counts of s"),
         ("{}", "has no counts of s"),
@@ -448,6 +449,9 @@ def test_a_suite_of_few_documents_has_no_comparison(tmp_path: Path) -> None:
     for name, hits in (("exp1", 10), ("exp2", 30)):
         evaluated(tmp_path, name, 0, hits, main=True)
         write_counts(tmp_path / name, {"s": [*[Counts(0, 0, 0)] * 8, Counts(hits, 0, 40 - hits)]})
+        scores = srsly.read_json(tmp_path / name / "scores.json")
+        scores["suites"]["s"]["units"] = 9
+        srsly.write_json(tmp_path / name / "scores.json", scores)
     runs, _ = load_runs(tmp_path, ["exp1", "exp2"])
     assert list(compare_experiments(runs, [("exp1", "exp2")], "s", LADDER)) == []
 
