@@ -22,7 +22,7 @@ def mixed_precision() -> Iterator[None]:
     """A context in which transformers on the CPU multiply in ``cpu_type()``; weights and what models return stay fp32.
 
     The cache of autocast is off: it would keep the first step's weights for as long as the context lasts. Attention is
-    plain products: the gradient of PyTorch's fused one was a quarter of the training time of the compact encoder.
+    plain products: on sentences, the gradient of PyTorch's fused one takes longer (``benchmarks/training.py``).
     """
     hook = register_module_forward_hook(_return_fp32)
     bf16 = cpu_type() == torch.bfloat16

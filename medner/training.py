@@ -144,8 +144,8 @@ def give_memory_back() -> None:
 
     glibc keeps freed blocks of up to 32 MB for later, and cannot use a kept one for the next block of the same size,
     which must be aligned: with the compact encoder, whose embeddings have a gradient of 16 MB, the process grew by
-    that with every step, up to 13 GB. Smaller blocks are kept: fetching every megabyte anew from the system made an
-    evaluation on dev half as long again. Does nothing where there is no glibc.
+    that with every step, up to 13 GB. Smaller blocks are kept, since fetching every megabyte anew from the system
+    takes time (``benchmarks/training.py``). Does nothing where there is no glibc.
 
     oneDNN, which multiplies bf16, keeps what it has made for each shape of its operands: 1,024 of them by default, and
     batches of text have all shapes. After 200 steps that was 0.5 GB, and saved no measurable time. To be called before
