@@ -1,8 +1,8 @@
 """What each measure of the train step saves: a pass over training sentences and an evaluation, with and without it.
 
 The pipeline is exp3's, with the compact encoder, on sentences drawn from its training corpus (of the `corpus` step), in
-this process, in turn. Where the processor has no bf16, the measures on mixed precision and on
-attention make no difference; where the C library is not glibc, nor does the one on freed memory.
+this process, in turn. Where the processor has no bf16, the measures on mixed precision and on attention make no
+difference; where the C library is not glibc, nor does the one on freed memory.
 
 Example: python benchmarks/training.py --sentences 480 --rounds 3
 """
@@ -72,7 +72,7 @@ def main(
     def examples() -> list[Example]:
         return [Example(nlp.make_doc(doc.text), doc) for doc in docs]
 
-    def learn(batcher: Callable[[list[Example]], Iterator[list[Example]]] = settings["batcher"]) -> None:
+    def learn(batcher: Callable[[list[Example]], Iterator[list[Example]]]) -> None:
         for batch in batcher(examples()):
             nlp.update(batch, sgd=settings["optimizer"], drop=settings["dropout"])
 
@@ -93,10 +93,8 @@ def main(
     for name, (arithmetic, batcher) in sides.items():
         with arithmetic():
             passes[name] = seconds(lambda batcher=batcher: learn(batcher), rounds)
-    for name, (
-        arithmetic,
-        _,
-    ) in sides.items():  # afterwards: what a pipeline finds, and so its time, changes as it learns
+    # Afterwards: what a pipeline finds, and so its time, changes as it learns.
+    for name, (arithmetic, _) in sides.items():
         with arithmetic():
             evaluations[name] = seconds(evaluate, rounds)
     first = next(iter(sides))
