@@ -55,7 +55,8 @@ def main(
         try:
             train(training.config, folder, use_gpu=gpu, overrides=chosen)
         except ValueError as error:
-            if not str(error).startswith("[E"):  # the numbered ones say what is wrong with a config or its data
+            # spaCy's numbered ones, and thinc's of a setting that is no number, say what is wrong with config or data.
+            if not str(error).startswith(("[E", "Invalid schedule")):
                 raise
             what = f"spaCy cannot train with it: {' '.join(str(error).split())}"
             raise InputError(what, path=training.config, remedy="Compare it with configs/exp1.cfg") from None
