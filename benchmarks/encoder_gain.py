@@ -1,7 +1,8 @@
 """What an encoder brings: the same experiment trained from it and from another (or from none), difference in F1.
 
 `significance` compares experiments of one encoder; this compares the runs of two metrics folders, made in two copies of
-the project, say, one with `--vars.encoder untrained`. Interval and p are over test texts and seeds, as there.
+the project, say, one with `--vars.encoder untrained`. Interval and p are over test texts and seeds, as there, the
+spread of seeds being that of all runs in both folders. p is not adjusted.
 
 Example: python benchmarks/encoder_gain.py ../untrained/metrics metrics exp1 exp3 exp3-cnn:exp3
 """
@@ -18,7 +19,7 @@ import typer
 from medner.plan import load_plan
 from medner.results import Run, load_runs, read_counts
 from medner.scoring import MIN_UNITS
-from medner.significance import Counts3, compare, f1_by_run, p_text, signed, spread
+from medner.significance import Counts3, compare, data_differing, f1_by_run, p_text, signed, spread
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,6 +27,11 @@ ROOT = Path(__file__).resolve().parent.parent
 def counts(runs: list[Run], suite: str) -> Counts3:
     """Counts of every run and independent text of a suite: (runs, texts, 3)."""
     return np.stack([read_counts(run, suite) for run in runs])
+
+
+def evaluated(runs: list[Run], suite: str) -> bool:
+    """Whether all runs were evaluated on the suite."""
+    return all(suite in run.scores["suites"] for run in runs)
 
 
 def main(
@@ -40,14 +46,15 @@ def main(
     for left, right in named:
         if left not in lefts or right not in rights:
             sys.exit(f"{left} in {before} or {right} in {after} is not evaluated")
+        if differing := data_differing(lefts[left][0], rights[right][0]):
+            sys.exit(f"{left} in {before} and {right} in {after} differ in {', '.join(differing)}")
+    pooled = [*lefts.values(), *(rights.values() if after.resolve() != before.resolve() else ())]
     for suite in plan.suites:
-        tables = [
-            (left, right, counts(lefts[left], suite), counts(rights[right], suite))
-            for left, right in named
-            if all(suite in run.scores["suites"] for run in (*lefts[left], *rights[right]))
-        ]
-        apart = spread(table for *_, old, new in tables for table in (old, new))
-        for left, right, old, new in tables:
+        apart = spread(counts(runs, suite) for runs in pooled if evaluated(runs, suite))
+        for left, right in named:
+            if not (evaluated(lefts[left], suite) and evaluated(rights[right], suite)):
+                continue
+            old, new = counts(lefts[left], suite), counts(rights[right], suite)
             means = f"{f1_by_run(old).mean():.3f} -> {f1_by_run(new).mean():.3f}"
             shown = f"{suite:15} {left:9} {right:9} {len(old)} and {len(new)} runs  {means}"
             if old.shape[1] < MIN_UNITS or not (old[..., 0].any() or new[..., 0].any()):

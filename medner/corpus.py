@@ -13,11 +13,13 @@ from spacy.language import Language
 from spacy.tokens import DocBin
 
 from medner.exceptions import InputError
-from medner.files import read_bytes, write_bytes
+from medner.files import read_bytes, read_json, write_bytes
 from medner.plan import Plan
 from medner.records import Entity, Record
 from medner.sources import Part
 from medner.tokenization import reference_doc
+
+MANIFEST_KEYS = {"sources", "persons", "experiments", "suites", "skipped"}
 
 
 @dataclass
@@ -85,6 +87,16 @@ def read_docbin(path: Path, nlp: Language) -> list[Record]:
     except (ValueError, KeyError) as error:
         what = f"is no DocBin of the corpus step ({' '.join(str(error).split())})"
         raise InputError(what, path=path, remedy="Run the corpus step") from None
+
+
+def read_manifest(corpus: Path) -> dict[str, Any]:
+    """``manifest.json`` of a corpus folder. Raises InputError if it is not what the corpus step writes."""
+    path = corpus / "manifest.json"
+    found = read_json(path)
+    if not isinstance(found, dict) or (lacking := MANIFEST_KEYS - found.keys()):
+        what = f"lacks {', '.join(sorted(lacking))}" if isinstance(found, dict) else "is no manifest of a corpus"
+        raise InputError(what, path=path, remedy="Run the corpus step")
+    return found
 
 
 def write_corpus(folder: Path, plan: Plan, parts: Mapping[tuple[str, str], DocBin]) -> None:

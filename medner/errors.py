@@ -13,13 +13,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from medner.exceptions import InputError
-from medner.files import read_text
 from medner.leakage import form_key
 from medner.predictions import Prediction
 from medner.records import Entity
@@ -93,14 +88,6 @@ class Knowledge:
         if any(_ABBREVIATION.fullmatch(form) for form in forms):
             return Guideline.ABBREVIATION
         return None
-
-
-def load_generic_nouns(path: Path) -> dict[str, frozenset[str]]:
-    """Form keys of ``assets/synthetic/generic_nouns.yml``, by language. Raises InputError for another kind of file."""
-    try:
-        return {lang: frozenset(map(form_key, forms)) for lang, forms in yaml.safe_load(read_text(path)).items()}
-    except (yaml.YAMLError, AttributeError, TypeError):
-        raise InputError("is no list of nouns by language", path=path, remedy="Write `ro: [boală, …]`") from None
 
 
 def classify(gold: Iterable[Entity], predicted: Iterable[Entity]) -> list[Error]:

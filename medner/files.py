@@ -123,6 +123,8 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno is None:  # no refusal of the system: libraries raise it for other things too
+            raise
         reason = error.strerror or str(error)
         raise InputError(
             f"cannot be written ({reason})",
@@ -189,9 +191,10 @@ def new_folder(path: Path, sign: str) -> Iterator[Path]:
 
     sign: a pattern that finds something in every folder of this kind, and hardly in another. Yields the temporary
     folder beside it to write into. Killed at any moment, the old folder or the new one is there, after
-    :func:`restore_folder` at the latest. Raises InputError where it cannot be written, and where there is something
-    else than a folder of this kind, which would be lost.
+    :func:`restore_folder` at the latest. A link to a folder stays one, to the new folder. Raises InputError where it
+    cannot be written, and where there is something else than a folder of this kind, which would be lost.
     """
+    path = path.resolve() if path.is_symlink() else path
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         restore_folder(path)
@@ -209,7 +212,7 @@ def new_folder(path: Path, sign: str) -> Iterator[Path]:
             yield work
             for written in (*work.rglob("*"), work):  # a power cut must not find the old one gone and this one empty
                 _sync(written)
-            if path.is_dir() and not path.is_symlink():
+            if path.is_dir():
                 os.replace(path, _aside(path))
             os.replace(work, path)
             _sync(path.parent)

@@ -7,8 +7,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import yaml
+
+from medner.exceptions import InputError
+from medner.files import read_text
 from medner.records import CEDILLA_TO_COMMA, Record
 
 NGRAM = 6  # words; long enough that a shared one is no coincidence
@@ -102,6 +107,15 @@ def form_key(form: str) -> str:
     """
     bare = "".join(c for c in unicodedata.normalize("NFD", form.lower()) if not unicodedata.combining(c))
     return " ".join(word[:-2] if len(word) >= STEM_FROM else word for word in _WORD.findall(bare))
+
+
+def load_generic_nouns(path: Path) -> dict[str, list[str]]:
+    """``assets/synthetic/generic_nouns.yml``: forms by language. Raises InputError for another kind of file."""
+    try:
+        found = {str(lang): [str(form) for form in forms] for lang, forms in yaml.safe_load(read_text(path)).items()}
+    except (yaml.YAMLError, AttributeError, TypeError):
+        raise InputError("is no list of nouns by language", path=path, remedy="Write `ro: [boală, …]`") from None
+    return found
 
 
 def mention_keys(records: Iterable[Record]) -> set[tuple[str, str]]:

@@ -139,6 +139,9 @@ def load_plan(path: Path) -> Plan:
         if strange := sorted(set(parts) - set(plan.sources)):
             raise InputError(f"{name} uses unknown sources {strange}", path=path, remedy="Define them under sources:")
     if plan.curves:
+        if not all(type(size) is int and size > 0 for size in plan.curves.sizes):
+            what = f"curves have sizes {list(plan.curves.sizes)}"
+            raise InputError(what, path=path, remedy="Give numbers of sentences, as in [100, 300]")
         named = {plan.curves.base, *plan.curves.mixes.values()}
         if strange := sorted(named - set(plan.experiments)):
             raise InputError(f"curves use unknown experiments {strange}", path=path, remedy="Define them")

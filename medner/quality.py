@@ -35,7 +35,10 @@ class Floors:
     unlabelled_allowed: Mapping[str, Mapping[str, str]]
 
     def missed(self, figures: Mapping[str, Any]) -> list[str]:
-        """What falls short, one sentence each."""
+        """What falls short, one sentence each. Raises InputError for a figure that is not among the measured."""
+        if strange := sorted({*self.minimum, *self.maximum} - figures.keys()):
+            what = f"floors name unknown figures {strange}"
+            raise InputError(what, path="configs/quality.yml", remedy=f"Known ones are {', '.join(figures)}")
         low = [f"{k} is {figures[k]}, below {v}" for k, v in self.minimum.items() if figures[k] < v]
         return low + [f"{k} is {figures[k]}, above {v}" for k, v in self.maximum.items() if figures[k] > v]
 

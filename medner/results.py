@@ -76,9 +76,11 @@ def read_run(folder: Path) -> Run:
     path = folder / SCORES
     try:
         scores = srsly.json_loads(read_text(path))
-        scores["provenance"]["seed"], scores["test"], scores["suites"]
+        about = scores["provenance"]
+        about["seed"], about["sources"], about["encoder"], scores["test"], scores["suites"]
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"is no scores.json ({error})", path=path, remedy="Evaluate again") from None
+        what = f"is not what the evaluate step writes ({error})"
+        raise InputError(what, path=path, remedy="Evaluate again") from None
     return Run(folder, scores)
 
 
@@ -100,7 +102,7 @@ def read_counts(run: Run, suite: str) -> NDArray[np.float64]:
     except (KeyError, TypeError, ValueError):
         raise InputError(f"has no counts of {suite}", path=path, remedy=remedy) from None
     said = run.scores["suites"][suite]
-    if [len(counts), *counts.sum(axis=0)] != [said[name] for name in ("units", *Counts._fields)]:
+    if [len(counts), *counts.sum(axis=0)] != [said.get(name) for name in ("units", *Counts._fields)]:
         raise InputError(f"does not add up to the scores of {suite} in {SCORES}", path=path, remedy=remedy)
     return counts
 

@@ -285,10 +285,10 @@ def comparable_pairs(
 ) -> tuple[list[tuple[str, str]], dict[tuple[str, str], str]]:
     """The wanted pairs that have been evaluated and can be compared, and for the others why they cannot.
 
-    Two experiments differ in what they train on: not in encoder, epochs, what the sources are that both train on, or
-    the test data. A transformer and a CNN are passed over without a word, being no such pair by intention, unless they
-    train on the same: each then has the epochs that suit it. What trains on nothing has neither encoder nor epochs, and
-    is comparable with all.
+    Two experiments differ in what they train on: not in encoder, epochs, what the sources are that both train on, the
+    test data, or what a suite consists of. A transformer and a CNN are passed over without a word, being no such pair
+    by intention, unless they train on the same: each then has the epochs that suit it. What trains on nothing has
+    neither encoder nor epochs, and is comparable with all.
     """
     found, unlike = [], {}
     for before, after in wanted:
@@ -310,7 +310,12 @@ def comparable_pairs(
 def _differing(one: Run, other: Run) -> list[str]:
     left, right = (run.scores["provenance"] for run in (one, other))
     about_training = ("encoder", "epochs") if _same_kind(one, other) and _kind(one) and _kind(other) else ()
-    keys = [key for key in (*about_training, "persons") if left[key] != right[key]]
+    return [*(key for key in about_training if left[key] != right[key]), *data_differing(one, other)]
+
+
+def data_differing(one: Run, other: Run) -> list[str]:
+    """Why two runs cannot be compared whatever trained them: what they mean by a label, a source, a suite."""
+    left, right = (run.scores["provenance"] for run in (one, other))
     sources = [
         f"what {name} is"
         for name in left["sources"].keys() & right["sources"].keys()
@@ -321,7 +326,13 @@ def _differing(one: Run, other: Run) -> list[str]:
         for name in one.scores["test"].keys() & other.scores["test"].keys()
         if any(one.scores["test"][name].get(key) != other.scores["test"][name].get(key) for key in TEST_KEYS)
     ]
-    return [*keys, *sorted(sources), *sorted(tests)]
+    suites = [
+        f"the sources of {name}"
+        for name in one.scores["suites"].keys() & other.scores["suites"].keys()
+        if one.scores["suites"][name]["sources"].keys() != other.scores["suites"][name]["sources"].keys()
+    ]
+    persons = ["persons"] if left["persons"] != right["persons"] else []
+    return [*persons, *sorted(sources), *sorted(tests), *sorted(suites)]
 
 
 def compare_experiments(

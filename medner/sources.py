@@ -118,7 +118,7 @@ def _with_dev(train: Part) -> dict[str, Part]:
 def ronec_splits(variant: str, fetched: Path, sample: Path, scheme: Scheme) -> dict[str, Part]:
     """RONEC's splits with the project's labels, for a variant of :func:`medner.fetching.ronec_variant`.
 
-    In variant ``v1``, sentences that occur in v2 valid or test are left out and counted as overlapping. With
+    Training sentences that occur in valid or test are left out and counted as overlapping. With
     ``persons: named`` the word lists that tell names from nouns are learnt from the training split alone.
     Raises InputError from the readers and for unknown labels.
     """
@@ -130,12 +130,10 @@ def ronec_splits(variant: str, fetched: Path, sample: Path, scheme: Scheme) -> d
         split: list((read_ronec_v1 if path.suffix == ".zip" else read_ronec)(path, tallies[split]))
         for split, path in paths.items()
     }
-    if variant == "v1":
-        overlap = Overlap(record.text for split in ("dev", "test") for record in read[split])
-        clean = [record for record in read["train"] if not overlap.find(record.text)]
-        tallies["train"].overlapping = len(read["train"]) - len(clean)
-        read["train"] = clean
-
+    overlap = Overlap(record.text for split in ("dev", "test") for record in read[split])
+    clean = [record for record in read["train"] if not overlap.find(record.text)]
+    tallies["train"].overlapping = len(read["train"]) - len(clean)
+    read["train"] = clean
     names = {split: "ronec-v1" if path.suffix == ".zip" else "ronec" for split, path in paths.items()}
     lexicon = None
     if scheme.persons == "named" and any(scheme.corpus(name).nominal_persons for name in names.values()):

@@ -19,7 +19,7 @@ from thinc.api import Config
 
 from medner.arithmetic import cpu_type
 from medner.corpus import docbin
-from medner.encoder import Manifest, read_manifest
+from medner.encoder import WEIGHTS, Manifest, read_manifest
 from medner.exceptions import InputError
 from medner.files import read_bytes, read_json, read_text, sha256, write_text
 
@@ -79,6 +79,12 @@ def overrides(config: Config, encoder: Manifest, documents: int, *, epochs: int 
     return {"system.seed": seed, **chosen}
 
 
+def config_sha256(config: Config) -> str:
+    """Identity of what a config says, its comments and paths apart: what is read there has a SHA-256 of its own."""
+    said = {section: values for section, values in config.items() if section != "paths"}
+    return sha256(srsly.json_dumps(said, sort_keys=True).encode())
+
+
 @dataclass(frozen=True)
 class Training:
     """A training run that is ready to start."""
@@ -108,11 +114,19 @@ def prepare(
         if config["paths"][key] != value:
             what = f"[paths] {key} is {config['paths'][key]!r}, another experiment's"
             raise InputError(what, path=path, remedy=f"Set it to {value!r}")
-    about_corpus = read_json(root / "corpus" / experiment / "manifest.json")
+    manifest = root / "corpus" / experiment / "manifest.json"
+    about_corpus = read_json(manifest)
+    said = about_corpus.keys() if isinstance(about_corpus, dict) else set()
+    if not ("missing" in said or {"sources", "persons"} <= said):
+        raise InputError("is not what the corpus step writes", path=manifest, remedy="Run it again")
     if "missing" in about_corpus:
         remedy = "Give a mirror that holds it (MEDNER_MIRROR), then run the fetch step with --force and the corpus step"
         raise InputError(f"{experiment} cannot be trained: {about_corpus['missing']}", remedy=remedy)
-    encoder = read_manifest(root / config["paths"]["encoder"]) if "encoder" in config["paths"] else NO_ENCODER
+    encoder = NO_ENCODER
+    if "encoder" in config["paths"]:
+        encoder = read_manifest(folder := root / config["paths"]["encoder"])
+        if not (folder / WEIGHTS).is_file():
+            raise InputError("no such file", path=folder / WEIGHTS, remedy="Run the encoder step")
     extra = dict(extra or {})
     paths = {part: root / extra.get(f"paths.{part}", config["paths"][part]) for part in ("train", "dev")}
     data = {part: read_bytes(path) for part, path in paths.items()}
@@ -127,6 +141,7 @@ def prepare(
         "epochs": chosen["training.max_epochs"],
         "documents": documents,
         "corpus": {part: sha256(content) for part, content in data.items()},
+        "config": config_sha256(config),
         "overrides": {key: value for key, value in extra.items() if key != "paths.log"},
     }
     return Training(path, config["paths"]["log"], chosen, about, encoder)

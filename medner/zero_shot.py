@@ -63,7 +63,8 @@ def read_labels(output: Path, source: str, gold: Sequence[Record], nlp: Language
         )
     if missing:
         raise InputError(f"has no answer for {missing:,} of {len(gold):,} texts", path=output, remedy=again)
-    return Labels(predictions, {a.model for a in answers}, {a.prompt for a in answers}, unusable)
+    answered = [answer for answer in answers if not answer.fault]
+    return Labels(predictions, {a.model for a in answered}, {a.prompt for a in answered}, unusable)
 
 
 def provenance(experiment: str, labels: Mapping[str, Labels], persons: str) -> dict[str, Any]:

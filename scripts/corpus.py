@@ -13,7 +13,7 @@ from steps import ROOT, good, new_app, note, step
 
 from medner.corpus import Statistics, convert, statistics_table, write_corpus
 from medner.exceptions import InputError
-from medner.files import new_folder, read_text, write_text
+from medner.files import new_folder, read_bytes, read_text, sha256, write_text
 from medner.labels import load_scheme
 from medner.plan import load_plan, reasons
 from medner.sources import medical_splits, missing_sources, ronec_splits, synthetic_splits
@@ -84,6 +84,9 @@ def main(
     }
     with new_folder(output, sign="manifest.json") as folder:
         write_corpus(folder, plan, parts)
+        manifest["sha256"] = {
+            str(path.relative_to(folder)): sha256(read_bytes(path)) for path in sorted(folder.rglob("*.spacy"))
+        }
         write_text(folder / "manifest.json", srsly.json_dumps(manifest, indent=2) + "\n")
         write_text(folder / "statistics.md", table)
         # What a training run needs to know, beside its data: it must not run again because some suite has come.

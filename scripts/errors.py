@@ -10,11 +10,13 @@ import typer
 from rich.progress import track
 from steps import ROOT, good, new_app, note, step
 
-from medner.errors import Knowledge, analyse, choose_examples, load_generic_nouns
+from medner.corpus import read_manifest
+from medner.errors import Knowledge, analyse, choose_examples
 from medner.evaluation import training_mentions
 from medner.exceptions import InputError
-from medner.files import new_folder, read_text, write_text
+from medner.files import new_folder, write_text
 from medner.labels import load_scheme
+from medner.leakage import form_key, load_generic_nouns
 from medner.plan import load_plan
 from medner.predictions import SUFFIX, read_predictions
 from medner.results import read_run
@@ -37,9 +39,9 @@ def main(
     """
     plan = load_plan(ROOT / "configs" / "experiments.yml")
     scheme = load_scheme(ROOT / "configs" / "labels.yml")
-    manifest_path = corpus / "manifest.json"
-    annotated = {name: frozenset(about["annotated"]) for name, about in _read(manifest_path, "sources").items()}
-    generic = load_generic_nouns(ROOT / "assets" / "synthetic" / "generic_nouns.yml")
+    annotated = {name: frozenset(about["annotated"]) for name, about in read_manifest(corpus)["sources"].items()}
+    nouns = load_generic_nouns(ROOT / "assets" / "synthetic" / "generic_nouns.yml")
+    generic = {lang: frozenset(map(form_key, forms)) for lang, forms in nouns.items()}
     paths = {
         name: {suite: path for suite in plan.suites if (path := metrics / name / f"{suite}{SUFFIX}").is_file()}
         for name in experiments or plan.experiments
@@ -58,7 +60,7 @@ def main(
             suites = {suite: read_predictions(path) for suite, path in own.items()}
             if strange := {p.source for found in suites.values() for p in found} - set(annotated):
                 what = f"knows nothing of {', '.join(sorted(strange))}, which {name} was evaluated on"
-                raise InputError(what, path=manifest_path, remedy="Run the corpus step, then evaluate again")
+                raise InputError(what, path=corpus, remedy="Run the corpus step, then evaluate again")
             errors, counts = analyse(suites, annotated, scheme.labels, known)
             srsly.write_jsonl(folder / f"{name}.jsonl", errors)
             result = {"suites": counts, "examples": choose_examples(suites, errors, annotated)}
@@ -66,13 +68,6 @@ def main(
             good(f"{name}: {len(errors):,} errors")
     if missing:
         note(f"Not evaluated, left out: {', '.join(missing)}")
-
-
-def _read(path: Path, key: str) -> dict[str, dict[str, list[str]]]:
-    try:
-        return dict(srsly.json_loads(read_text(path))[key])
-    except (ValueError, KeyError, TypeError):
-        raise InputError("is no manifest of the corpus step", path=path, remedy="Run the corpus step") from None
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from rich.progress import track
 from spacy.training import Example
 from steps import ROOT, choose_processor, good, new_app, note, step
 
+from medner.corpus import read_manifest
 from medner.evaluation import as_prediction, describe_tests, predict, read_examples, spacy_scores, training_mentions
 from medner.exceptions import InputError
-from medner.files import new_folder, read_json, read_text, write_text
+from medner.files import new_folder, read_text, write_text
 from medner.results import SCORES, write_run
 from medner.scoring import scores_table
 from medner.training import CURVE, provenance
@@ -42,7 +43,7 @@ def main(
         raise InputError(
             "no such pipeline", path=pipeline, remedy=f"Train it first: spacy project run train-{experiment}"
         )
-    manifest = read_json(corpus / "manifest.json")
+    manifest = read_manifest(corpus)
     about, tests = provenance(pipeline), describe_tests(corpus, manifest)
     choose_processor(gpu)
     nlp = spacy.load(pipeline)

@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 from steps import ROOT, good, new_app, note, step
 
-from medner.corpus import read_docbin
+from medner.corpus import read_docbin, read_manifest
 from medner.evaluation import describe_tests
 from medner.exceptions import InputError
-from medner.files import new_folder, read_json
+from medner.files import new_folder
 from medner.results import SCORES, write_run
 from medner.scoring import scores_table
 from medner.tokenization import blank
@@ -33,7 +33,7 @@ def main(
     Suites of which FOLDER has no labels are skipped. A text without a usable answer counts as one without mentions.
     The significance, summary and report steps then set the language model beside the trained pipelines.
     """
-    manifest = read_json(corpus / "manifest.json")
+    manifest = read_manifest(corpus)
     tests = describe_tests(corpus, manifest)
     found = [source for source in tests if (folder / f"{source}.jsonl").is_file()]
     if not found:

@@ -8,14 +8,13 @@ from typing import Annotated
 
 import srsly
 import typer
-import yaml
 from rich.progress import track
 from steps import ROOT, good, new_app, note, step
 
-from medner.corpus import read_docbin
+from medner.corpus import read_docbin, read_manifest
 from medner.exceptions import InputError
-from medner.files import read_json, read_text, write_text
-from medner.leakage import Overlap, find_leakage, shared_forms
+from medner.files import write_text
+from medner.leakage import Overlap, find_leakage, load_generic_nouns, shared_forms
 from medner.plan import load_plan
 from medner.tokenization import blank
 
@@ -28,7 +27,9 @@ app = new_app()
 def main(
     train: Annotated[str, typer.Argument(help="DocBin of training data; none: every experiment's train and dev.")] = "",
     test: Annotated[str, typer.Argument(help="DocBin of test data; none: every source's test split.")] = "",
-    output: Annotated[Path, typer.Option(help="JSON file to write.")] = ROOT / "metrics" / "leakage.json",
+    output: Annotated[
+        str, typer.Option(help="JSON file to write; empty: metrics/leakage.json, of two files named none.")
+    ] = "",
     corpus: Annotated[Path, typer.Option(help="Folder of the corpus step.")] = ROOT / "corpus",
 ) -> None:
     """Look for test sentences and test surface forms in training data; exit with 1 if there are any that must not be.
@@ -40,7 +41,7 @@ def main(
     if bool(train) != bool(test):
         raise InputError("one file alone cannot be compared", remedy="Give training and test data, or neither")
     plan = load_plan(ROOT / "configs" / "experiments.yml")
-    generic = yaml.safe_load(read_text(ROOT / "assets" / "synthetic" / "generic_nouns.yml"))
+    generic = load_generic_nouns(ROOT / "assets" / "synthetic" / "generic_nouns.yml")
     exempt = [form for forms in generic.values() for form in forms]
     nlp = blank()
     read = functools.cache(lambda path: read_docbin(path, nlp))
@@ -48,7 +49,7 @@ def main(
     if test:
         pairs = [(Path(train), Path(test))]
     else:
-        manifest = read_json(corpus / "manifest.json")
+        manifest = read_manifest(corpus)
         pairs = [
             (corpus / name / f"{split}.spacy", corpus / source / "test.spacy")
             for name in manifest["experiments"]
@@ -76,15 +77,17 @@ def main(
             own = [record for record in seen if record.meta["source"] in sources]
             if count := sum(map(len, shared_forms(own, held_out, LABELS, exempt).values())):
                 faults.append(f"{names[0]} holds {count} surface forms of {names[1]}")
-    write_text(output, srsly.json_dumps(found, indent=2) + "\n")
+    written = Path(output) if output else None if test else ROOT / "metrics" / "leakage.json"
+    if written:
+        write_text(written, srsly.json_dumps(found, indent=2) + "\n")
     if faults:
         raise InputError(
             "; ".join(faults),
-            path=output,
-            remedy="Take them out of the training data; the file lists them. Generic nouns may stay in all splits: "
-            "name them in assets/synthetic/generic_nouns.yml",
+            path=written,
+            remedy="Take them out of the training data; the file of --output lists them. Generic nouns may stay in all "
+            "splits: name them in assets/synthetic/generic_nouns.yml",
         )
-    good(f"No test sentence and no synthetic test form in training; wrote {output}")
+    good("No test sentence and no synthetic test form in training" + (f"; wrote {written}" if written else ""))
 
 
 if __name__ == "__main__":

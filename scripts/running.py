@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import srsly
 from spacy.cli._util import parse_config_overrides
 from steps import ROOT, epochs_or_none, good, note
 
+from medner.corpus import read_manifest
 from medner.evaluation import describe_tests
 from medner.exceptions import InputError
-from medner.files import read_json
-from medner.results import SCORES, Run, read_run, settings
+from medner.results import COUNTS, SCORES, Run, read_run, settings
 from medner.training import prepare, provenance
 
 
@@ -51,7 +52,7 @@ def run(
     extra = {**parse_config_overrides([]), **{f"paths.{key}": value for key, value in (paths or {}).items()}}
     expected = prepare(ROOT, experiment, epochs=epochs_or_none(epochs), seed=seed, extra=extra).provenance
     corpus = ROOT / "corpus"
-    tests = describe_tests(corpus, read_json(corpus / "manifest.json"))
+    tests = describe_tests(corpus, read_manifest(corpus))
     for folder in (*elsewhere, metrics):
         if (found := _evaluated(folder, expected, tests)) is not None:
             good(f"{title}: evaluated before")
@@ -67,7 +68,7 @@ def run(
 
 
 def _evaluated(folder: Path, expected: object, tests: object) -> Run | None:
-    if not (folder / SCORES).is_file():
+    if not all((folder / name).is_file() for name in (SCORES, COUNTS)):
         return None
     found = read_run(folder)
     return found if (settings(found.scores["provenance"]), found.scores["test"]) == (expected, tests) else None
@@ -76,7 +77,8 @@ def _evaluated(folder: Path, expected: object, tests: object) -> Run | None:
 def _call(name: str, *arguments: object, overrides: Mapping[str, Any] | None = None) -> None:
     """Run another step in a process of its own, which gives all memory back; its messages go to the terminal."""
     command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *map(str, arguments)]
-    settings = " ".join(f"--{key} {shlex.quote(str(value))}" for key, value in (overrides or {}).items())
+    texts = {k: v if isinstance(v, str) else srsly.json_dumps(v) for k, v in (overrides or {}).items()}
+    settings = " ".join(f"--{key} {shlex.quote(text)}" for key, text in texts.items())
     environment = {**os.environ, "SPACY_CONFIG_OVERRIDES": settings}
     if subprocess.run(command, check=False, env=environment).returncode:  # noqa: S603 - our own script
         raise InputError(f"the {name} step failed", remedy="See its message above; the same command continues")

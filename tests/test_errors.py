@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -26,11 +25,10 @@ from medner.errors import (
     classify,
     confusion,
     gold_tokens,
-    load_generic_nouns,
 )
 from medner.exceptions import InputError
 from medner.files import sha256
-from medner.leakage import form_key
+from medner.leakage import form_key, load_generic_nouns
 from medner.predictions import Prediction, write_predictions
 from medner.records import Entity, Record, Tally
 from medner.tokenization import blank, reference_doc
@@ -116,7 +114,8 @@ def test_labels_that_a_source_does_not_annotate_count_neither_way() -> None:
     ],
 )
 def test_guideline_candidates(form: str, label: str, expected: Guideline | None) -> None:
-    known = Knowledge(generic=load_generic_nouns(ROOT / "assets" / "synthetic" / "generic_nouns.yml"))
+    nouns = load_generic_nouns(ROOT / "assets" / "synthetic" / "generic_nouns.yml")
+    known = Knowledge(generic={lang: frozenset(map(form_key, forms)) for lang, forms in nouns.items()})
     entity = Entity(0, len(form), label)
     one = Prediction("1", "med-ro", "ro", form, (entity,), (), ((0, len(form)),))
     assert known.guideline(one, Error(Kind.MISSED, entity, None, fp=False, fn=True)) == expected
@@ -198,6 +197,11 @@ def test_examples_are_the_same_every_time_and_take_turns() -> None:
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
+def write_manifest(folder: Path, sources: dict[str, object]) -> None:
+    rest = {"persons": "named", "experiments": {}, "suites": {}, "skipped": {}}
+    srsly.write_json(folder / "corpus" / "manifest.json", {"sources": sources, **rest})
+
+
 @pytest.fixture
 def evaluated(tmp_path: Path) -> Path:
     """One experiment with predictions on one suite, and its training corpus."""
@@ -206,10 +210,10 @@ def evaluated(tmp_path: Path) -> Path:
     docbin: DocBin = convert(nlp, train, "ronec")[0]
     (tmp_path / "corpus" / "exp1").mkdir(parents=True)
     docbin.to_disk(tmp_path / "corpus" / "exp1" / "train.spacy")
-    manifest = {"sources": {"med-ro": {"annotated": list(LABELS)}}}
-    (tmp_path / "corpus" / "manifest.json").write_text(json.dumps(manifest))
+    write_manifest(tmp_path, {"med-ro": {"annotated": list(LABELS)}})
     digest = sha256((tmp_path / "corpus" / "exp1" / "train.spacy").read_bytes())
-    provenance = {"experiment": "exp1", "seed": 0, "sources": {"ronec": {}}, "corpus": {"train": digest}}
+    provenance = {"experiment": "exp1", "seed": 0, "sources": {"ronec": {}}, "encoder": {}}
+    provenance["corpus"] = {"train": digest}
     (tmp_path / "metrics" / "exp1").mkdir(parents=True)
     srsly.write_json(
         tmp_path / "metrics" / "exp1" / "scores.json", {"provenance": provenance, "test": {}, "suites": {}}
@@ -246,14 +250,18 @@ def test_bad_input_gives_one_line_and_writes_nothing(evaluated: Path) -> None:
         assert not (evaluated / "metrics" / "errors").exists()
 
     refused("no predictions of exp2. Evaluate it first: spacy project run evaluate-exp2", "exp2")
-    manifest = evaluated / "corpus" / "manifest.json"
-    manifest.write_text('{"sources": {}}')
+    write_manifest(evaluated, {})
     refused("knows nothing of med-ro, which exp1 was evaluated on")
-    manifest.write_text("{")
-    refused("is no manifest of the corpus step. Run the corpus step")
+    for damaged, told in (
+        ("{", "is damaged"),
+        ("[]", "is no manifest of a corpus"),
+        ("{}", "lacks experiments, persons"),
+    ):
+        (evaluated / "corpus" / "manifest.json").write_text(damaged)
+        refused(f"manifest.json: {told}")
     DocBin().to_disk(evaluated / "corpus" / "exp1" / "train.spacy")
-    manifest.write_text('{"sources": {"med-ro": {"annotated": []}}}')
+    write_manifest(evaluated, {"med-ro": {"annotated": []}})
     refused("train.spacy: is not what exp1 was trained on")
     shutil.rmtree(evaluated / "corpus" / "exp1")
-    manifest.write_text('{"sources": {"med-ro": {"annotated": []}}}')
+    write_manifest(evaluated, {"med-ro": {"annotated": []}})
     refused("train.spacy: no such file")

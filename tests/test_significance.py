@@ -257,7 +257,7 @@ def evaluated(
     provenance["sources"] = {"r": {"note": "news", "stand_in": False}}
     test = {"s": {"note": "a source", "stand_in": False, "annotated": ["MEDICAL"], "sha256": sha256}}
     f1 = 2 * hits / (hits + 40)
-    suite = {"f1": f1, "units": 40, "tp": hits, "fp": 0, "fn": 40 - hits}
+    suite = {"f1": f1, "units": 40, "tp": hits, "fp": 0, "fn": 40 - hits, "sources": {"s": {}}}
     scores = {"provenance": provenance | changed, "test": test, "suites": {"s": suite}}
     write_counts(folder, {"s": [Counts(1, 0, 0)] * hits + [Counts(0, 0, 1)] * (40 - hits)})
     srsly.write_json(folder / "scores.json", scores)
@@ -459,7 +459,7 @@ def test_a_suite_of_few_documents_has_no_comparison(tmp_path: Path) -> None:
 def test_a_damaged_run_is_told(tmp_path: Path) -> None:
     (tmp_path / "exp1").mkdir()
     (tmp_path / "exp1" / "scores.json").write_text("{}")
-    with pytest.raises(InputError, match=r"scores.json: is no scores.json .* Evaluate again\."):
+    with pytest.raises(InputError, match=r"scores.json: is not what the evaluate step writes .* Evaluate again\."):
         load_runs(tmp_path, ["exp1"])
 
 

@@ -45,6 +45,7 @@ def folder(tmp_path: Path) -> Path:
     manifest = {
         "sources": {"med-ro": about, "med-fr": about},
         "persons": "named",
+        "experiments": {},
         "suites": {"med-ro": ["med-ro"], "med-fr": ["med-fr"], "combined": ["med-ro", "med-fr"]},
         "skipped": {"simonero": "out of reach"},
     }

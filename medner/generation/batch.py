@@ -145,7 +145,7 @@ async def collect(client: Client, work: Work, model: Model, submission: Submissi
     if job.status not in _OVER:
         return False
     tasks = {str(task["number"]): task for task in submission.tasks}
-    kept = {answer.number for answer in ledger.answers}
+    kept = {answer.number for answer in ledger.answers if not answer.fault}
     for file in (job.output_file_id, job.error_file_id):
         if not file:
             continue
