@@ -74,11 +74,15 @@ def _evaluated(folder: Path, expected: object, tests: object) -> Run | None:
     return found if (settings(found.scores["provenance"]), found.scores["test"]) == (expected, tests) else None
 
 
+def as_arguments(overrides: Mapping[str, Any]) -> str:
+    """Overrides of a config as spaCy parses them: SPACY_CONFIG_OVERRIDES, whose values other than texts are JSON."""
+    texts = {key: value if isinstance(value, str) else srsly.json_dumps(value) for key, value in overrides.items()}
+    return " ".join(f"--{key} {shlex.quote(text)}" for key, text in texts.items())
+
+
 def _call(name: str, *arguments: object, overrides: Mapping[str, Any] | None = None) -> None:
     """Run another step in a process of its own, which gives all memory back; its messages go to the terminal."""
     command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *map(str, arguments)]
-    texts = {k: v if isinstance(v, str) else srsly.json_dumps(v) for k, v in (overrides or {}).items()}
-    settings = " ".join(f"--{key} {shlex.quote(text)}" for key, text in texts.items())
-    environment = {**os.environ, "SPACY_CONFIG_OVERRIDES": settings}
+    environment = {**os.environ, "SPACY_CONFIG_OVERRIDES": as_arguments(overrides or {})}
     if subprocess.run(command, check=False, env=environment).returncode:  # noqa: S603 - our own script
         raise InputError(f"the {name} step failed", remedy="See its message above; the same command continues")

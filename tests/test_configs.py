@@ -92,6 +92,11 @@ def test_dependencies_are_complete(name: str) -> None:
             "sources: {a: {labels: ronec, lang: ro, document: true}}\nexperiments: {}\nsuites: {}\n",
             "source a: unknown key document; known are documents, files, labels, lang, note",
         ),
+        (
+            "sources: {a: {labels: ronec, lang: ro}}\nexperiments: {x: [a]}\nsuites: {}\n"
+            "curves: {base: x, mixes: {m: x}, sizes: [10, ten], suites: {}}\n",
+            "curves have sizes [10, 'ten']. Give numbers of sentences",
+        ),
         ("sources: {a: [ro]}\nexperiments: {}\nsuites: {}\n", "is no plan of experiments"),
         ("sources: {}\n", "is no plan of experiments ('experiments')"),
     ],

@@ -26,7 +26,6 @@ from medner.errors import (
     confusion,
     gold_tokens,
 )
-from medner.exceptions import InputError
 from medner.files import sha256
 from medner.leakage import form_key, load_generic_nouns
 from medner.predictions import Prediction, write_predictions
@@ -119,12 +118,6 @@ def test_guideline_candidates(form: str, label: str, expected: Guideline | None)
     entity = Entity(0, len(form), label)
     one = Prediction("1", "med-ro", "ro", form, (entity,), (), ((0, len(form)),))
     assert known.guideline(one, Error(Kind.MISSED, entity, None, fp=False, fn=True)) == expected
-
-
-def test_a_list_of_nouns_that_is_none(tmp_path: Path) -> None:
-    (tmp_path / "nouns.yml").write_text("- boală\n")
-    with pytest.raises(InputError, match="is no list of nouns by language"):
-        load_generic_nouns(tmp_path / "nouns.yml")
 
 
 def test_confusion_on_both_kinds_of_tokens() -> None:

@@ -77,6 +77,25 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_a_link_to_a_folder_stays_one(tmp_path: Path) -> None:
+    """`training` on another disk, say."""
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "training"
+    link.symlink_to(tmp_path / "disk" / "training")
+    for name in ("a", "b"):
+        with new_folder(link, sign="[abc]") as folder:
+            (folder / name).write_text(name)
+    assert link.is_symlink()
+    assert [path.name for path in (tmp_path / "disk" / "training").iterdir()] == ["b"]
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["training"]
+
+
+def test_an_error_that_is_no_refusal_to_write_is_not_told_as_one(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no weights here"), new_folder(tmp_path / "model", sign="[abc]"):
+        raise OSError("no weights here")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_not_of_its_kind_is_never_replaced(tmp_path: Path) -> None:
     """`--output ~` by mistake must cost nobody a file."""
     (tmp_path / "thesis.tex").write_text("years of work")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from medner.corpus import Part, convert
 from medner.exceptions import InputError
-from medner.leakage import find_leakage, form_key
+from medner.leakage import find_leakage, form_key, load_generic_nouns
 from medner.quality import (
     load_floors,
     measure,
@@ -183,6 +184,31 @@ def test_the_leakage_step_passes_and_fails(tmp_path: Path) -> None:
     broken = CliRunner().invoke(leakage_step.app, [str(tmp_path / "no.spacy"), clean, *output])
     assert broken.exit_code == 1
     assert "is no DocBin (" in broken.output
+
+
+def test_two_files_of_one_s_own_leave_the_study_s_result_alone(tmp_path: Path) -> None:
+    train, clean = (
+        docbin(tmp_path / f"{n}.spacy", part, "med-ro") for n, part in enumerate((RECORDS[:1], RECORDS[3:]))
+    )
+    kept = ROOT / "metrics" / "leakage.json"
+    before = kept.read_bytes() if kept.is_file() else None
+    assert CliRunner().invoke(leakage_step.app, [train, clean]).exit_code == 0
+    assert (kept.read_bytes() if kept.is_file() else None) == before
+
+
+@pytest.mark.parametrize("text", ["- boală\n", "ro:\n", "ro: 3\n", "ro: [\n"])
+def test_malformed_generic_nouns(tmp_path: Path, text: str) -> None:
+    (tmp_path / "nouns.yml").write_text(text)
+    with pytest.raises(InputError, match="is no list of nouns by language"):
+        load_generic_nouns(tmp_path / "nouns.yml")
+
+
+def test_floors_of_figures_that_are_none(tmp_path: Path) -> None:
+    floors = dataclasses.replace(load_floors(ROOT / "configs" / "quality.yml"), minimum={"sentence": 3}, maximum={})
+    with pytest.raises(
+        InputError, match=r"floors name unknown figures \['sentence'\]. Known ones are sentences, words"
+    ):
+        floors.missed({"sentences": 4, "words": 9})
 
 
 def test_malformed_floors(tmp_path: Path) -> None:

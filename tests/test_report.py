@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import functools
 import re
 import shutil
@@ -18,7 +19,7 @@ from typer.testing import CliRunner
 from medner.errors import Knowledge, analyse, choose_examples
 from medner.exceptions import InputError
 from medner.labels import load_scheme
-from medner.plan import Plan, load_plan
+from medner.plan import Curves, Plan, load_plan
 from medner.predictions import Prediction
 from medner.records import Entity
 from medner.report.answer import GAIN, LOSS, NOTHING, UNSURE, answer, measured, points
@@ -488,6 +489,17 @@ def test_comparisons_and_data_card_of_other_runs_are_left_out(metrics: Path) -> 
     inputs = read(metrics)
     assert (list(inputs.comparisons), inputs.manifest) == ([], None)
     assert {part.title for part in write_report(inputs, metrics / "report")} == {"Significance", "Data card"}
+
+
+def test_learning_curves_of_other_runs_are_left_out(metrics: Path) -> None:
+    everything(metrics.parent, "x")
+    plan = dataclasses.replace(PLAN, curves=Curves(base="exp1", mixes={"gold": "exp2"}, sizes=(100,), suites={}))
+    run = srsly.read_json(metrics / "exp1" / "scores.json")
+    row = {"mix": "gold", "sentences": 0, "seed": 0, "suite": "real", "reference": "gold", "resampled": None}
+    for f1, kept in ((run["suites"]["real"]["f1"], True), (0.123, False)):
+        srsly.write_json(metrics / "curves.json", [{**row, "f1": f1}])
+        found = read_inputs(metrics, metrics.parent / "corpus", plan, scheme(), ROOT / "project.yml")
+        assert bool(found.learning) == kept
 
 
 def test_one_experiment_answers_nothing(metrics: Path) -> None:

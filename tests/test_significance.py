@@ -367,6 +367,17 @@ def test_counts_that_are_not_those_of_scores_json(tmp_path: Path, text: str | No
     assert str(path) in str(told.value)
 
 
+def test_suites_of_other_sources_are_not_compared(tmp_path: Path) -> None:
+    """The plan gained a source, and one of the two was not evaluated again."""
+    for name in ("exp1", "exp2"):
+        evaluated(tmp_path, name, 0, 10, main=True)
+    scores = srsly.read_json(tmp_path / "exp2" / "scores.json")
+    scores["suites"]["s"]["sources"]["t"] = {}
+    srsly.write_json(tmp_path / "exp2" / "scores.json", scores)
+    found, unlike = comparable_pairs(load_runs(tmp_path, ["exp1", "exp2"])[0], [("exp1", "exp2")])
+    assert (found, unlike) == ([], {("exp1", "exp2"): "they differ in the sources of s"})
+
+
 def test_comparisons_of_earlier_runs_are_passed_over(tmp_path: Path) -> None:
     for name in ("exp1", "exp2", "exp3"):
         evaluated(tmp_path, name, 0, 10, main=True)

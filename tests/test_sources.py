@@ -18,7 +18,7 @@ from medner.files import packed
 from medner.labels import load_scheme
 from medner.leakage import Overlap
 from medner.plan import Plan, load_plan, reasons
-from medner.sources import medical_splits, missing_sources
+from medner.sources import medical_splits, missing_sources, ronec_splits
 from medner.tokenization import blank
 
 PLAN = load_plan(ROOT / "configs" / "experiments.yml")
@@ -95,6 +95,17 @@ def test_no_test_sentence_trains(files: dict[str, Path]) -> None:
     # EMEA's first line is a MEDLINE test title, its second an EMEA test line.
     assert [record.text for record in parts["quaero-emea"]["train"].records] == []
     assert parts["quaero-emea"]["train"].tally.overlapping == 2
+
+
+def test_ronec_trains_on_no_sentence_of_its_own_valid_and_test(tmp_path: Path) -> None:
+    """In no version: v2's parts share sentences too."""
+    for split in ("train", "valid", "test"):
+        shutil.copy(ROOT / "assets" / "sample" / f"{split}.json", tmp_path)
+    parts = {split: json.loads((tmp_path / f"{split}.json").read_text()) for split in ("train", "valid", "test")}
+    own = len(parts["train"])
+    (tmp_path / "train.json").write_text(json.dumps([*parts["train"], parts["valid"][0], parts["test"][0]]))
+    found = ronec_splits("sample", tmp_path, tmp_path, SCHEME)
+    assert (len(found["train"].records), found["train"].tally.overlapping) == (own, 2)
 
 
 def test_the_dev_part_is_the_same_every_time(files: dict[str, Path]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,15 @@ import torch
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from running import as_arguments
+from spacy.cli._util import parse_config_overrides
 
 from medner.arithmetic import cpu_type
 from medner.encoder import Manifest
 from medner.exceptions import InputError
 from medner.training import (
     NO_ENCODER,
+    config_sha256,
     curve,
     load_training_config,
     made_with,
@@ -57,6 +61,26 @@ def test_the_last_evaluation_comes_at_the_end(documents: int, epochs: int) -> No
 def test_who_decides(manifest: Manifest, asked: int | None, epochs: int, rate: float | None) -> None:
     chosen = overrides(CONFIG, manifest, 100, epochs=asked, seed=7)
     assert (chosen["training.max_epochs"], chosen.get(RATE), chosen["system.seed"]) == (epochs, rate, 7)
+
+
+def test_what_a_config_says_is_part_of_a_run_s_identity(tmp_path: Path) -> None:
+    text = (ROOT / "configs" / "exp1-cnn.cfg").read_text()
+    other = {
+        "same": text.replace("corpus/exp1-cnn", "corpus/other") + "\n# a comment\n",
+        "dropout": re.sub(r"^dropout = .*", "dropout = 0.77", text, flags=re.MULTILINE),
+    }
+    found = {}
+    for name, changed in {"own": text, **other}.items():
+        assert name == "own" or changed != text
+        (tmp_path / f"{name}.cfg").write_text(changed)
+        found[name] = config_sha256(load_training_config(tmp_path / f"{name}.cfg"))
+    assert found["own"] == found["same"] != found["dropout"]
+
+
+def test_overrides_survive_the_way_into_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"a.flag": True, "a.none": None, "a.rate": 0.98, "a.steps": 3, "paths.train": "a folder/x.spacy"}
+    monkeypatch.setenv("SPACY_CONFIG_OVERRIDES", as_arguments(said))
+    assert parse_config_overrides([]) == said
 
 
 def test_a_run_says_what_it_was_made_with() -> None:

@@ -103,6 +103,24 @@ def test_labels_by_batch(folder: Path) -> None:
     assert evaluate(folder).exit_code == 0
 
 
+def test_a_batch_answers_what_was_cut_off_before(folder: Path) -> None:
+    texts = list(islice(corpus(split="test"), TEXTS))
+    with serving(Llm([texts[0], *texts], ["cut", "401"])) as llm:
+        assert annotate(llm, folder).exit_code == 1
+        assert "Submitted 5 requests" in annotate(llm, folder, "--batch").output
+        llm.job_status = "completed"
+        assert "5 annotated texts" in annotate(llm, folder, "--batch").output
+
+
+def test_a_model_that_gave_no_label_is_none_of_those_that_did(folder: Path) -> None:
+    with serving(Llm(corpus(split="test"), ["cut", "401"])) as llm:
+        assert annotate(llm, folder, model="mistyped").exit_code == 1
+        assert annotate(llm, folder, model="m").exit_code == 0
+    done = evaluate(folder)
+    assert done.exit_code == 0, done.output
+    assert "Evaluated m on med-ro" in done.output
+
+
 def test_what_cannot_be_scored(folder: Path) -> None:
     nothing = evaluate(folder)
     assert nothing.exit_code == 1

@@ -110,6 +110,7 @@ def read_inputs(metrics: Path, corpus: Path, plan: Plan, scheme: Scheme, project
         workflows = dict(yaml.safe_load(read_text(project))["workflows"])
     except (yaml.YAMLError, KeyError, TypeError, ValueError):
         raise InputError("is no project file", path=project, remedy="It needs workflows") from None
+    learning = _read(metrics / "curves.json", shapes.Learning, "curves")
     curves = {name: _read(metrics / name / "curve.json", shapes.Curve, "evaluate") for name in results}
     errors = {name: _read(metrics / "errors" / f"{name}.json", shapes.Errors, "errors") for name in results}
     return Inputs(
@@ -120,7 +121,7 @@ def read_inputs(metrics: Path, corpus: Path, plan: Plan, scheme: Scheme, project
         curves={name: found for name, found in curves.items() if found},
         errors={name: found for name, found in errors.items() if found and found["suites"].keys() & plan.suites.keys()},
         comparisons=current(significance, runs) if significance else [],
-        learning=_read(metrics / "curves.json", shapes.Learning, "curves"),
+        learning=learning if learning and _starts_at(learning, plan, runs) else None,
         quality=_read(metrics / "corpora.json", shapes.Quality, "quality"),
         leakage=_read(metrics / "leakage.json", shapes.Leakage, "leakage"),
         manifest=manifest if manifest and _describes(manifest, results) else None,
@@ -132,6 +133,16 @@ def _describes(manifest: Mapping[str, Any], results: Mapping[str, Mapping[str, A
     """Whether this is the corpus that the results are of, and not what is at hand now."""
     notes = {(name, about["note"]) for result in results.values() for name, about in result["test"].items()}
     return all(manifest["sources"].get(name, {}).get("note") == note for name, note in notes)
+
+
+def _starts_at(learning: Sequence[Mapping[str, Any]], plan: Plan, runs: Mapping[str, Sequence[Run]]) -> bool:
+    """Whether the learning curves, whose first points are runs of their base, are of the runs at hand."""
+    base = {run.seed: run.scores["suites"] for run in runs.get(plan.curves.base, ())} if plan.curves else {}
+    return all(
+        row["f1"] == base[row["seed"]][row["suite"]]["f1"]
+        for row in learning
+        if row["sentences"] == 0 and row["suite"] in base.get(row["seed"], {})
+    )
 
 
 def _read(path: Path, shape: Any, step: str) -> Any:
