@@ -93,7 +93,7 @@ def test_floors() -> None:
 def test_the_committed_corpora_keep_every_floor(tmp_path: Path) -> None:
     result = CliRunner().invoke(step.app, ["--output", str(tmp_path / "corpora.json")])
     assert result.exit_code == 0, result.output
-    assert set(srsly.read_json(tmp_path / "corpora.json")) == {"ro", "fr"}
+    assert {"ro", "fr"} <= set(srsly.read_json(tmp_path / "corpora.json"))
 
 
 def test_a_folder_without_corpora(tmp_path: Path) -> None:

@@ -63,7 +63,8 @@ def test_the_model_card_s_means_are_those_of_the_committed_metrics(metrics: str)
     card = (ROOT / "assets" / "encoder" / "README.md").read_text()
     assert f"](../../metrics/reference/{metrics}/summary.md)" in card
     for name, runs in load_runs(ROOT / "metrics" / "reference" / metrics, PLAN.experiments)[0].items():
-        found = [[run.scores["suites"][suite]["f1"] for run in runs] for suite in PLAN.suites]
+        measured = [suite for suite in PLAN.suites if suite in runs[0].scores["suites"]]
+        found = [[run.scores["suites"][suite]["f1"] for run in runs] for suite in measured]
         means = " | ".join(f"{statistics.mean(values):.3f}".lstrip("0") for values in found if any(values))
         epochs = runs[0].scores["provenance"]["epochs"]
         assert re.search(rf"^\| `{name}`.*\| {epochs} \| {len(runs)} \| {re.escape(means)} \|", card, re.MULTILINE)

@@ -443,6 +443,15 @@ def test_verdicts_claim_no_more_than_interval_and_p(
     assert f"an interval that {'holds' if holds else 'does not hold'} the claim" in text
 
 
+def test_the_last_step_is_held_against_real_annotation_of_the_language(metrics: Path) -> None:
+    (metrics / "gold").mkdir()
+    srsly.write_json(metrics / "gold" / "scores.json", scores("gold", 0.6))
+    rows = [comparison(suite, "gold", "exp3", -0.3, -0.1, 0.01) for suite in ("real", "combined")]
+    compared(metrics, rows)
+    text = answer(read(metrics)).paragraph
+    assert f"Against real annotation (gold), exp3 has {LOSS} on real (−20.0 points)." in text
+
+
 def test_without_a_test_only_intervals_that_lie_apart_are_told(metrics: Path) -> None:
     text = answer(read(metrics)).paragraph
     assert "a gain beyond the intervals of these runs on real (+5.0 points)" in text
@@ -536,11 +545,14 @@ def test_the_exchange_rate_is_read_off_the_curve_of_real_annotation() -> None:
     gold = rows("gold", {0: 0.1, 100: 0.3, 300: 0.5})
     (worth,) = exchange_rates([*gold, *rows("ro", {0: 0.1, 1000: 0.2})], "s")
     assert (worth.sentences, worth.mean, worth.seeds) == (1000, pytest.approx(50), 1)
-    assert "worth about 50 real annotated ones; its uncertainty, which is large, is not known." in worth_sentence(worth)
+    assert (
+        "worth about 50 real annotated ones (gold); its uncertainty, which is large, is not known."
+        in worth_sentence(worth)
+    )
     (below,) = exchange_rates([*gold, *rows("ro", {1000: 0.05})], "s")
     assert "worth no real annotated sentence" in worth_sentence(below)
     (beyond,) = exchange_rates([*gold, *rows("ro", {1000: 0.6})], "s")
-    assert "worth more than the 300 real annotated sentences" in worth_sentence(beyond)
+    assert "worth more than the 300 real annotated sentences (gold)" in worth_sentence(beyond)
     assert exchange_rates(rows("ro", {1000: 0.6}), "s") == []
 
 
@@ -570,12 +582,13 @@ def test_the_exchange_rate_has_an_interval_over_texts_and_seeds() -> None:
     still, moved = [0.0] * 101, [n / 1000 for n in range(-50, 51)]
     (worth,) = exchange_rates([*rows("gold", gold, 0, still), *rows("ro", {1000: 0.2}, 0, moved)], "s")
     assert worth.interval == (pytest.approx(100 * (0.2 - 0.0475 - 0.1) / 0.2), pytest.approx(100 * 0.1475 / 0.2))
-    assert "about 50 real annotated ones [26, 74] (95%, over test texts; one seed)." in worth_sentence(worth)
+    assert "about 50 real annotated ones (gold) [26, 74] (95%, over test texts; one seed)." in worth_sentence(worth)
     both = [row for seed in (0, 1) for row in rows("gold", gold, seed, still)]
     (worth,) = exchange_rates([*both, *rows("ro", {9: 0.2}, 0, still), *rows("ro", {9: 0.5}, 1, still)], "s")
     assert worth.interval == (pytest.approx(50), pytest.approx(300))
-    assert "about 175 real annotated ones [50, 300 or more] (95%, over test texts and 2 seeds)." in worth_sentence(
-        worth
+    assert (
+        "about 175 real annotated ones (gold) [50, 300 or more] (95%, over test texts and 2 seeds)."
+        in worth_sentence(worth)
     )
 
 

@@ -104,7 +104,7 @@ def test_labels_by_batch(folder: Path) -> None:
 
 
 def test_a_batch_answers_what_was_cut_off_before(folder: Path) -> None:
-    texts = list(islice(corpus(split="test"), TEXTS))
+    texts = corpus(split="test")[:TEXTS]
     with serving(Llm([texts[0], *texts], ["cut", "401"])) as llm:
         assert annotate(llm, folder).exit_code == 1
         assert "Submitted 5 requests" in annotate(llm, folder, "--batch").output

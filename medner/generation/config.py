@@ -116,7 +116,10 @@ def _load(path: Path, settings: type[_M]) -> _M:
 
 
 def load_language(code: str, folder: Path) -> Language:
-    """The settings ``<folder>/<code>.yml``. Raises InputError for an unknown language and for malformed settings."""
+    """The settings ``<folder>/<code>.yml``.
+
+    Raises InputError for an unknown language, for malformed settings and for the pools of another language.
+    """
     path = folder / f"{code}.yml"
     if not path.is_file():
         known = sorted(p.stem for p in folder.glob("*.yml") if p.stem != "prices")
@@ -126,6 +129,9 @@ def load_language(code: str, folder: Path) -> Language:
     if language.code != code:
         remedy = "Name the file after the language code"
         raise InputError(f"is {language.code!r}, not {code!r}", path=path, place="code", remedy=remedy)
+    if language.pools.name in {other.stem for other in path.parent.glob("*.yml")} - {code}:
+        remedy = f"Write pools of this language, and name their folder {code}"
+        raise InputError(f"is {language.pools}, of another language", path=path, place="pools", remedy=remedy)
     known_places = {
         "system": ("language", "guidelines", "examples"),
         "annotator": ("language", "guidelines", "examples"),

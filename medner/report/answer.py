@@ -11,7 +11,7 @@ from typing import Any
 from medner.report.inputs import Inputs
 from medner.scoring import Counts
 
-# What the study says, in points of F1 (.79, .825, .845); it does not say on which test set.
+# What the study that this one repeats says, in points of F1 (.79, .825, .845); it does not say on which test set.
 CLAIMED = {("exp1", "exp2"): 3.5, ("exp1", "exp3"): 5.5}
 ALPHA = 0.05
 GAIN, LOSS, NOTHING = "a measurable gain", "a measurable loss", "no measurable difference"
@@ -99,11 +99,24 @@ def answer(inputs: Inputs) -> Answer:
             if shown := [d for d in everything if (d.before, d.after) == pair and d.suite in suites]:
                 start = f"{kind}, {_added(inputs, *pair)}" if not number else _added(inputs, *pair)
                 sentences.append(f"{start}: {_verdicts(shown)}.")
+    sentences += _held_against(inputs, own.values(), real)
     if not real:
         sentences.insert(0, "No real medical text was scored, so nothing can be said about real text.")
     if any(not d.over_seeds and d.verdict != NO_INTERVAL for d in everything):
         sentences.append("These are single trainings: another seed may give another difference.")
     return Answer(caveats, " ".join([*sentences, *_claim(inputs, everything)]), everything)
+
+
+def _held_against(inputs: Inputs, found: Iterable[Difference], real: Iterable[str]) -> Iterator[str]:
+    """What the last step is against real annotation of a suite's language, and against what trains on nothing."""
+    last, marks = inputs.ladder[-1], {suite: inputs.marks(suite) for suite in real}
+    against: dict[str, list[Difference]] = {}
+    for d in found:
+        if d.after == last and d.before in marks.get(d.suite, ()):
+            against.setdefault(d.before, []).append(d)
+    for name, differences in against.items():
+        what = "real annotation" if name in inputs.plan.trained else "a language model's own labels"
+        yield f"Against {what} ({name}), {last} has {_verdicts(differences)}."
 
 
 def _caveats(inputs: Inputs) -> Iterator[str]:
@@ -173,13 +186,13 @@ def _apart(left: Any, right: Any) -> str:
 
 
 def _claim(inputs: Inputs, differences: Iterable[Difference]) -> Iterator[str]:
-    """Set the study's claim beside the combined suite, as a whole and for the labels that both experiments learn."""
+    """Set the claim of the repeated study beside the combined suite, whole and over the labels that both steps learn."""
     parts = []
     for d in differences:
         claimed = CLAIMED.get((d.before, d.after))
         if d.suite != "combined" or claimed is None:
             continue
-        said = f"the study claims +{claimed} points for {d.after} − {d.before}, this run has {points(d.value)}"
+        said = f"it claims +{claimed} points for {d.after} − {d.before}, this run has {points(d.value)}"
         if d.interval:
             inside = d.interval[0] <= claimed / 100 <= d.interval[1]
             bounds = f"[{points(d.interval[0])}, {points(d.interval[1])}]"
@@ -191,7 +204,8 @@ def _claim(inputs: Inputs, differences: Iterable[Difference]) -> Iterator[str]:
             said += f" ({points(after - before)} over {_and(sorted(common))} alone{of})"
         parts.append(said)
     if parts:
-        yield f"The study does not state its test set; beside our combined suite, {'; '.join(parts)}."
+        start = "The study that this one repeats does not state its test set; beside our combined suite"
+        yield f"{start}, {'; '.join(parts)}."
 
 
 def _f1_over(score: Mapping[str, Any] | None, labels: Iterable[str]) -> float:

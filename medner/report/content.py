@@ -155,21 +155,19 @@ def _ladder_figure(inputs: Inputs, suites: Sequence[str], caption: str) -> Figur
 
 
 def _scores(inputs: Inputs, suites: Iterable[str], caption: str, skipped: Mapping[str, str] | None = None) -> Table:
-    """Suites × steps of the ladder, and the difference of the last step to the first."""
+    """Suites × steps of the ladder."""
     steps = inputs.ladder
     rows = []
     for suite in suites:
         scores = [inputs.score(step, suite) for step in steps]
         if not any(scores):
             rows.append(
-                [Cell(suite, f"skipped: {(skipped or {}).get(suite, 'not evaluated')}"), *([_NONE] * (len(steps) + 2))]
+                [Cell(suite, f"skipped: {(skipped or {}).get(suite, 'not evaluated')}"), *([_NONE] * (len(steps) + 1))]
             )
             continue
-        first, last = scores[0], scores[-1]
-        change = Cell(points(last["f1"] - first["f1"])) if first and last and len(steps) > 1 else _NONE
         support = next((s["support"] for s in scores if s), None)
-        rows.append([Cell(suite), _count(support), *(_f1(s, details=True) for s in scores), change])
-    return Table(caption, ["suite", "mentions", *steps, f"{steps[-1]} − {steps[0]}, points"], rows)
+        rows.append([Cell(suite), _count(support), *(_f1(s, details=True) for s in scores)])
+    return Table(caption, ["suite", "mentions", *steps], rows)
 
 
 def _headline(inputs: Inputs) -> Section | Missing:
@@ -424,7 +422,8 @@ def _validation(inputs: Inputs) -> Section | Missing:
         ]  # fmt: skip
     columns = ["experiment", "epoch", "step", "dev F1", "ner loss"]
     figure = Figure(
-        "F1 on the dev data and the training loss since the evaluation before; the dot is the model that is kept",
+        "F1 on the dev data and the training loss since the evaluation before; the dot is the model that is kept. Each "
+        "experiment has the dev data of its own sources: their heights do not compare",
         panels, Table("Evaluations during training", columns, rows),
     )  # fmt: skip
     return Section("validation", "Validation curves", [figure])

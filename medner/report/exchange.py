@@ -28,7 +28,7 @@ class Worth:
 
     The interval is over test texts and, of several, seeds; None of a suite with too few independent texts. ``below``
     and ``beyond`` count the seeds whose F1 lies outside of what the reference curve covers; for those its ends stand
-    in, so that the figures are bounds.
+    in, so that the figures are bounds. reference: the mix of real annotation.
     """
 
     suite: str
@@ -36,6 +36,7 @@ class Worth:
     sentences: int
     mean: float
     interval: tuple[float, float] | None
+    reference: str
     seeds: int
     below: int
     beyond: int
@@ -85,7 +86,7 @@ def exchange_rates(rows: Sequence[Mapping[str, Any]], suite: str) -> list[Worth]
                 found[mix, size].append(_reading(point, [reference[size] for size in sorted(reference)]))
     return [
         Worth(
-            suite, mix, size, float(np.mean([one.sentences for one in own])), _interval(own), len(own),
+            suite, mix, size, float(np.mean([one.sentences for one in own])), _interval(own), real, len(own),
             sum(one.below for one in own), sum(one.beyond for one in own), largest,
         )
         for (mix, size), own in sorted(found.items())
@@ -144,7 +145,8 @@ def worth_sentence(worth: Worth) -> str:
     if worth.below == worth.seeds:
         return f"{start} are worth no real annotated sentence: F1 is below that of the curve's start."
     if worth.beyond == worth.seeds:
-        return f"{start} are worth more than the {worth.largest:,} real annotated sentences that were measured."
+        most = f"{worth.largest:,} real annotated sentences ({worth.reference})"
+        return f"{start} are worth more than the {most} that were measured."
     if worth.below and worth.beyond:
         return (
             f"{start} are worth nothing that these seeds agree on: F1 is below the curve's start with {worth.below} "
@@ -160,4 +162,4 @@ def worth_sentence(worth: Worth) -> str:
         low, high = worth.interval
         most = f"{high:,.0f}{' or more' * (high >= worth.largest)}"
         spread = f" [{low:,.0f}, {most}] ({CONFIDENCE:.0%}, {luck})"
-    return f"{start} are worth about {worth.mean:,.0f} real annotated ones{spread}{note}."
+    return f"{start} are worth about {worth.mean:,.0f} real annotated ones ({worth.reference}){spread}{note}."

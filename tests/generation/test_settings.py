@@ -44,6 +44,14 @@ def test_malformed_settings_are_told(tmp_path: Path, old: str, new: str, message
     assert message in str(error.value)
 
 
+def test_a_copied_file_that_still_has_the_other_language_s_pools_is_told(tmp_path: Path) -> None:
+    text = (FOLDER / "ro.yml").read_text()
+    (tmp_path / "ro.yml").write_text(text)
+    (tmp_path / "it.yml").write_text(text.replace("code: ro", "code: it"))
+    with pytest.raises(InputError, match=r"it\.yml, pools: is .*pools/ro, of another language\. Write pools of this"):
+        load_language("it", tmp_path)
+
+
 def test_an_unknown_language_is_told_with_those_there_are() -> None:
     with pytest.raises(InputError, match="no settings for language 'xx'. Use one of fr, ro, or write this file"):
         load_language("xx", FOLDER)
