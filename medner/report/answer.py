@@ -186,7 +186,7 @@ def _apart(left: Any, right: Any) -> str:
 
 
 def _claim(inputs: Inputs, differences: Iterable[Difference]) -> Iterator[str]:
-    """Set the claim of the repeated study beside the combined suite, whole and over the labels that both steps learn."""
+    """Set the claim of the repeated study beside the combined suite, whole and over labels that both steps learn."""
     parts = []
     for d in differences:
         claimed = CLAIMED.get((d.before, d.after))
