@@ -30,6 +30,7 @@ from medner.scoring import CONFIDENCE, MIN_UNITS, RESAMPLES
 
 PERMUTATIONS = 10_000
 TEST_KEYS = ("sha256", "annotated", "documents")  # of a source's test part: what scores depend on
+TRAINING_KEYS = ("encoder", "epochs", "config", "overrides")  # of a training, beside its data
 REFERENCES = ("gold", "gold-fr")  # experiments with real annotation, against which all others are held
 STEPS, TO_REFERENCES, OTHERS = "steps", "references", "others"  # families of comparisons
 _BATCH = 500  # permutations or resamples at once; memory only
@@ -285,10 +286,10 @@ def comparable_pairs(
 ) -> tuple[list[tuple[str, str]], dict[tuple[str, str], str]]:
     """The wanted pairs that have been evaluated and can be compared, and for the others why they cannot.
 
-    Two experiments differ in what they train on: not in encoder, epochs, what the sources are that both train on, the
-    test data, or what a suite consists of. A transformer and a CNN are passed over without a word, being no such pair
-    by intention, unless they train on the same: each then has the epochs that suit it. What trains on nothing has
-    neither encoder nor epochs, and is comparable with all.
+    Two experiments differ in what they train on: not in encoder, epochs, what the configs say, what the sources are
+    that both train on, the test data, or what a suite consists of. A transformer and a CNN are passed over without a
+    word, being no such pair by intention, unless they train on the same: each then has the epochs that suit it. What
+    trains on nothing has neither encoder nor epochs, and is comparable with all.
     """
     found, unlike = [], {}
     for before, after in wanted:
@@ -309,8 +310,8 @@ def comparable_pairs(
 
 def _differing(one: Run, other: Run) -> list[str]:
     left, right = (run.scores["provenance"] for run in (one, other))
-    about_training = ("encoder", "epochs") if _same_kind(one, other) and _kind(one) and _kind(other) else ()
-    return [*(key for key in about_training if left[key] != right[key]), *data_differing(one, other)]
+    keys = TRAINING_KEYS if _same_kind(one, other) and _kind(one) and _kind(other) else ()
+    return [*(key for key in keys if left.get(key) != right.get(key)), *data_differing(one, other)]
 
 
 def data_differing(one: Run, other: Run) -> list[str]:

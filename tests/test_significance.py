@@ -333,13 +333,15 @@ def test_runs_that_differ_in_more_than_their_data(tmp_path: Path) -> None:
     evaluated(tmp_path, "exp2", 0, 11, main=True, epochs=20)
     evaluated(tmp_path, "exp3", 0, 11, main=True, sources={"r": {"note": "a sample", "stand_in": True}})
     evaluated(tmp_path, "gold", 0, 11, main=True, sha256="2")
-    runs, _ = load_runs(tmp_path, ["exp1", "exp2", "exp3", "gold"])
-    assert comparable_pairs(runs, [("exp1", name) for name in ("exp2", "exp3", "gold")]) == (
+    evaluated(tmp_path, "only-ro", 0, 11, main=True, config="another", overrides={"training.dropout": 0.5})
+    runs, _ = load_runs(tmp_path, ["exp1", "exp2", "exp3", "gold", "only-ro"])
+    assert comparable_pairs(runs, [("exp1", name) for name in ("exp2", "exp3", "gold", "only-ro")]) == (
         [],
         {
             ("exp1", "exp2"): "they differ in epochs",
             ("exp1", "exp3"): "they differ in what r is",
             ("exp1", "gold"): "they differ in the test texts of s",
+            ("exp1", "only-ro"): "they differ in config, overrides",
         },
     )
 
