@@ -81,12 +81,14 @@ def seeds_table(runs: Mapping[str, Sequence[Run]], suites: Iterable[str]) -> str
 
 
 def differences_table(comparisons: Sequence[Mapping[str, Any]], plan: Plan) -> str:
-    """Markdown: the steps of the ladder against each other, the last against the references, a row per suite.
+    """Markdown: the steps of the ladder against each other, the last against the references, a row per suite; or "".
 
     comparisons: what :func:`medner.significance.compare_experiments` found, of which the other families are left out.
     """
     found = {(one["suite"], one["before"], one["after"]): one for one in comparisons if one["family"] != OTHERS}
     pairs = list(dict.fromkeys(key[1:] for key in found))
+    if not pairs:
+        return ""
     lines = [
         "| suite | " + " | ".join(f"{after} − {before}" for before, after in pairs) + " |",
         "| --- |" + " --- |" * len(pairs),

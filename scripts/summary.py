@@ -38,7 +38,8 @@ def main(
         comparisons = current(significance, runs)
         if left := len(significance["comparisons"]) - len(comparisons):
             note(f"{left} comparisons are left out, being of earlier runs: run the significance step again")
-        text += "\n" + differences_table(comparisons, plan)
+        if table := differences_table(comparisons, plan):
+            text += f"\n{table}"
     for folder in stale:
         note(f"{folder} is left out: it has other data, encoder or epochs than its experiment's main run")
     if insert_into:

@@ -301,6 +301,7 @@ def test_from_files_to_sentences(tmp_path: Path) -> None:
     table = differences_table([one, {**one, "after": "only-b", "family": "others"}], LADDER)
     assert "| suite | exp2 − exp1 |\n| --- | --- |\n| s | **+0.4" in table
     assert table.endswith("] < 0.001 |\n")
+    assert differences_table([{**one, "family": "others"}], LADDER) == ""
 
 
 def test_one_seed_says_so(tmp_path: Path) -> None:
