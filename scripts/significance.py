@@ -35,7 +35,7 @@ def main(
     plan = load_plan(ROOT / "configs" / "experiments.yml")
     runs, stale = load_runs(metrics, plan.experiments)
     for folder in stale:
-        note(f"{folder} is left out: it has other data, encoder or epochs than its experiment's main run")
+        note(f"{folder} is left out: it has other data, encoder, config or epochs than its experiment's main run")
     wanted, unlike = comparable_pairs(runs, pairs(plan.experiments))
     for (before, after), why in unlike.items():
         note(f"{after} is not compared with {before}: {why}")

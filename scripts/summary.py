@@ -41,7 +41,7 @@ def main(
         if table := differences_table(comparisons, plan):
             text += f"\n{table}"
     for folder in stale:
-        note(f"{folder} is left out: it has other data, encoder or epochs than its experiment's main run")
+        note(f"{folder} is left out: it has other data, encoder, config or epochs than its experiment's main run")
     if insert_into:
         document = Path(insert_into)
         text += f"\nAll experiments in full: [{name}.md]({metrics.as_posix()}/{name}.md)\n"
