@@ -10,6 +10,7 @@ Example: python benchmarks/encoder_gain.py ../untrained/metrics metrics exp1 exp
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -24,14 +25,13 @@ from medner.significance import Counts3, compare, data_differing, f1_by_run, p_t
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def counts(runs: list[Run], suite: str) -> Counts3:
-    """Counts of every run and independent text of a suite: (runs, texts, 3)."""
-    return np.stack([read_counts(run, suite) for run in runs])
-
-
-def evaluated(runs: list[Run], suite: str) -> bool:
-    """Whether all runs were evaluated on the suite."""
-    return all(suite in run.scores["suites"] for run in runs)
+def tables(runs: Mapping[str, Sequence[Run]], suite: str) -> dict[str, Counts3]:
+    """Counts of every run and independent text, (runs, texts, 3), of the experiments evaluated on the suite."""
+    return {
+        name: np.stack([read_counts(run, suite) for run in own])
+        for name, own in runs.items()
+        if all(suite in run.scores["suites"] for run in own)
+    }
 
 
 def main(
@@ -48,13 +48,14 @@ def main(
             sys.exit(f"{left} in {before} or {right} in {after} is not evaluated")
         if differing := data_differing(lefts[left][0], rights[right][0]):
             sys.exit(f"{left} in {before} and {right} in {after} differ in {', '.join(differing)}")
-    pooled = [*lefts.values(), *(rights.values() if after.resolve() != before.resolve() else ())]
     for suite in plan.suites:
-        apart = spread(counts(runs, suite) for runs in pooled if evaluated(runs, suite))
+        olds = tables(lefts, suite)
+        news = tables(rights, suite) if after.resolve() != before.resolve() else olds
+        apart = spread([*olds.values(), *(news.values() if news is not olds else ())])
         for left, right in named:
-            if not (evaluated(lefts[left], suite) and evaluated(rights[right], suite)):
+            if left not in olds or right not in news:
                 continue
-            old, new = counts(lefts[left], suite), counts(rights[right], suite)
+            old, new = olds[left], news[right]
             means = f"{f1_by_run(old).mean():.3f} -> {f1_by_run(new).mean():.3f}"
             shown = f"{suite:15} {left:9} {right:9} {len(old)} and {len(new)} runs  {means}"
             if old.shape[1] < MIN_UNITS or not (old[..., 0].any() or new[..., 0].any()):

@@ -131,9 +131,7 @@ def ronec_splits(variant: str, fetched: Path, sample: Path, scheme: Scheme) -> d
         for split, path in paths.items()
     }
     overlap = Overlap(record.text for split in ("dev", "test") for record in read[split])
-    clean = [record for record in read["train"] if not overlap.find(record.text)]
-    tallies["train"].overlapping = len(read["train"]) - len(clean)
-    read["train"] = clean
+    read["train"] = _outside(Part(read["train"], tallies["train"]), overlap).records
     names = {split: "ronec-v1" if path.suffix == ".zip" else "ronec" for split, path in paths.items()}
     lexicon = None
     if scheme.persons == "named" and any(scheme.corpus(name).nominal_persons for name in names.values()):

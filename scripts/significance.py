@@ -8,7 +8,7 @@ from typing import Annotated
 import srsly
 import typer
 from rich.progress import track
-from steps import ROOT, good, new_app, note, step
+from steps import ROOT, good, new_app, note, note_left_out, step
 
 from medner.exceptions import InputError
 from medner.files import write_text
@@ -34,8 +34,7 @@ def main(
     """
     plan = load_plan(ROOT / "configs" / "experiments.yml")
     runs, stale = load_runs(metrics, plan.experiments)
-    for folder in stale:
-        note(f"{folder} is left out: it has other data, encoder, config or epochs than its experiment's main run")
+    note_left_out(stale)
     wanted, unlike = comparable_pairs(runs, pairs(plan.experiments))
     for (before, after), why in unlike.items():
         note(f"{after} is not compared with {before}: {why}")

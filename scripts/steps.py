@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -41,6 +41,12 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
 def note(text: str) -> None:
     """Something the user should see: a stand-in, a skipped part."""
     typer.secho(f"⚠ {text}", fg=typer.colors.YELLOW)
+
+
+def note_left_out(folders: Iterable[Path]) -> None:
+    """The runs that :func:`medner.results.load_runs` left out."""
+    for folder in folders:
+        note(f"{folder} is left out: it has other data, encoder, config or epochs than its experiment's main run")
 
 
 def good(text: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from steps import ROOT, good, new_app, note, step
+from steps import ROOT, good, new_app, note, note_left_out, step
 
 from medner.files import read_json, read_text, write_text
 from medner.plan import load_plan
@@ -40,8 +40,7 @@ def main(
             note(f"{left} comparisons are left out, being of earlier runs: run the significance step again")
         if table := differences_table(comparisons, plan):
             text += f"\n{table}"
-    for folder in stale:
-        note(f"{folder} is left out: it has other data, encoder, config or epochs than its experiment's main run")
+    note_left_out(stale)
     if insert_into:
         document = Path(insert_into)
         text += f"\nAll experiments in full: [{name}.md]({metrics.as_posix()}/{name}.md)\n"
