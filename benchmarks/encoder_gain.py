@@ -17,10 +17,10 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from medner.plan import load_plan
-from medner.results import Run, load_runs, read_counts
-from medner.scoring import MIN_UNITS
-from medner.significance import Counts3, compare, data_differing, f1_by_run, p_text, signed, spread
+from medner.evaluation.results import Run, load_runs, read_counts
+from medner.evaluation.scores import MIN_UNITS
+from medner.evaluation.significance import Counts3, compare, data_differing, f1_by_run, p_text, signed, spread
+from medner.study import load_plan
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -26,10 +26,10 @@ from spacy.util import load_config, load_model_from_config, registry
 from thinc.api import fix_random_seed
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from medner.arithmetic import cpu_type, mixed_precision
-from medner.readers.synthetic import read_synthetic
-from medner.records import Tally
-from medner.tokenization import blank, reference_doc
+from medner.data.readers.synthetic import read_synthetic
+from medner.data.records import Tally
+from medner.data.tokenizer import blank, reference_doc
+from medner.model.arithmetic import cpu_type, mixed_precision
 
 ROOT = Path(__file__).resolve().parent.parent
 

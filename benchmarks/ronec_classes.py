@@ -20,10 +20,10 @@ from typing import Annotated
 import srsly
 import typer
 
-from medner.corpus import convert
-from medner.labels import CorpusLabels, Scheme, load_scheme
-from medner.sources import ronec_splits
-from medner.tokenization import blank
+from medner.data.build import convert
+from medner.data.labels import CorpusLabels, Scheme, load_scheme
+from medner.data.sources import ronec_splits
+from medner.data.tokenizer import blank
 
 ROOT = Path(__file__).resolve().parent.parent
 V2_NAMES = {"ORGANIZATION": "ORG", "NUMERIC_VALUE": "NUMERIC"}  # v1's labels that v2 spells differently

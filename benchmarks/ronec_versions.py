@@ -14,13 +14,13 @@ from pathlib import Path
 
 from ronec_classes import every_class
 
-from medner.labels import CorpusLabels, NameLexicon, Scheme, load_scheme, map_record
-from medner.leakage import Overlap
-from medner.predictions import Prediction
-from medner.readers.ronec import read_ronec
-from medner.readers.ronec_v1 import read_ronec_v1
-from medner.records import Entity, Record, Tally
-from medner.scoring import Counts, count, total
+from medner.data.labels import CorpusLabels, NameLexicon, Scheme, load_scheme, map_record
+from medner.data.overlap import Overlap
+from medner.data.readers.ronec import read_ronec
+from medner.data.readers.ronec_v1 import read_ronec_v1
+from medner.data.records import Entity, Record, Tally
+from medner.evaluation.predictions import Prediction
+from medner.evaluation.scores import Counts, count, total
 
 ROOT = Path(__file__).resolve().parent.parent
 FETCHED = ROOT / "assets" / "fetched"

@@ -12,14 +12,14 @@ import spacy
 import srsly
 import typer
 
-from medner.fetching import mirrored
-from medner.labels import load_scheme, map_record
-from medner.plan import load_plan
-from medner.readers.ronec import read_ronec
-from medner.readers.synthetic import read_synthetic
-from medner.records import Record, Tally
-from medner.sources import medical_splits, missing_sources
-from medner.tokenization import blank, ceiling
+from medner.data.downloads import mirrored
+from medner.data.labels import load_scheme, map_record
+from medner.data.readers.ronec import read_ronec
+from medner.data.readers.synthetic import read_synthetic
+from medner.data.records import Record, Tally
+from medner.data.sources import medical_splits, missing_sources
+from medner.data.tokenizer import blank, ceiling
+from medner.study import load_plan
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -26,11 +26,11 @@ from spacy.training import Example
 from spacy.util import registry
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from medner import training
-from medner.arithmetic import cpu_type, mixed_precision
-from medner.corpus import docbin
+from medner.data.build import docbin
+from medner.data.tokenizer import blank
 from medner.files import read_bytes
-from medner.tokenization import blank
+from medner.model import training
+from medner.model.arithmetic import cpu_type, mixed_precision
 
 
 @contextmanager

@@ -9,11 +9,11 @@ import typer
 from running import run, whole_numbers
 from steps import ROOT, good, new_app, note, step
 
-from medner.curves import points, rows, write_part
+from medner.evaluation.learning_curves import points, rows, write_part
+from medner.evaluation.results import SEEDS
 from medner.exceptions import InputError
 from medner.files import write_text
-from medner.plan import load_plan
-from medner.results import SEEDS
+from medner.study import load_plan
 
 app = new_app()
 

@@ -13,13 +13,20 @@ from rich.progress import track
 from spacy.training import Example
 from steps import ROOT, choose_processor, good, new_app, note, step
 
-from medner.corpus import read_manifest
-from medner.evaluation import as_prediction, describe_tests, predict, read_examples, spacy_scores, training_mentions
+from medner.data.build import read_manifest
+from medner.evaluation.results import SCORES, write_run
+from medner.evaluation.scores import scores_table
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, write_text
-from medner.results import SCORES, write_run
-from medner.scoring import scores_table
-from medner.training import CURVE, provenance
+from medner.model.prediction import (
+    as_prediction,
+    describe_tests,
+    predict,
+    read_examples,
+    spacy_scores,
+    training_mentions,
+)
+from medner.model.training import CURVE, provenance
 
 app = new_app()
 

@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 from steps import ROOT, good, new_app, note, step
 
-from medner.corpus import read_docbin, read_manifest
-from medner.evaluation import describe_tests
+from medner.data.build import read_docbin, read_manifest
+from medner.data.tokenizer import blank
+from medner.evaluation.results import SCORES, write_run
+from medner.evaluation.scores import scores_table
+from medner.evaluation.zero_shot import provenance, read_labels
 from medner.exceptions import InputError
 from medner.files import new_folder
-from medner.results import SCORES, write_run
-from medner.scoring import scores_table
-from medner.tokenization import blank
-from medner.zero_shot import provenance, read_labels
+from medner.model.prediction import describe_tests
 
 app = new_app()
 EXPERIMENT = "llm"  # of configs/experiments.yml

@@ -11,8 +11,8 @@ import typer
 from rich.progress import track
 from steps import MIRROR_HELP, ROOT, folder_or_none, good, new_app, note, step
 
+from medner.data.downloads import ABSENT, fetch, load_downloads, reachable, ronec_variant
 from medner.exceptions import InputError
-from medner.fetching import ABSENT, fetch, load_downloads, reachable, ronec_variant
 from medner.files import write_text
 
 app = new_app()

@@ -27,14 +27,14 @@ from asking import (
 )
 from steps import good, new_app, note, step
 
+from medner.data.readers.synthetic import read_synthetic
+from medner.data.records import Tally
 from medner.exceptions import InputError
 from medner.generation.batch import pending
 from medner.generation.config import load_language
 from medner.generation.ledger import Ledger
 from medner.generation.run import Model
 from medner.generation.writing import Writing
-from medner.readers.synthetic import read_synthetic
-from medner.records import Tally
 
 app = new_app()
 

@@ -15,11 +15,11 @@ import srsly
 from spacy.cli._util import parse_config_overrides
 from steps import ROOT, epochs_or_none, good, note
 
-from medner.corpus import read_manifest
-from medner.evaluation import describe_tests
+from medner.data.build import read_manifest
+from medner.evaluation.results import COUNTS, SCORES, Run, read_run, settings
 from medner.exceptions import InputError
-from medner.results import COUNTS, SCORES, Run, read_run, settings
-from medner.training import prepare, provenance
+from medner.model.prediction import describe_tests
+from medner.model.training import prepare, provenance
 
 
 def whole_numbers(seeds: str) -> list[int]:

@@ -8,7 +8,7 @@ import typer
 from running import run, whole_numbers
 from steps import ROOT, good, new_app, step
 
-from medner.results import SEEDS
+from medner.evaluation.results import SEEDS
 
 app = new_app()
 

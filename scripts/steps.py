@@ -44,7 +44,7 @@ def note(text: str) -> None:
 
 
 def note_left_out(folders: Iterable[Path]) -> None:
-    """The runs that :func:`medner.results.load_runs` left out."""
+    """The runs that :func:`medner.evaluation.results.load_runs` left out."""
     for folder in folders:
         note(f"{folder} is left out: it has other data, encoder, config or epochs than its experiment's main run")
 

@@ -12,10 +12,10 @@ from spacy.cli._util import parse_config_overrides
 from spacy.cli.train import train
 from steps import ROOT, choose_processor, epochs_or_none, good, new_app, note, step
 
-from medner.arithmetic import mixed_precision
 from medner.exceptions import InputError
 from medner.files import new_folder, write_text
-from medner.training import CURVE, curve, give_memory_back, made_with, prepare, stamp
+from medner.model.arithmetic import mixed_precision
+from medner.model.training import CURVE, curve, give_memory_back, made_with, prepare, stamp
 
 app = new_app()
 

@@ -41,8 +41,8 @@ def write_encoder(folder: Path, texts: Iterable[str], *, vocabulary: int = 200, 
 
 def write_embedded(folder: Path, texts: Iterable[str], **options: Any) -> None:
     """An embedded encoder with its manifest."""
-    from medner.encoder import Manifest, write_manifest
     from medner.files import read_bytes, sha256
+    from medner.model.encoder import Manifest, write_manifest
 
     write_encoder(folder, texts, **{k: v for k, v in options.items() if k in ("vocabulary", "hidden")})
     about = {k: v for k, v in options.items() if k in ("learning_rate", "epochs")}

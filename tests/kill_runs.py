@@ -15,8 +15,8 @@ from pathlib import Path
 
 import generate
 
+from medner.data.tokenizer import blank
 from medner.generation.gates import _identifier
-from medner.tokenization import blank
 
 MOST_RUNS = 100
 

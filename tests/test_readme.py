@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 import srsly
+from compare import app as significance
 from conftest import ROOT
-from significance import app as significance
-from summary import app
+from tabulate import app
 from typer.testing import CliRunner
 from weasel.cli.document import project_document
 
+from medner.evaluation.results import load_runs
 from medner.exceptions import InputError
-from medner.plan import load_plan
-from medner.results import load_runs
-from medner.summary import insert
+from medner.report.summary import insert
+from medner.study import load_plan
 
 README = (ROOT / "README.md").read_text()
 PLAN = load_plan(ROOT / "configs" / "experiments.yml")

@@ -18,7 +18,7 @@ import yaml
 from conftest import ROOT, write_embedded
 from spacy.tokens import DocBin
 
-from medner.predictions import read_predictions
+from medner.evaluation.predictions import read_predictions
 
 OFFLINE = "http://127.0.0.1:9"
 RO = "Pacienta Maria Dobre, internată la Spitalul Județean Arad din Arad, are HTA și diabet zaharat tip 2."
@@ -282,7 +282,7 @@ def test_further_seeds(study: tuple[Path, str], tmp_path: Path) -> None:
     assert not model.exists()
     assert "Evaluated" not in script(*seeds)
 
-    assert re.search(r"^\| exp1 \| 2 \| 0\.\d{3} ± 0\.\d{3} \|", script("scripts/summary.py"), re.MULTILINE)
+    assert re.search(r"^\| exp1 \| 2 \| 0\.\d{3} ± 0\.\d{3} \|", script("scripts/tabulate.py"), re.MULTILINE)
 
 
 def test_learning_curves(study: tuple[Path, str], tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def test_learning_curves(study: tuple[Path, str], tmp_path: Path) -> None:
             "Give -1 for the CPU, or install CuPy for your CUDA version: pip install 'spacy[cuda12x]'.",
         ),
         (["evaluate.py", "exp9"], "no such pipeline. Train it first: spacy project run train-exp9."),
-        (["summary.py", "--metrics", "nonesuch"], "nonesuch: no evaluated experiment. Run an evaluate step first."),
+        (["tabulate.py", "--metrics", "nonesuch"], "nonesuch: no evaluated experiment. Run an evaluate step first."),
         (
             ["seeds.py", "exp1", "--seeds", "1,two"],
             "--seeds is '1,two'. Give whole numbers separated by commas, as in 0,1,2.",
@@ -335,11 +335,11 @@ def test_learning_curves(study: tuple[Path, str], tmp_path: Path) -> None:
             f"no such experiment. Use one of: {', '.join(sorted(path.stem for path in (ROOT / 'configs').glob('*.cfg')))}.",
         ),
         (
-            ["significance.py", "--metrics", "nonesuch"],
+            ["compare.py", "--metrics", "nonesuch"],
             "nonesuch: holds no two experiments to compare. Evaluate two experiments first.",
         ),
-        (["corpus.py", "--persons", "some"], "persons is 'some'. Use one of named, all."),
-        (["corpus.py", "--root", "nonesuch"], "no such file. Check the path, or run the step that makes it."),
+        (["convert.py", "--persons", "some"], "persons is 'some'. Use one of named, all."),
+        (["convert.py", "--root", "nonesuch"], "no such file. Check the path, or run the step that makes it."),
     ],
 )
 def test_bad_arguments_give_one_line_and_exit_code_1(
@@ -360,7 +360,7 @@ def test_bad_arguments_give_one_line_and_exit_code_1(
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        ("--components.tok2vec.model.@architectures spacy.HashEmbedCNNN.v2", "Could not find function 'spacy.HashEmb"),
+        ("--components.tok2vec.model.architectures spacy.HashEmbedCNNN.v2", "Could not find function 'spacy.HashEmb"),
         ("--components.ner.factory nerr", "Can't find factory for 'nerr'"),
         ("--training.optimizer.beta2 .98", "Invalid schedule for 'b2' (<class 'str'>)"),
         ("--paths.train configs/exp1.cfg", "configs/exp1.cfg: is no DocBin ("),
@@ -385,20 +385,20 @@ def test_a_config_that_cannot_be_used(study: tuple[Path, str], tmp_path: Path, o
     "step",
     [
         "fetch",
-        "encoder",
+        "prepare_encoder",
         "pretrain",
-        "marked",
-        "corpus",
-        "quality",
-        "leakage",
+        "convert_marked",
+        "convert",
+        "measure_corpora",
+        "check_overlap",
         "train",
         "evaluate",
         "seeds",
         "curves",
-        "significance",
-        "summary",
-        "errors",
-        "report",
+        "compare",
+        "tabulate",
+        "classify_errors",
+        "write_report",
     ],
 )
 def test_help_has_an_example(step: str) -> None:

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medner.corpus import read_docbin
+from medner.data.build import read_docbin
+from medner.data.records import Record
+from medner.data.tokenizer import blank
 from medner.exceptions import InputError
 from medner.files import read_text
 from medner.generation.client import Unusable, read_sentences
@@ -14,8 +16,6 @@ from medner.generation.config import LABELS, Language
 from medner.generation.ledger import Answer, Ledger, Reject
 from medner.generation.markup import MarkupError, holds_tag, parse
 from medner.generation.planning import Task, system_prompt
-from medner.records import Record
-from medner.tokenization import blank
 
 _TOKENS_AROUND = 512  # room for the tags and the JSON around the text
 

@@ -25,10 +25,10 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from medner.data.readers.synthetic import parse_synthetic
+from medner.data.records import Record, Tally
 from medner.exceptions import InputError
 from medner.files import decode
-from medner.readers.synthetic import parse_synthetic
-from medner.records import Record, Tally
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 
-from medner.records import Entity
+from medner.data.records import Entity
 
 # What a reader would take for a tag. "p <0,001 și >3" and "HbA1c < 7 %" are text.
 _TAG = re.compile(r"<(/?)([A-Za-z][^<>]*|)>")

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from medner.data.overlap import form_key
+from medner.data.records import Record
 from medner.exceptions import InputError
 from medner.generation.config import Entry, Language
-from medner.leakage import form_key
-from medner.records import Record
 
 # The margins of the grid that are kept to their weights.
 _MARGINS = (

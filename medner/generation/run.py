@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from medner.data.records import Record
 from medner.exceptions import InputError
 from medner.generation.client import Client, Fault, Reply, request_body
 from medner.generation.config import Price
 from medner.generation.ledger import Answer, Budget, Ledger, Reject
 from medner.generation.planning import Task
-from medner.records import Record
 
 BARREN = 3  # rounds without one accepted sentence before we give up
 _OVERHEAD = 64  # tokens that a server adds around messages and schema, at most

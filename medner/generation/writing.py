@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from medner.data.records import Record, Tally, normalised
 from medner.exceptions import InputError
 from medner.generation.client import Unusable, read_sentences
 from medner.generation.config import LABELS, Language, load_pools
@@ -14,7 +15,6 @@ from medner.generation.gates import Gates
 from medner.generation.ledger import Answer, Ledger, Reject
 from medner.generation.markup import MarkupError, parse
 from medner.generation.planning import Planner, Task, WritingTask, writing_prompt
-from medner.records import Record, Tally, normalised
 
 ORIGIN = "language model"  # as in the committed corpora
 _ENVELOPE = 64  # tokens of the JSON around the sentences

@@ -14,11 +14,11 @@ from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from medner.arithmetic import cpu_type
-from medner.encoder import MANIFEST, TOKENIZER, WEIGHTS, Export, check_export, write_manifest
+from medner.data.overlap import Overlap
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, restore_folder, sha256, write_bytes, write_text
-from medner.leakage import Overlap
+from medner.model.arithmetic import cpu_type
+from medner.model.encoder import MANIFEST, TOKENIZER, WEIGHTS, Export, check_export, write_manifest
 from medner.pretraining.objectives import build, new_encoder
 from medner.pretraining.pieces import Sampler, read_pieces, shares, split, write_pieces
 from medner.pretraining.recipe import Recipe

@@ -14,10 +14,10 @@ from typing import Annotated, Any
 import spacy
 from pydantic import Field
 
-from medner.corpus import read_docbin
+from medner.data.build import read_docbin
+from medner.data.overlap import Overlap
+from medner.data.records import CEDILLA_TO_COMMA
 from medner.exceptions import InputError
-from medner.leakage import Overlap
-from medner.records import CEDILLA_TO_COMMA
 from medner.settings import Settings
 
 OPENERS: Mapping[str, Callable[[Path, str], Any]] = {".gz": gzip.open, ".xz": lzma.open}

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from medner.data.records import CEDILLA_TO_COMMA
 from medner.exceptions import InputError
 from medner.pretraining.text import Group
-from medner.records import CEDILLA_TO_COMMA
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
+from medner.evaluation.scores import Counts
 from medner.report.inputs import Inputs
-from medner.scoring import Counts
 
 # What the study that this one repeats says, in points of F1 (.79, .825, .845); it does not say on which test set.
 CLAIMED = {("exp1", "exp2"): 3.5, ("exp1", "exp3"): 5.5}

@@ -15,7 +15,9 @@ from typing import Any
 from markupsafe import Markup
 from spacy import displacy
 
-from medner.errors import Guideline, Kind
+from medner.evaluation.error_analysis import Guideline, Kind
+from medner.evaluation.scores import CONFIDENCE, MIN_UNITS
+from medner.evaluation.significance import runs_text
 from medner.report import figures
 from medner.report.answer import Difference, answer, measured, points
 from medner.report.blocks import (
@@ -35,8 +37,6 @@ from medner.report.blocks import (
 )
 from medner.report.exchange import curves, exchange_rates, worth_sentence
 from medner.report.inputs import Inputs
-from medner.scoring import CONFIDENCE, MIN_UNITS
-from medner.significance import runs_text
 
 QUESTION = (
     "Does medical text written by a language model, in your language and in a related one, improve named entity "

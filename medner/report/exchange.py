@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from medner.scoring import CONFIDENCE
+from medner.evaluation.scores import CONFIDENCE
 
 
 class Point(NamedTuple):

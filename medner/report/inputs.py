@@ -9,14 +9,14 @@ from typing import Any
 
 import yaml
 
+from medner.data.labels import Scheme
+from medner.evaluation.results import SCORES, Run, load_runs, main_scores
+from medner.evaluation.scores import MIN_UNITS
+from medner.evaluation.significance import REFERENCES, current
 from medner.exceptions import InputError
 from medner.files import read_json, read_text
-from medner.labels import Scheme
-from medner.plan import Plan
 from medner.report import shapes
-from medner.results import SCORES, Run, load_runs, main_scores
-from medner.scoring import MIN_UNITS
-from medner.significance import REFERENCES, current
+from medner.study import Plan
 
 
 @dataclass(frozen=True)

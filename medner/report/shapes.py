@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError, model_validator
 
-from medner.errors import Guideline, Kind
+from medner.evaluation.error_analysis import Guideline, Kind
 from medner.exceptions import InputError
 
 

@@ -7,11 +7,11 @@ from collections import Counter
 import pytest
 from conftest import ROOT
 
+from medner.data.readers.synthetic import read_synthetic
+from medner.data.records import Record, Tally
 from medner.exceptions import InputError
 from medner.generation.config import load_language, load_pools
 from medner.generation.planning import Planner, WritingTask, writing_prompt
-from medner.readers.synthetic import read_synthetic
-from medner.records import Record, Tally
 
 RO = load_language("ro", ROOT / "configs" / "generation")
 POOLS = load_pools(RO)

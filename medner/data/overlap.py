@@ -1,0 +1,185 @@
+"""Does training text give test text away? Overlapping sentences, and surface forms that occur on both sides."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from medner.data.records import CEDILLA_TO_COMMA, Record
+from medner.exceptions import InputError
+from medner.files import read_text
+
+NGRAM = 6  # words; long enough that a shared one is no coincidence
+NEAR = 0.5  # share of the shorter sentence's n-grams that makes two sentences near-duplicates
+
+NEAR_DUPLICATE = 0.6  # Jaccard index of the character 5-grams from which two sentences are near-duplicates
+_GRAM = 5
+STEM_FROM = 5  # letters; words at least so long lose their last two: article and inflection, roughly
+
+_WORD = re.compile(r"\w+")
+
+
+def normalise(text: str) -> tuple[str, ...]:
+    """The words of a text without case, punctuation, spacing and the cedilla/comma difference."""
+    return tuple(_WORD.findall(text.translate(CEDILLA_TO_COMMA).lower()))
+
+
+def _ngrams(words: tuple[str, ...]) -> set[tuple[str, ...]]:
+    return {words[i : i + NGRAM] for i in range(len(words) - NGRAM + 1)}
+
+
+class Overlap:
+    """Sentences of a held-out corpus, against which others are checked.
+
+    ``find`` says whether a text occurs there: ``"exact"`` when it has the same letters and digits (spacing and
+    punctuation apart), ``"near"`` when it and *one* held-out sentence share at least half of the word 6-grams of the
+    shorter of the two (so that a sentence swallowed whole by a longer one is found as well), else None.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._exact: set[str] = set()
+        self._where: dict[tuple[str, ...], set[int]] = {}
+        self._size: list[int] = []
+        for number, text in enumerate(texts):
+            words = normalise(text)
+            self._exact.add("".join(words))
+            ngrams = _ngrams(words)
+            self._size.append(len(ngrams))
+            for ngram in ngrams:
+                self._where.setdefault(ngram, set()).add(number)
+
+    def find(self, text: str) -> str | None:
+        """``"exact"``, ``"near"`` or None, for one text."""
+        words = normalise(text)
+        if "".join(words) in self._exact:
+            return "exact"
+        ngrams = _ngrams(words)
+        shared = Counter(number for ngram in ngrams for number in self._where.get(ngram, ()))
+        near = any(count >= NEAR * min(len(ngrams), self._size[number]) for number, count in shared.items())
+        return "near" if near else None
+
+
+class NearDuplicates:
+    """Sentences against which others are compared by their sets of character 5-grams, without case."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._where: dict[str, list[int]] = {}
+        self._sizes: list[int] = []
+        self._texts: list[str] = []
+        for text in texts:
+            self.add(text)
+
+    @staticmethod
+    def _grams(text: str) -> set[str]:
+        text = " ".join(text.lower().split())
+        return {text[i : i + _GRAM] for i in range(len(text) - _GRAM + 1)} or {text}
+
+    def add(self, text: str) -> None:
+        """Compare all later texts with this one as well."""
+        grams = self._grams(text)
+        for gram in grams:
+            self._where.setdefault(gram, []).append(len(self._sizes))
+        self._sizes.append(len(grams))
+        self._texts.append(text)
+
+    def find(self, text: str) -> str | None:
+        """The first text added whose Jaccard index with this one is at least ``NEAR_DUPLICATE``, else None."""
+        grams = self._grams(text)
+        shared = Counter(number for gram in grams for number in self._where.get(gram, ()))
+        for number, count in sorted(shared.items()):
+            if count >= NEAR_DUPLICATE * (len(grams) + self._sizes[number] - count):
+                return self._texts[number]
+        return None
+
+
+def form_key(form: str) -> str:
+    """A surface form without case, diacritics and (roughly) article and inflection: equal keys are one name.
+
+    Words of five letters or more lose their last two, so that ``hipertensiunea arterială`` and ``Hipertensiunii
+    arteriale`` are one; a heuristic that finds too much rather than too little.
+    """
+    bare = "".join(c for c in unicodedata.normalize("NFD", form.lower()) if not unicodedata.combining(c))
+    return " ".join(word[:-2] if len(word) >= STEM_FROM else word for word in _WORD.findall(bare))
+
+
+def load_generic_nouns(path: Path) -> dict[str, list[str]]:
+    """``assets/synthetic/generic_nouns.yml``: forms by language. Raises InputError for another kind of file."""
+    try:
+        found = {str(lang): [str(form) for form in forms] for lang, forms in yaml.safe_load(read_text(path)).items()}
+    except (yaml.YAMLError, AttributeError, TypeError):
+        raise InputError("is no list of nouns by language", path=path, remedy="Write `ro: [boală, …]`") from None
+    return found
+
+
+def mention_keys(records: Iterable[Record]) -> set[tuple[str, str]]:
+    """Label and :func:`form_key` of every mention: what a model that was trained on these records has seen."""
+    return {(e.label, form_key(r.surface(e))) for r in records for e in r.entities}
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """What one training corpus gives away of one test corpus."""
+
+    sentences: list[str]
+    forms: Mapping[str, list[str]]
+    seen: Mapping[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "sentences": self.sentences,
+            "seen": dict(self.seen),
+            "forms": {k: v for k, v in self.forms.items() if v},
+        }
+
+
+def find_leakage(
+    train: Iterable[Record],
+    test: Iterable[Record],
+    labels: Iterable[str],
+    exempt: Collection[str] = (),
+    overlap: Overlap | None = None,
+) -> Leakage:
+    """Test sentences that training holds, exactly or nearly (ids and kind), and surface forms on both sides.
+
+    ``seen`` is, by label, the share of the test corpus's different forms (by :func:`form_key`) that training holds;
+    exempt forms count neither way.
+    overlap: that of the training texts, where it was made for another test corpus already.
+    """
+    train, test = list(train), list(test)
+    labels = list(labels)
+    overlap = overlap or Overlap(record.text for record in train)
+    sentences = [f"{record.id} ({kind})" for record in test if (kind := overlap.find(record.text))]
+    forms = shared_forms(train, test, labels, exempt)
+    free = {form_key(form) for form in exempt}
+    every = {label: {form_key(r.surface(e)) for r in test for e in r.entities if e.label == label} for label in labels}
+    keys = {label: own - free for label, own in every.items()}
+    shared = {label: {form_key(form) for form in forms[label]} for label in labels}
+    seen = {label: round(len(shared[label]) / len(keys[label]), 4) for label in labels if keys[label]}
+    return Leakage(sentences, forms, seen)
+
+
+def shared_forms(
+    train: Iterable[Record], test: Iterable[Record], labels: Iterable[str], exempt: Iterable[str] = ()
+) -> Mapping[str, list[str]]:
+    """By label: the surface forms of test mentions whose key occurs among training mentions of the same label.
+
+    exempt: forms that may occur on both sides (generic nouns).
+    """
+    free = {form_key(form) for form in exempt}
+    seen = mention_keys(train)
+    found: dict[str, set[str]] = {label: set() for label in labels}
+    for record in test:
+        for entity in record.entities:
+            form = record.surface(entity)
+            key = form_key(form)
+            if entity.label in found and key not in free and (entity.label, key) in seen:
+                found[entity.label].add(form)
+    return {label: sorted(forms) for label, forms in found.items()}

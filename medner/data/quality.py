@@ -1,0 +1,172 @@
+"""How varied, clean and consistent a synthetic corpus is: the figures behind its data card."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import py3langid
+import yaml
+
+from medner.data.overlap import NearDuplicates
+from medner.data.records import Record
+from medner.data.tokenizer import blank, reference_doc
+from medner.exceptions import InputError
+from medner.files import read_text
+
+PARALLEL = 0.3  # share of common word beginnings (after folding spelling) of two sentences in two languages
+SHARED_BEGINNINGS = 5  # fewer in common are chance
+
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True)
+class Floors:
+    """``configs/quality.yml``."""
+
+    required: Sequence[str]
+    minimum: Mapping[str, float]
+    maximum: Mapping[str, float]
+    unlabelled_allowed: Mapping[str, Mapping[str, str]]
+
+    def missed(self, figures: Mapping[str, Any]) -> list[str]:
+        """What falls short, one sentence each. Raises InputError for a figure that is not among the measured."""
+        if strange := sorted({*self.minimum, *self.maximum} - figures.keys()):
+            what = f"floors name unknown figures {strange}"
+            raise InputError(what, path="configs/quality.yml", remedy=f"Known ones are {', '.join(figures)}")
+        low = [f"{k} is {figures[k]}, below {v}" for k, v in self.minimum.items() if figures[k] < v]
+        return low + [f"{k} is {figures[k]}, above {v}" for k, v in self.maximum.items() if figures[k] > v]
+
+
+def load_floors(path: Path) -> Floors:
+    """Read the floors. Raises InputError for a malformed file."""
+    try:
+        return Floors(**yaml.safe_load(read_text(path)))
+    except (yaml.YAMLError, TypeError) as error:
+        what = f"holds no floors ({' '.join(str(error).split())})"
+        raise InputError(what, path=path, remedy="Compare it with configs/quality.yml in the repository") from None
+
+
+def measure(records: Sequence[Record], lang: str, allowed: Iterable[str] = ()) -> dict[str, Any]:
+    """All figures of one corpus, by name; lists under ``examples`` show what the counts count.
+
+    allowed: forms whose unlabelled occurrences have been looked at and are right.
+    """
+    words = [_WORD.findall(record.text.lower()) for record in records]
+    trigrams = [tuple(w[i : i + 3]) for w in words for i in range(len(w) - 2)]
+    openings = Counter(tuple(w[:2]) for w in words)
+    forms: dict[str, Counter[str]] = {}
+    for record in records:
+        for entity in record.entities:
+            forms.setdefault(entity.label, Counter())[record.surface(entity)] += 1
+    medical = forms.get("MEDICAL", Counter())
+    unlabelled = list(unlabelled_occurrences(records, allowed))
+    duplicates = list(near_duplicate_pairs(records))
+    other_language = [record for record in records if py3langid.classify(record.text)[0] != lang]
+    nlp = blank()
+    off = [(r, r.surface(r.entities[n])) for r in records for n in reference_doc(nlp, r)[1]]
+    return {
+        "sentences": len(records),
+        "words": sum(map(len, words)),
+        "entities": {label: counts.total() for label, counts in sorted(forms.items())},
+        "without_entity": _share(sum(not record.entities for record in records), len(records)),
+        "distinct_3grams": _share(len(set(trigrams)), len(trigrams)),
+        "top_opening_bigram": _share(max(openings.values()), len(records)),
+        "near_duplicates": len(duplicates),
+        "medical_forms": len(medical),
+        "top_medical_form": _share(max(medical.values(), default=0), medical.total()),
+        "person_forms": len(forms.get("PERSON", ())),
+        "org_forms": len(forms.get("ORG", ())),
+        "unlabelled": len(unlabelled),
+        "off_tokens": len(off),
+        "language_right": _share(len(records) - len(other_language), len(records)),
+        "examples": {
+            "top_opening_bigram": " ".join(openings.most_common(1)[0][0]),
+            "top_medical_form": medical.most_common(1)[0][0] if medical else "",
+            "near_duplicates": duplicates,
+            "unlabelled": unlabelled,
+            "off_tokens": [f"{record.id}: {form}" for record, form in off],
+            "other_language": [record.id for record in other_language],
+        },
+    }
+
+
+def _share(part: int, whole: int) -> float:
+    return round(part / whole, 4) if whole else 0.0
+
+
+def near_duplicate_pairs(records: Iterable[Record]) -> Iterator[str]:
+    """Each record that is nearly the same as an earlier one, with that one."""
+    seen = NearDuplicates()
+    ids: dict[str, str] = {}
+    for record in records:
+        if double := seen.find(record.text):
+            yield f"{record.id} ~ {ids[double]}"
+        seen.add(record.text)
+        ids.setdefault(record.text, record.id)
+
+
+def unlabelled_occurrences(records: Sequence[Record], allowed: Iterable[str] = ()) -> Iterator[str]:
+    """Places where a form that is labelled elsewhere stands unlabelled, as whole words and in the same case.
+
+    Forms shorter than four letters count only in capitals (HTA). A form inside a longer mention is labelled.
+    """
+    free = set(allowed)
+    by_first: dict[str, list[str]] = {}
+    for form in sorted({r.surface(e) for r in records for e in r.entities} - free):
+        if (len(form) >= 4 or form.isupper()) and (first := re.match(r"\w+|\W", form)):
+            by_first.setdefault(first[0], []).append(form)
+    for record in records:
+        for match in re.finditer(r"\w+", record.text):
+            if any(e.start <= match.start() < e.end for e in record.entities):
+                continue
+            for form in by_first.get(match[0], ()):
+                end = match.start() + len(form)
+                whole = record.text.startswith(form, match.start()) and not record.text[end : end + 1].isalnum()
+                if whole and not any(e.start < end and match.start() < e.end for e in record.entities):
+                    yield f"{record.id}: {form}"
+                    break
+
+
+def parallel_pairs(left: Sequence[Record], right: Sequence[Record]) -> list[str]:
+    """Sentences of one language that look like translations of one in the other, for two related languages.
+
+    Cognates and numbers survive translation between Romance languages: two sentences count as parallel when they share
+    at least five beginnings (four letters, spelling folded) of their longer words and numbers, and these are at least
+    30 % of what either has. A coarse net: it finds literal translations and some chance pairs of the same topic.
+    """
+    found = []
+    where: dict[str, list[int]] = {}
+    beginnings = [_beginnings(record.text) for record in right]
+    for number, own in enumerate(beginnings):
+        for beginning in own:
+            where.setdefault(beginning, []).append(number)
+    for record in left:
+        own = _beginnings(record.text)
+        shared = Counter(number for beginning in own for number in where.get(beginning, ()))
+        for number, count in shared.most_common(1):
+            if count >= SHARED_BEGINNINGS and count >= PARALLEL * len(own | beginnings[number]):
+                found.append(f"{record.id} = {right[number].id}")
+    return found
+
+
+def _beginnings(text: str) -> set[str]:
+    bare = "".join(c for c in unicodedata.normalize("NFD", text.lower()) if not unicodedata.combining(c))
+    for old, new in (
+        ("ph", "f"),
+        ("th", "t"),
+        ("ch", "c"),
+        ("qu", "c"),
+        ("y", "i"),
+        ("k", "c"),
+        ("œ", "e"),
+        ("ae", "e"),
+    ):
+        bare = bare.replace(old, new)
+    bare = re.sub(r"([a-z])\1", r"\1", bare)
+    return {word[:4] for word in _WORD.findall(bare) if len(word) >= 5 or word.isdigit()}

@@ -1,0 +1,174 @@
+"""What each source's splits are: its readers, its labels mapped to the project's, and what must not train left out."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medner.data.labels import CorpusLabels, NameLexicon, Scheme, map_record
+from medner.data.overlap import Overlap
+from medner.data.readers.e3c import read_e3c
+from medner.data.readers.mantra import read_mantra
+from medner.data.readers.monero import read_monero
+from medner.data.readers.quaero import read_quaero
+from medner.data.readers.ronec import read_ronec
+from medner.data.readers.ronec_v1 import read_ronec_v1
+from medner.data.readers.simonero import read_simonero
+from medner.data.readers.synthetic import read_synthetic
+from medner.data.records import Record, Tally, longest
+from medner.exceptions import InputError
+from medner.study import Plan
+
+SPLITS = ("train", "dev", "test")
+DEV_SHARE = 0.1  # of a gold corpus that has no dev part of its own
+DEV_SEED = 0  # the same sentences whatever seed trains
+UNKNOWN = "unknown to the fetch step (configs/downloads.yml)"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split of one source, with the project's labels, and what reading it met."""
+
+    records: list[Record]
+    tally: Tally
+
+
+Files = Mapping[str, Path]  # by name of the download
+Read = Callable[[Files, Tally], Iterable[Record]]
+
+
+def _quaero(part: str, genre: str) -> Read:
+    return lambda files, tally: read_quaero(files["quaero"], part, genre, tally)
+
+
+def _monero(files: Files, tally: Tally) -> Iterable[Record]:
+    names = sorted(name for name in files if name.startswith("monero-"))
+    return itertools.chain.from_iterable(read_monero(files[name], tally) for name in names)
+
+
+# The parts of the gold medical corpora. A dev part is held out of train: QUAERO's own dev is its test here.
+MEDICAL: Mapping[str, Mapping[str, Read]] = {
+    "simonero": {"test": lambda files, tally: read_simonero(files["simonero-dev"], tally)},
+    "monero": {"train": _monero},
+    "quaero-emea": {"train": _quaero("train", "EMEA"), "test": _quaero("dev", "EMEA")},
+    "quaero-medline": {"train": _quaero("train", "MEDLINE"), "test": _quaero("dev", "MEDLINE")},
+    "e3c": {"test": lambda files, tally: read_e3c(files["e3c"], tally)},
+    "mantra": {"test": lambda files, tally: read_mantra(files["mantra"], tally)},
+}
+
+
+def missing_sources(plan: Plan, fetched: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The sources of the plan whose files are out of reach, each with the reason.
+
+    fetched: ``files`` of the fetch step's manifest.
+    """
+    reasons = {}
+    for source, about in plan.sources.items():
+        absent = {n: fetched.get(n, {}) for n in about.get("files", ()) if not fetched.get(n, {}).get("available")}
+        if absent:
+            reasons[source] = "; ".join(f"{n} is {f.get('reason', UNKNOWN)}" for n, f in absent.items())
+    return reasons
+
+
+def medical_splits(plan: Plan, sources: Iterable[str], files: Files, scheme: Scheme) -> dict[str, dict[str, Part]]:
+    """The splits of gold medical corpora with the project's labels.
+
+    No training sentence occurs in a test part of the same language, exactly or nearly (see :class:`Overlap`):
+    those that do are left out and counted as overlapping; so are those of the dev part, a seeded tenth of train, that
+    occur in what is left of train. Raises InputError for a source without a reader, from the readers, and for unknown
+    labels.
+    """
+    parts: dict[str, dict[str, Part]] = {}
+    for source in sources:
+        about = plan.sources[source]
+        if source not in MEDICAL:
+            raise InputError(f"source {source!r} has no reader", remedy=f"Known ones are {', '.join(MEDICAL)}")
+        labels, own = scheme.corpus(about["labels"]), {name: files[name] for name in about["files"]}
+        parts[source] = {}
+        for split, read in MEDICAL[source].items():
+            tally = Tally()
+            path = next(iter(own.values()))
+            parts[source][split] = _mapped(read(own, tally), labels, tally, path, None)
+    for source in [source for source, splits in parts.items() if "train" in splits]:
+        lang = plan.sources[source]["lang"]
+        tests = [p["test"] for s, p in parts.items() if "test" in p and plan.sources[s]["lang"] == lang]
+        held_out = Overlap(record.text for part in tests for record in part.records)
+        parts[source] |= _with_dev(_outside(parts[source]["train"], held_out))
+    return {source: {split: splits[split] for split in SPLITS if split in splits} for source, splits in parts.items()}
+
+
+def _outside(part: Part, held_out: Overlap) -> Part:
+    """The part without what occurs in the held-out text; that is counted."""
+    clean = [record for record in part.records if not held_out.find(record.text)]
+    part.tally.overlapping += len(part.records) - len(clean)
+    return Part(clean, part.tally)
+
+
+def _with_dev(train: Part) -> dict[str, Part]:
+    chosen = set(random.Random(DEV_SEED).sample(range(len(train.records)), round(DEV_SHARE * len(train.records))))  # noqa: S311
+    rest = Part([record for n, record in enumerate(train.records) if n not in chosen], train.tally)
+    dev = Part([record for n, record in enumerate(train.records) if n in chosen], Tally())
+    return {"train": rest, "dev": _outside(dev, Overlap(record.text for record in rest.records))}
+
+
+def ronec_splits(variant: str, fetched: Path, sample: Path, scheme: Scheme) -> dict[str, Part]:
+    """RONEC's splits with the project's labels, for a variant of :func:`medner.data.downloads.ronec_variant`.
+
+    Training sentences that occur in valid or test are left out and counted as overlapping. With
+    ``persons: named`` the word lists that tell names from nouns are learnt from the training split alone.
+    Raises InputError from the readers and for unknown labels.
+    """
+    folder = sample if variant == "sample" else fetched / "ronec"
+    train = folder / "train.json" if variant != "v1" else fetched / "ronec_v1" / "ronec_iob.zip"
+    paths = {"train": train, "dev": folder / "valid.json", "test": folder / "test.json"}
+    tallies = {split: Tally() for split in paths}
+    read = {
+        split: list((read_ronec_v1 if path.suffix == ".zip" else read_ronec)(path, tallies[split]))
+        for split, path in paths.items()
+    }
+    overlap = Overlap(record.text for split in ("dev", "test") for record in read[split])
+    read["train"] = _outside(Part(read["train"], tallies["train"]), overlap).records
+    names = {split: "ronec-v1" if path.suffix == ".zip" else "ronec" for split, path in paths.items()}
+    lexicon = None
+    if scheme.persons == "named" and any(scheme.corpus(name).nominal_persons for name in names.values()):
+        lexicon = NameLexicon(scheme.titles, scheme.particles).learn(read["train"])
+    return {
+        split: _mapped(read[split], scheme.corpus(names[split]), tallies[split], paths[split], lexicon)
+        for split in paths
+    }
+
+
+def synthetic_splits(folder: Path, scheme: Scheme, lang: str) -> dict[str, Part]:
+    """The three splits of a synthetic corpus: ``<folder>/{train,dev,test}.jsonl``.
+
+    Raises InputError from the reader, for unknown labels and for a record in another language than ``lang``.
+    """
+    paths = {split: folder / f"{split}.jsonl" for split in SPLITS}
+    for path in paths.values():
+        if not path.is_file():
+            remedy = f"A synthetic corpus has {', '.join(other.name for other in paths.values())}"
+            raise InputError("no such file", path=path, remedy=remedy)
+    return {split: synthetic_part(path, scheme, lang) for split, path in paths.items()}
+
+
+def synthetic_part(path: Path, scheme: Scheme, lang: str) -> Part:
+    """One split of a synthetic corpus. Raises InputError as :func:`synthetic_splits` does."""
+    tally = Tally()
+    records = list(read_synthetic(path, tally))
+    for record in records:
+        if record.lang != lang:
+            what = f"is in {record.lang!r}, not {lang!r}"
+            remedy = "Correct its lang, or move it to its own language's folder"
+            raise InputError(what, path=path, place=f"record {record.id}", remedy=remedy)
+    return _mapped(records, scheme.corpus("synthetic"), tally, path, None)
+
+
+def _mapped(
+    records: Iterable[Record], labels: CorpusLabels, tally: Tally, path: Path, lexicon: NameLexicon | None
+) -> Part:
+    mapped = (map_record(record, labels, tally, path=path, lexicon=lexicon) for record in records)
+    return Part([longest(record, tally) for record in mapped], tally)

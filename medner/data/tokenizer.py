@@ -1,0 +1,122 @@
+"""The tokenizer that the trained pipelines carry: spaCy's multi-language rules plus those below.
+
+An entity that starts or ends inside a token can be neither learnt nor found, so tokens must not be coarser than
+entities; splitting an entity further costs nothing. The rules are plain data of ``nlp.tokenizer``: they are set once,
+before initialisation, and saved with the pipeline, so that it loads without this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import cast
+
+import spacy
+from spacy.language import Language
+from spacy.tokenizer import Tokenizer  # type: ignore[import-not-found]
+from spacy.tokens import Doc
+from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex, registry
+
+from medner.data.records import Record
+
+_UPPER = "A-ZÀ-ÖØ-ÞĂÂÎȘȚŞŢŒŠŽ"
+_LOWER = "a-zß-öø-ÿăâîșțşţœšž"
+_LETTER = _UPPER + _LOWER
+_APOSTROPHE = "['’ʼ‘`]"
+
+# French elision, also after a hyphen or slash: l'|Hôpital, d’|insuffisance, qu'|elle, jusqu'|au.
+_ELISION = [
+    rf"(?<=\b[cdjlmnstCDJLMNST]{_APOSTROPHE})(?=[{_LETTER}0-9])",
+    rf"(?<=[qQ][uU]{_APOSTROPHE})(?=[{_LETTER}])",
+    # Italian, in names: dall'|Aquila, nell'|Adige, all'|Opera
+    rf"(?<=\b[aA]ll{_APOSTROPHE})(?=[{_LETTER}])",
+    rf"(?<=\b(?:[dD]all|[dD]ell|[nN]ell|[sS]ull){_APOSTROPHE})(?=[{_LETTER}])",
+]
+# Sentences, headlines and times glued together, as on the web: UCLA.|Buffy, Brasov|În, 03:19|Replica, rival|.|mai.
+# Whatever could be one word or abbreviation stays whole: S.U.A, McDonald, B12, HbA1c, 7.5.
+_GLUED = [
+    rf"(?<=[{_LETTER}0-9)\]”\"»])[.!?…](?=[„”“\"«(]?[{_UPPER}][{_LOWER}])",
+    rf"(?<=[)\]”\"»])[.!?](?=[{_LETTER}])",
+    rf"(?<=[{_UPPER}]{{2}})\.(?=[{_UPPER}]{{2}})",
+    rf"(?<=[{_LETTER}][{_LOWER}])\.(?=[0-9]|[{_LETTER}][{_LOWER}])",
+    rf"(?<=[{_LOWER}]{{3}})(?=[{_UPPER}][{_LOWER}]{{2}}|În?\b|[0-9]{{1,2}}:[0-9])",
+    rf"(?<=[0-9])(?=[{_UPPER}][{_LOWER}]{{2}})",
+]
+_PUNCTUATION = r"[„”“\"«»()\[\]{}<>,;:!?…•|=+*/\\–—−]"
+_HYPHEN = rf"(?<=[{_LETTER}0-9.)\]”\"»])[-‐‑](?=[{_LETTER}0-9„”“\"«(])"
+_EDGE = "[-‐‑'’`@#]"
+
+
+def set_rules(nlp: Language) -> None:
+    """Give ``nlp.tokenizer`` the project's prefix, suffix and infix rules."""
+    defaults = nlp.Defaults
+    # A full stop at the end is a token of its own, also after S.U.A, since "virus B." and "U.R.S.S.." need the boundary
+    # before it; the default ".." would take an abbreviation's full stop along.
+    suffixes = [rule for rule in defaults.suffixes or [] if rule != r"\.\.+"]
+    infixes = [*_ELISION, *_GLUED, _PUNCTUATION, _HYPHEN, *(defaults.infixes or [])]
+    prefixes = [_PUNCTUATION, _EDGE, *(defaults.prefixes or [])]
+    suffixes = [r"\.{3,}", _PUNCTUATION, _EDGE, r"\.", *suffixes]
+    tokenizer = cast(Tokenizer, nlp.tokenizer)
+    tokenizer.infix_finditer = compile_infix_regex(infixes).finditer
+    tokenizer.prefix_search = compile_prefix_regex(prefixes).search
+    tokenizer.suffix_search = compile_suffix_regex(suffixes).search
+    tokenizer.url_match = None  # a domain is an organisation's name as often as not: ziare.com
+    tokenizer.rules = {}  # emoticons: "8)" at the end of "(str. Horea nr. 8)"
+
+
+@registry.callbacks("medner.tokenizer.v1")  # type: ignore[untyped-decorator]
+def tokenizer_callback() -> Callable[[Language], None]:
+    """What ``[initialize.before_init]`` of the configs calls: sets the rules on the pipeline to be trained."""
+    return set_rules
+
+
+def blank() -> Language:
+    """An empty multi-language pipeline with the project's tokenizer."""
+    nlp = spacy.blank("xx")
+    set_rules(nlp)
+    return nlp
+
+
+def reference_doc(nlp: Language, record: Record) -> tuple[Doc, list[int]]:
+    """A gold ``Doc`` in which every entity of the record stands, and the entities that are off token boundaries.
+
+    The text is tokenised with ``nlp``'s tokenizer; a token that an entity starts or ends in is split there, since a
+    gold mention must not vanish from training and evaluation because of the tokenizer: a pipeline that cannot make
+    that boundary is charged with a miss. The list holds the indices of such entities.
+    """
+    doc = nlp.make_doc(record.text)
+    starts = {token.idx for token in doc}
+    ends = {token.idx + len(token) for token in doc}
+    off = [n for n, e in enumerate(record.entities) if e.start not in starts or e.end not in ends]
+    if off:
+        cuts = {cut for entity in record.entities for cut in (entity.start, entity.end)}
+        doc = _split(doc, cuts)
+    spans = [doc.char_span(e.start, e.end, label=e.label) for e in record.entities]
+    doc.set_ents([span for span in spans if span is not None])
+    if len(doc.ents) != len(record.entities):
+        raise ValueError(f"record {record.id!r}: an entity could not be placed on tokens")
+    return doc, off
+
+
+def _split(doc: Doc, cuts: set[int]) -> Doc:
+    words: list[str] = []
+    spaces: list[bool] = []
+    for token in doc:
+        inside = sorted(cut - token.idx for cut in cuts if token.idx < cut < token.idx + len(token))
+        for start, end in zip([0, *inside], [*inside, len(token)], strict=True):
+            words.append(token.text[start:end])
+            spaces.append(bool(token.whitespace_) and end == len(token))
+    return Doc(doc.vocab, words=words, spaces=spaces)
+
+
+def ceiling(nlp: Language, records: Iterable[Record]) -> dict[str, tuple[int, int]]:
+    """By label: entities whose start and end are token boundaries of ``nlp.make_doc(text)``, and all entities.
+
+    The share of the two bounds the recall that any model with this tokenizer can reach.
+    """
+    counts: dict[str, tuple[int, int]] = {}
+    for record in records:
+        off = set(reference_doc(nlp, record)[1])
+        for number, entity in enumerate(record.entities):
+            on, total = counts.get(entity.label, (0, 0))
+            counts[entity.label] = (on + (number not in off), total + 1)
+    return dict(sorted(counts.items()))

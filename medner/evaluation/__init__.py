@@ -1,0 +1,1 @@
+"""Predictions turned into scores, comparisons, learning curves and classes of errors."""

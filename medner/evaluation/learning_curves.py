@@ -1,0 +1,130 @@
+"""Learning curves: training data of every size, and what the runs on them gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+
+from medner.data.build import docbin, read_docbin
+from medner.data.tokenizer import blank
+from medner.evaluation.results import Run, read_counts
+from medner.evaluation.scores import MIN_UNITS
+from medner.evaluation.significance import f1_by_run
+from medner.exceptions import InputError
+from medner.files import read_bytes, write_bytes
+from medner.study import Plan
+
+RESAMPLES = 500
+FOLDER = "curves"  # corpus/curves, training/curves, metrics/curves: <mix>/<sentences>/<seed>
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a learning curve.
+
+    experiment: its config; sentences: how many were added to the base; own: a corpus of its own is needed, since
+    no experiment of the plan trains on just this.
+    """
+
+    mix: str
+    experiment: str
+    sentences: int
+    seed: int
+    own: bool
+
+    @property
+    def path(self) -> Path:
+        """Where its corpus, its model and its metrics lie, under :data:`FOLDER` of each."""
+        return Path(FOLDER) / self.mix / str(self.sentences) / str(self.seed)
+
+
+def added(plan: Plan, mix: str) -> tuple[str, ...]:
+    """The sources that a mix adds to the base."""
+    assert plan.curves is not None
+    base = plan.experiments[plan.curves.base]
+    return tuple(source for source in plan.experiments[plan.curves.mixes[mix]] if source not in base)
+
+
+def points(plan: Plan, corpus: Path, seeds: Sequence[int]) -> Iterator[Point]:
+    """All runs, the small ones first: none of a mix, each size that is below the whole, and all of it.
+
+    Mixes whose experiment has no corpus are left out. Raises InputError if the plan has no curves.
+    """
+    if plan.curves is None:
+        raise InputError("has no curves", path="configs/experiments.yml", remedy="Add them, or do without this step")
+    for seed in seeds:
+        for mix, experiment in plan.curves.mixes.items():
+            if not (corpus / experiment / "train.spacy").is_file():
+                continue
+            whole = sum(len(_docs(corpus / source / "train.spacy")) for source in added(plan, mix))
+            yield Point(mix, plan.curves.base, 0, seed, own=False)
+            for size in plan.curves.sizes:
+                if size < whole:
+                    yield Point(mix, experiment, size, seed, own=True)
+            yield Point(mix, experiment, whole, seed, own=False)
+
+
+def write_part(plan: Plan, corpus: Path, point: Point) -> Path:
+    """The training file of a point: the base and the first of the mix's sentences, in an order drawn by the seed.
+
+    Every source gives its share, and a smaller size is part of a larger one. Returns the path.
+    """
+    assert plan.curves is not None
+    drawn: list[tuple[float, int, Doc]] = []
+    for number, source in enumerate(added(plan, point.mix)):
+        docs = _docs(corpus / source / "train.spacy")
+        order = np.random.default_rng(point.seed).permutation(len(docs))
+        drawn += [(place / len(docs), number, docs[at]) for place, at in enumerate(order)]
+    drawn.sort(key=lambda item: item[:2])
+    whole = DocBin(store_user_data=True)
+    for source in plan.experiments[plan.curves.base]:
+        part = corpus / source / "train.spacy"
+        whole.merge(docbin(read_bytes(part), part))
+    whole.merge(DocBin(docs=[doc for *_, doc in drawn[: point.sentences]], store_user_data=True))
+    path = corpus / point.path / "train.spacy"
+    data = whole.to_bytes()
+    if not path.is_file() or read_bytes(path) != data:
+        write_bytes(path, data)
+    return path
+
+
+def _docs(path: Path) -> list[Doc]:
+    read_docbin(path, blank())  # tells what is wrong with the file
+    return list(docbin(read_bytes(path), path).get_docs(Vocab()))
+
+
+def rows(plan: Plan, runs: Sequence[tuple[Point, Run]]) -> list[dict[str, Any]]:
+    """For ``metrics/curves.json``: F1 of each run on each suite of the curves, and that suite's reference mix.
+
+    ``resampled``: F1 on ``RESAMPLES`` bootstrap samples of the suite's independent texts, the same ones for every run;
+    None of a suite with fewer than ``MIN_UNITS``. Raises InputError from :func:`medner.evaluation.results.read_counts`.
+    """
+    assert plan.curves is not None
+    return [
+        {
+            "mix": point.mix,
+            "sentences": point.sentences,
+            "seed": point.seed,
+            "suite": suite,
+            "reference": reference,
+            "f1": run.scores["suites"][suite]["f1"],
+            "resampled": _resampled(run, suite),
+        }
+        for point, run in runs
+        for suite, reference in plan.curves.suites.items()
+        if suite in run.scores["suites"]
+    ]
+
+
+def _resampled(run: Run, suite: str) -> list[float] | None:
+    counts = read_counts(run, suite)
+    if len(counts) < MIN_UNITS:
+        return None
+    drawn = np.random.default_rng(0).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), RESAMPLES)
+    return [round(float(f1), 6) for f1 in f1_by_run(drawn[..., None] * counts)]

@@ -1,0 +1,246 @@
+"""The encoder folder that training starts from: fetched at a pinned revision, or the embedded one that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import srsly
+import yaml
+
+from medner.data.downloads import reachable
+from medner.exceptions import InputError
+from medner.files import new_folder, read_bytes, read_text, sha256, write_text
+
+MANIFEST = "manifest.json"
+WEIGHTS = "model.safetensors"
+TOKENIZER = "tokenizer.json"
+WORDPIECES = "vocab.txt"
+# All that is ever copied or downloaded: a pickle (pytorch_model.bin) can run code when it is loaded.
+VOCABULARIES = (WORDPIECES, TOKENIZER, "sentencepiece.bpe.model")
+FILES = ("config.json", "tokenizer_config.json", "special_tokens_map.json", *VOCABULARIES, WEIGHTS)
+PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
+USED = 0.25  # least share of the embeddings that have a piece: padding is 2 % at most, but half where pieces are few
+HUB_SECONDS = 5
+UNTRAINED = "untrained"  # the name that asks for the embedded encoder with random weights: the floor of comparisons
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the encoder folder holds; goes into every model, metrics file and report made with it."""
+
+    name: str
+    revision: str
+    untrained: bool
+    parameters: int
+    vocabulary: int
+    sha256: str
+    learning_rate: float | None = None
+    epochs: int | None = None
+    embedded: bool = False
+
+    @property
+    def title(self) -> str:
+        """The encoder's name as tables show it."""
+        return f"{self.name} (UNTRAINED weights)" if self.untrained else self.name
+
+
+@dataclass(frozen=True)
+class Export(Manifest):
+    """The manifest of an encoder as ``scripts/pretrain.py`` gives it away, by which the encoder step checks it.
+
+    The step's own manifest, and so the provenance of pipelines, leaves the tokenizer out: it belongs to the weights.
+    """
+
+    tokenizer_sha256: str | None = None  # of tokenizer.json; older exports do not say
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of an encoder folder. Raises InputError if the encoder step has not written one."""
+    stated = read_export(folder)
+    return Manifest(**{field.name: getattr(stated, field.name) for field in fields(Manifest)})
+
+
+def read_export(folder: Path) -> Export:
+    """The manifest of an encoder folder, with what an export says of the tokenizer. Raises as :func:`read_manifest`."""
+    path = folder / MANIFEST
+    try:
+        return Export(**srsly.json_loads(read_text(path)))
+    except (ValueError, TypeError):
+        raise InputError("is no encoder manifest", path=path, remedy="Run the encoder step") from None
+
+
+def load_settings(path: Path, name: str | None = None) -> Mapping[str, Any]:
+    """``configs/encoder.yml``; another ``name`` replaces the pinned encoder (newest revision)."""
+    try:
+        settings = dict(yaml.safe_load(read_text(path)))
+        if name and name != settings["name"]:
+            settings |= {"name": name, "repository": name, "revision": "main"}
+        settings["repository"], settings["revision"]
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        what = f"is no encoder configuration ({' '.join(str(error).split())})"
+        raise InputError(what, path=path, remedy="Compare it with configs/encoder.yml in the repository") from None
+    return settings
+
+
+def prepare(
+    target: Path, settings: Mapping[str, Any], embedded: Path, *, mirror: Path | None, strict: bool, seed: int
+) -> Manifest:
+    """Fill ``target`` with encoder, tokenizer and manifest, from the mirror, the hub, or the ``embedded`` folder.
+
+    The embedded encoder is taken where neither mirror nor hub has the one that ``settings`` name, and when they name
+    it itself; named ``untrained`` it gets random weights from ``seed``.
+    Raises InputError where ``strict`` forbids to fall back on it, and for an encoder that is damaged, pickled, whose
+    tokenizer does not match its weights, or that is not what its manifest speaks of; nothing is written then.
+    """
+    with new_folder(target, sign=MANIFEST) as folder:
+        if settings["name"] == UNTRAINED:
+            manifest = _without_training(embedded, folder, seed)
+        elif settings["name"] == read_manifest(embedded).name:
+            manifest = _embedded(embedded, folder)
+        elif mirror and (source := mirror / settings["name"]).is_dir():
+            if (source / MANIFEST).is_file():
+                manifest = _exported(source, folder, settings["name"])
+            else:
+                _copy(source, folder)
+                manifest = _inspect(folder, source, settings["name"], settings["revision"])
+        elif _download(folder, settings):
+            manifest = _inspect(folder, settings["repository"], settings["name"], settings["revision"])
+        elif strict:
+            raise InputError(
+                f"{settings['name']} is in no mirror, the model hub is out of reach, and --strict allows no other",
+                remedy=f"Give a --mirror with a folder {settings['name']}/, or connect to the network",
+            )
+        else:
+            manifest = _embedded(embedded, folder)
+        write_manifest(folder, manifest)
+    return manifest
+
+
+def check_export(folder: Path) -> None:
+    """Raise InputError if an encoder folder's weights or tokenizer are not those that its manifest speaks of."""
+    stated = read_export(folder)
+    for name, wanted in ((WEIGHTS, stated.sha256), (TOKENIZER, stated.tokenizer_sha256)):
+        if wanted and (found := sha256(read_bytes(folder / name))) != wanted:
+            what = f"is not the file that {MANIFEST} speaks of (sha256 {found[:12]}…, not {wanted[:12]}…)"
+            raise InputError(what, path=folder / name, remedy="Fetch the encoder again, or pre-train again")
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write an encoder folder's manifest."""
+    write_text(folder / MANIFEST, srsly.json_dumps(asdict(manifest), indent=2) + "\n")
+
+
+def _embedded(source: Path, folder: Path) -> Manifest:
+    """Copy the embedded encoder, which has no business with pickles. Raises InputError as :func:`_exported`."""
+    if pickles := _pickles(source):
+        what = f"{', '.join(pickles)} is a pickle, which can run code when it is loaded"
+        raise InputError(what, path=source, remedy="Remove it; weights are kept as safetensors")
+    return replace(_exported(source, folder, read_manifest(source).name), embedded=True)
+
+
+def _exported(source: Path, folder: Path, name: str) -> Manifest:
+    """Copy an encoder that ``scripts/pretrain.py`` wrote, which says how it wants to be tuned.
+
+    Raises InputError if its weights or its tokenizer are not those that its manifest speaks of.
+    """
+    stated = read_export(source)
+    _copy(source, folder)
+    check_export(source)
+    manifest = _inspect(folder, source, name, stated.revision)
+    return replace(manifest, learning_rate=stated.learning_rate, epochs=stated.epochs)
+
+
+def _without_training(source: Path, folder: Path, seed: int) -> Manifest:
+    import torch  # noqa: PLC0415 - slow to import
+    from transformers import AutoModel  # noqa: PLC0415
+
+    trained = _embedded(source, folder)
+    model = AutoModel.from_pretrained(folder, use_safetensors=True)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = type(model)(model.config)
+    model.save_pretrained(folder, safe_serialization=True)
+    digest = sha256(read_bytes(folder / WEIGHTS))
+    return replace(trained, name=f"{trained.name}-untrained", revision=f"seed {seed}", untrained=True, sha256=digest)
+
+
+def _copy(source: Path, folder: Path) -> None:
+    missing = [name for name in ("config.json", WEIGHTS) if not (source / name).is_file()]
+    if not any((source / name).is_file() for name in VOCABULARIES):
+        missing.append(" or ".join(VOCABULARIES))
+    if missing:
+        pickled = ", ".join(_pickles(source))
+        why = f" ({pickled} is a pickle and is never loaded)" if pickled else ""
+        raise InputError(
+            f"the encoder folder lacks {', '.join(missing)}{why}",
+            path=source,
+            remedy="Save the encoder with safetensors and its vocabulary",
+        )
+    for name in FILES:
+        if (source / name).is_file():
+            (folder / name).write_bytes(read_bytes(source / name))
+
+
+def _pickles(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+
+
+def _download(folder: Path, settings: Mapping[str, Any]) -> bool:
+    """Fetch the pinned files from the hub; False if it is out of reach. InputError if it does not know the encoder."""
+    from huggingface_hub import constants, snapshot_download  # noqa: PLC0415 - slow to import, rarely needed
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError  # noqa: PLC0415
+
+    repository, revision = settings["repository"], settings["revision"]
+    if not reachable(constants.ENDPOINT, HUB_SECONDS):
+        return False
+    try:
+        cache = snapshot_download(repository, revision=revision, allow_patterns=list(FILES), etag_timeout=HUB_SECONDS)
+    except (RepositoryNotFoundError, RevisionNotFoundError):
+        what = f"the model hub has no encoder {repository!r} at revision {revision}"
+        raise InputError(what, remedy="Correct the name, or give a --mirror that holds it") from None
+    except (OSError, ValueError):  # the client's network errors are OSErrors
+        return False
+    _copy(Path(cache), folder)
+    return True
+
+
+def _inspect(folder: Path, source: Path | str, name: str, revision: str) -> Manifest:
+    """Load the encoder once, as training will, and describe it."""
+    from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True)
+        model = AutoModel.from_pretrained(folder, use_safetensors=True)
+    except Exception as error:  # the libraries raise whatever their parsers raise
+        what = f"the encoder cannot be loaded ({' '.join(str(error).split())[:200]})"
+        raise InputError(what, path=source, remedy="Fetch it again") from None
+    _match(tokenizer, model.config.vocab_size, folder, source)
+    return Manifest(
+        name=name,
+        revision=revision,
+        untrained=False,
+        parameters=sum(p.numel() for p in model.parameters()),
+        vocabulary=len(tokenizer),
+        sha256=sha256(read_bytes(folder / WEIGHTS)),
+    )
+
+
+def _match(tokenizer: Any, embeddings: int, folder: Path, source: Path | str) -> None:
+    """Raise InputError for a tokenizer that cannot be the one that the encoder was trained with.
+
+    Where there is no manifest, all that speaks of it is its size and the list of word-pieces that lies beside it.
+    """
+    remedy = "Use the tokenizer that the encoder was trained with"
+    if not USED * embeddings <= len(tokenizer) <= embeddings:
+        what = f"the tokenizer has {len(tokenizer):,} pieces, but the weights are for {embeddings:,}"
+        raise InputError(what, path=source, remedy=remedy)
+    if (folder / WORDPIECES).is_file():
+        pieces = tokenizer.get_vocab()
+        listed = read_text(folder / WORDPIECES).removesuffix("\n").split("\n")
+        for piece, number in {piece: number for number, piece in enumerate(listed)}.items():
+            if pieces.get(piece) != number:
+                what = f"the tokenizer does not have {piece!r} as its piece {number}, as {WORDPIECES} has"
+                raise InputError(what, path=source, remedy=remedy)

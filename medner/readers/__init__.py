@@ -1,1 +1,0 @@
-"""One module per corpus; each yields :class:`medner.records.Record` with the corpus's own labels."""

@@ -1,0 +1,38 @@
+"""Turn hand-written sentences with inline markup into the JSON Lines of a synthetic corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import srsly
+import typer
+from steps import ROOT, good, new_app, step
+
+from medner.data.labels import load_scheme
+from medner.data.readers.marked import read_marked
+from medner.exceptions import InputError
+from medner.files import write_text
+
+app = new_app()
+
+
+@app.command(epilog="Example: python scripts/convert_marked.py it sentences.txt assets/synthetic/it/train.jsonl")
+@step
+def main(
+    lang: Annotated[str, typer.Argument(help="Language of the sentences, e.g. it.")],
+    textfile: Annotated[Path, typer.Argument(help="Text file, UTF-8, one sentence a line.")],
+    output: Annotated[Path, typer.Argument(help="JSONL file to write; it must not exist.")],
+) -> None:
+    """Write a record for every sentence of TEXTFILE; a mention is marked like this: Ha <MEDICAL>asma</MEDICAL>."""
+    if output.exists():
+        raise InputError("exists", path=output, remedy="Give another file, or remove it")
+    records = read_marked(textfile, lang, load_scheme(ROOT / "configs" / "labels.yml").labels)
+    rows = [record.as_dict() for record in records]
+    write_text(output, "".join(f"{srsly.json_dumps(row)}\n" for row in rows))
+    mentions = sum(len(record.entities) for record in records)
+    good(f"Wrote {output}: {len(records):,} sentences with {mentions:,} mentions")
+
+
+if __name__ == "__main__":
+    app()

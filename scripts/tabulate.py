@@ -1,0 +1,56 @@
+"""Print and write the table of all evaluated experiments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from steps import ROOT, good, new_app, note, note_left_out, step
+
+from medner.evaluation.results import load_runs, main_scores
+from medner.evaluation.significance import current
+from medner.files import read_json, read_text, write_text
+from medner.report.summary import differences_table, insert, seeds_table, summarise
+from medner.study import load_plan
+
+app = new_app()
+
+
+@app.command(epilog="Example: python scripts/tabulate.py")
+@step
+def main(
+    metrics: Annotated[Path, typer.Option(help="Folder that holds the experiments' metrics.")] = ROOT / "metrics",
+    name: Annotated[str, typer.Option(help="Name of the file to write.")] = "summary",
+    insert_into: Annotated[str, typer.Option(help="Markdown file to put it into, shorter.")] = "",
+) -> None:
+    """Write metrics/NAME.md from the scores.json and significance.json there; print the tables."""
+    plan = load_plan(ROOT / "configs" / "experiments.yml")
+    runs, stale = load_runs(metrics, plan.experiments)
+    results = main_scores(runs, metrics)
+    # A document that quotes the results has the study's own experiments in full, of the others their F1.
+    shown = {n: result for n, result in results.items() if n in plan.ladder} if insert_into else results
+    text = summarise(shown, plan.suites)
+    if len(shown) < len(results) or any(len(found) > 1 for found in runs.values()):
+        text += "\n" + seeds_table(runs, plan.suites)
+    if (metrics / "significance.json").is_file():
+        significance = read_json(metrics / "significance.json")
+        comparisons = current(significance, runs)
+        if left := len(significance["comparisons"]) - len(comparisons):
+            note(f"{left} comparisons are left out, being of earlier runs: run the significance step again")
+        if table := differences_table(comparisons, plan):
+            text += f"\n{table}"
+    note_left_out(stale)
+    if insert_into:
+        document = Path(insert_into)
+        text += f"\nAll experiments in full: [{name}.md]({metrics.as_posix()}/{name}.md)\n"
+        write_text(document, insert(read_text(document), f"results of {metrics.as_posix()}", text, document))
+        good(f"Wrote the table into {document}")
+        return
+    write_text(metrics / f"{name}.md", text)
+    typer.echo(text)
+    good(f"Wrote {metrics / name}.md")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+import torch
+from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+from running import as_arguments
+from spacy.cli._util import parse_config_overrides
+
+from medner.exceptions import InputError
+from medner.model.arithmetic import cpu_type
+from medner.model.encoder import Manifest
+from medner.model.training import (
+    NO_ENCODER,
+    config_sha256,
+    curve,
+    load_training_config,
+    made_with,
+    overrides,
+    provenance,
+    schedule,
+    stamp,
+)
+
+CONFIG = load_training_config(ROOT / "configs" / "exp1.cfg")
+RATE = "training.optimizer.learn_rate.initial_rate"
+
+
+def encoder(**wishes: float) -> Manifest:
+    return Manifest("e", "r", untrained=False, parameters=1, vocabulary=1, sha256="", **wishes)  # type: ignore[arg-type]
+
+
+@given(st.integers(1, 20_000), st.integers(1, 50))
+def test_the_last_evaluation_comes_at_the_end(documents: int, epochs: int) -> None:
+    chosen = schedule(documents, 16, epochs)
+    steps, every = int(chosen["training.optimizer.learn_rate.total_steps"]), int(chosen["training.eval_frequency"])
+    assert steps == -(-documents // 16) * epochs
+    last = (steps - 1) // every * every  # spaCy counts steps from 0
+    assert steps - 1 - last < max(10, epochs)
+    assert (steps - 1) // every >= min(steps - 1, epochs)
+    assert 1 <= chosen["training.optimizer.learn_rate.warmup_steps"] <= max(1, steps * 0.1 + 0.5)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "asked", "epochs", "rate"),
+    [
+        (encoder(), None, 3, None),  # the study's
+        (encoder(learning_rate=1e-3, epochs=10), None, 10, 1e-3),  # the encoder's wish
+        (encoder(learning_rate=1e-3, epochs=10), 20, 20, 1e-3),  # the user's
+    ],
+)
+def test_who_decides(manifest: Manifest, asked: int | None, epochs: int, rate: float | None) -> None:
+    chosen = overrides(CONFIG, manifest, 100, epochs=asked, seed=7)
+    assert (chosen["training.max_epochs"], chosen.get(RATE), chosen["system.seed"]) == (epochs, rate, 7)
+
+
+def test_what_a_config_says_is_part_of_a_run_s_identity(tmp_path: Path) -> None:
+    text = (ROOT / "configs" / "exp1-cnn.cfg").read_text()
+    other = {
+        "same": text.replace("corpus/exp1-cnn", "corpus/other") + "\n# a comment\n",
+        "dropout": re.sub(r"^dropout = .*", "dropout = 0.77", text, flags=re.MULTILINE),
+    }
+    found = {}
+    for name, changed in {"own": text, **other}.items():
+        assert name == "own" or changed != text
+        (tmp_path / f"{name}.cfg").write_text(changed)
+        found[name] = config_sha256(load_training_config(tmp_path / f"{name}.cfg"))
+    assert found["own"] == found["same"] != found["dropout"]
+
+
+def test_overrides_survive_the_way_into_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"a.flag": True, "a.none": None, "a.rate": 0.98, "a.steps": 3, "paths.train": "a folder/x.spacy"}
+    monkeypatch.setenv("SPACY_CONFIG_OVERRIDES", as_arguments(said))
+    assert parse_config_overrides([]) == said
+
+
+def test_a_run_says_what_it_was_made_with() -> None:
+    about = made_with(NO_ENCODER, gpu=-1)
+    assert about["arithmetic"] == "fp32"  # the CNN multiplies in nothing else
+    assert about["spacy"] == spacy.__version__
+    assert made_with(encoder(), gpu=0)["arithmetic"] == "fp32"
+    assert made_with(encoder(), gpu=-1)["arithmetic"] == ("bf16" if cpu_type() == torch.bfloat16 else "fp32")
+
+
+def test_provenance_travels_with_the_pipeline(tmp_path: Path) -> None:
+    srsly.write_json(tmp_path / "meta.json", {"lang": "xx"})
+    with pytest.raises(InputError, match=r"says nothing of encoder and data\. Train it with the train step\."):
+        provenance(tmp_path)
+    stamp(tmp_path, {"seed": 3})
+    assert provenance(tmp_path) == {"seed": 3}
+    assert srsly.read_json(tmp_path / "meta.json")["lang"] == "xx"
+
+
+ROW = '{"epoch": %d, "step": %d, "losses": {"ner": 2.5}, "scores": {"ents_f": %s, "ents_p": 50.0, "ents_r": 20.0}, "score": 0}\n'
+
+
+def test_the_curve_and_its_best_evaluation(tmp_path: Path) -> None:
+    """Of equal ones the last is best: spaCy saves model-best again where a score is reached again."""
+    log = tmp_path / "log.jsonl"
+    log.write_text(ROW % (0, 0, "0.0") + ROW % (1, 20, "40.0") + ROW % (2, 40, "40.0") + ROW % (3, 60, "30.0"))
+    found = curve(log)
+    assert found["best"] == {"epoch": 2, "step": 40, "p": 0.5, "r": 0.2, "f1": 0.4, "losses": {"ner": 2.5}}
+    assert [evaluation["f1"] for evaluation in found["evaluations"]] == [0.0, 0.4, 0.4, 0.3]
+    log.write_text("")
+    assert curve(log) == {"evaluations": [], "best": None}
+
+
+@pytest.mark.parametrize("line", ["{", '{"epoch": 1}', "[]", ROW % (0, 0, "null")])
+def test_damaged_logs(tmp_path: Path, line: str) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text(ROW % (0, 0, "0.0") + line)
+    with pytest.raises(InputError, match=r"line 2: is no evaluation of spaCy's logger .* Train again\."):
+        curve(log)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps what was freed")
+def test_large_blocks_go_back_to_the_system() -> None:
+    program = """
+from random import Random
+import torch
+from medner.model.training import give_memory_back
+give_memory_back()
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
+size, random, kept = [], Random(0), []
+for _ in range(40):
+    gradient = torch.ones(16_000, 256)
+    kept.append(torch.ones(random.randrange(1000, 50_000)))
+    other = torch.ones(16_000, 256)
+    del gradient
+    size.append(resident())
+print(size[-1] - size[4])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 30  # MB; without it some 500
