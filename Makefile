@@ -24,9 +24,9 @@ format: $(INSTALLED)
 readme: $(INSTALLED)
 	$(BIN)/python -m spacy project document --no-emoji --output README.md
 	set -e; for metrics in metrics/reference/*; do \
-	  $(BIN)/python scripts/tabulate.py --metrics $$metrics; \
+	  $(BIN)/python scripts/summarise.py --metrics $$metrics; \
 	  if grep -q "results of $$metrics: start" README.md; then \
-	    $(BIN)/python scripts/tabulate.py --metrics $$metrics --insert-into README.md; fi; done
+	    $(BIN)/python scripts/summarise.py --metrics $$metrics --insert-into README.md; fi; done
 
 # Keeps this machine's scores as reference results: `make reference NAME=ronec-v1`, then `make readme`.
 KEPT := -name scores.json -o -name counts.json -o -name curve.json -o -name significance.json -o -name significance.md -o -name curves.json -o -name summary.md

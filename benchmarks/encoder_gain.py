@@ -20,7 +20,7 @@ import typer
 from medner.evaluation.results import Run, load_runs, read_counts
 from medner.evaluation.scores import MIN_UNITS
 from medner.evaluation.significance import Counts3, compare, data_differing, f1_by_run, p_text, signed, spread
-from medner.study import load_plan
+from medner.study import load_study
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,15 +40,15 @@ def main(
     pairs: Annotated[list[str], typer.Argument(help="Experiments, or BEFORE:AFTER where the names differ.")],
 ) -> None:
     """Print mean F1 of both, over seeds, and the difference with its interval, by suite."""
-    plan = load_plan(ROOT / "configs" / "experiments.yml")
-    lefts, rights = (load_runs(folder, plan.experiments)[0] for folder in (before, after))
+    study = load_study(ROOT / "configs" / "experiments.yml")
+    lefts, rights = (load_runs(folder, study.experiments)[0] for folder in (before, after))
     named = [(left, right or left) for left, _, right in (pair.partition(":") for pair in pairs)]
     for left, right in named:
         if left not in lefts or right not in rights:
             sys.exit(f"{left} in {before} or {right} in {after} is not evaluated")
         if differing := data_differing(lefts[left][0], rights[right][0]):
             sys.exit(f"{left} in {before} and {right} in {after} differ in {', '.join(differing)}")
-    for suite in plan.suites:
+    for suite in study.suites:
         olds = tables(lefts, suite)
         news = tables(rights, suite) if after.resolve() != before.resolve() else olds
         apart = spread([*olds.values(), *(news.values() if news is not olds else ())])

@@ -19,7 +19,7 @@ from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Record, Tally
 from medner.data.sources import medical_splits, missing_sources
 from medner.data.tokenizer import blank, ceiling
-from medner.study import load_plan
+from medner.study import load_study
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -44,11 +44,11 @@ def main(
     manifest = ROOT / "assets" / "fetched" / "manifest.json"
     if manifest.is_file():  # the fetch step has run
         files = srsly.read_json(manifest)["files"]
-        plan = load_plan(ROOT / "configs" / "experiments.yml")
-        plan = plan.without(missing_sources(plan, files))
-        wanted = [name for name, about in plan.sources.items() if "files" in about]
+        study = load_study(ROOT / "configs" / "experiments.yml")
+        study = study.without(missing_sources(study, files))
+        wanted = [name for name, about in study.sources.items() if "files" in about]
         paths = {name: ROOT / about["path"] for name, about in files.items()}
-        for name, splits in medical_splits(plan, wanted, paths, scheme).items():
+        for name, splits in medical_splits(study, wanted, paths, scheme).items():
             sets |= {f"{name} test": part.records for split, part in splits.items() if split == "test"}
     print("| corpus | tokenizer | " + " | ".join(scheme.labels) + " | all |\n|" + " --- |" * (len(scheme.labels) + 3))
     for name, records in sets.items():

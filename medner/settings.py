@@ -1,20 +1,62 @@
-"""Settings from YAML files: what all of them have in common."""
+"""Settings from YAML files: one loader, one base class, one way to say what is wrong."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from medner.exceptions import InputError
+from medner.files import read_text
 
 
 class Settings(BaseModel):
-    """Settings from a file: no unknown keys, so that a misspelt one is told."""
+    """Settings from a file: unknown keys are refused, since they are misspelt ones."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+_S = TypeVar("_S", bound=BaseModel)
+
+
+def load_settings(
+    path: Path, model: type[_S], *, section: str = "", changes: Mapping[str, Any] | None = None, remedy: str = ""
+) -> _S:
+    """Read a YAML file into a model.
+
+    section: the top-level key to read, instead of the whole file. changes: values that replace those of the file, as
+    command-line options do. remedy: what to do about a fault, where "Correct it" says too little.
+    Raises InputError, naming the file and the key, if the file is no YAML or does not fit the model.
+    """
+    remedy = remedy or f"Correct it; configs/{path.name} of the repository is an example"
+    try:
+        raw = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise InputError(f"not valid YAML ({' '.join(str(error).split())})", path=path, remedy=remedy) from None
+    if section:
+        if not isinstance(raw, Mapping) or section not in raw:
+            raise InputError(f"the key {section} is missing", path=path, remedy=remedy)
+        raw = raw[section]
+    if changes and isinstance(raw, Mapping):
+        raw = {**raw, **changes}
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        what, place = first_fault(error)
+        if place and place[0] in (changes or {}):
+            raise InputError(what, place=f"--{place[0]}", remedy="Correct the option") from None
+        where = ".".join(map(str, (section, *place) if section else place))
+        raise InputError(what, path=path, place=where, remedy=remedy) from None
 
 
 def first_fault(error: ValidationError) -> tuple[str, tuple[int | str, ...]]:
     """What is wrong with settings, in words, and where.
 
-    A misspelt key comes first: what is missing because of it explains itself.
+    A misspelt key comes first: the key that is missing because of it needs no message of its own.
     """
     first = min(error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden")
-    return {"extra_forbidden": "is no setting", "missing": "is missing"}.get(first["type"], first["msg"]), first["loc"]
+    what = {"extra_forbidden": "unknown key", "missing": "missing"}.get(first["type"])
+    return what or first["msg"].removeprefix("Value error, "), first["loc"]

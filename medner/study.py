@@ -1,70 +1,197 @@
-"""The plan of the study: sources, the experiments that train on them, the suites that measure."""
+"""The study as ``configs/experiments.yml`` states it: sources, experiments, test suites and comparisons.
+
+Nothing is inferred from the order or the names of experiments: what the study asks for is written in the file.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
-import yaml
+from pydantic import Field, field_validator, model_validator
 
-from medner.exceptions import InputError
-from medner.files import read_text
+from medner.settings import Settings, load_settings
+
+# Names become folders under corpus/, training/ and metrics/.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+Names = tuple[Name, ...]
+Pair = tuple[Name, Name]
+WITHOUT_FILES = ("ronec", "synthetic")  # labels of the corpora that need no entry in configs/downloads.yml
 
 
-@dataclass(frozen=True)
-class Curves:
-    """Learning curves: how much of what each mix's experiment adds to the base experiment is trained on.
+class Source(Settings):
+    """A corpus.
 
-    mixes: experiment by mix. suites: by suite, the mix of real annotation that it is measured against.
+    labels: its entry in ``configs/labels.yml``. files: its entries in ``configs/downloads.yml``. note: what every table
+    says about it. documents: a regular expression for the part of a text's id that names its document; texts of one
+    document are resampled together. Empty where every text stands alone.
     """
 
-    base: str
-    sizes: tuple[int, ...]
-    mixes: Mapping[str, str]
-    suites: Mapping[str, str]
+    labels: str
+    lang: Annotated[str, Field(pattern="^[a-z]{2,3}$")]
+    files: tuple[str, ...] = ()
+    note: str = ""
+    documents: str = ""
+
+    @field_validator("documents")
+    @classmethod
+    def _is_expression(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"not a regular expression ({error})") from None
+        return value
+
+    @model_validator(mode="after")
+    def _is_described(self) -> Source:
+        lacking = [key for key in ("files", "note") if not getattr(self, key)]
+        if self.labels not in WITHOUT_FILES and lacking:
+            raise ValueError(f"{' and '.join(lacking)} missing; only {' and '.join(WITHOUT_FILES)} sources need none")
+        return self
+
+    @property
+    def text(self) -> tuple[str, str]:
+        """What tells two sources without files apart: the kind, and of synthetic ones the language."""
+        return self.labels, self.lang if self.labels == "synthetic" else ""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """``configs/experiments.yml``."""
+class Experiment(Settings):
+    """A training: ``configs/<model>.cfg`` on the train and dev parts of the sources.
 
-    sources: Mapping[str, Mapping[str, Any]]
-    experiments: Mapping[str, tuple[str, ...]]
-    suites: Mapping[str, tuple[str, ...]]
+    Without a model it is a language model's zero-shot labels, and trains on nothing.
+    """
+
+    model: Name | None = None
+    sources: Names = ()
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Experiment:
+        if bool(self.model) != bool(self.sources):
+            raise ValueError("a model needs sources, and sources need a model")
+        return self
+
+
+class Suite(Settings):
+    """A test suite: the test parts of its sources, scored together.
+
+    group: ``headline``, text like that of training, or ``real``, real medical text. references: the experiments that
+    the report shows beside the study's last step on this suite.
+    """
+
+    sources: Annotated[Names, Field(min_length=1)]
+    group: Literal["headline", "real"]
+    references: Names = ()
+
+
+class Curves(Settings):
+    """Learning curves: F1 by the number of sentences that a mix adds to the base experiment.
+
+    mixes: the experiment of each mix. suites: the mix of real annotation that each suite is measured against.
+    """
+
+    base: Name
+    sizes: tuple[Annotated[int, Field(gt=0, strict=True)], ...]
+    mixes: Mapping[str, Name]
+    suites: Mapping[Name, str]
+
+
+class Study(Settings):
+    """``configs/experiments.yml``.
+
+    steps: the experiments whose order is the study's argument. main_suite: the suite that stands for the headline
+    group. claims: F1 that the repeated study states for a step. comparisons: families of pairs (before, after); p is
+    adjusted within a family and suite.
+    """
+
+    sources: dict[Name, Source]
+    experiments: dict[Name, Experiment]
+    suites: dict[Name, Suite]
+    steps: Names = ()
+    main_suite: Name | None = None
+    claims: dict[Name, float] = Field(default={})
+    comparisons: dict[Name, tuple[Pair, ...]] = Field(default={})
     curves: Curves | None = None
 
-    @property
-    def ladder(self) -> list[str]:
-        """The experiments of which each adds a corpus to the training data of the one before."""
-        steps: list[str] = []
-        below: tuple[str, ...] = ()
-        for name, sources in self.experiments.items():
-            if sources[: len(below)] == below and sources != below:
-                steps.append(name)
-                below = sources
-        return steps
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Study:
+        self._check_uses()
+        self._check_folders()
+        self._check_texts()
+        return self
+
+    def _check_uses(self) -> None:
+        """Every name that is used is defined."""
+        uses: list[tuple[str, Iterable[str], Mapping[str, object], str]] = [
+            *((f"experiment {n}", e.sources, self.sources, "source") for n, e in self.experiments.items()),
+            *((f"suite {n}", s.sources, self.sources, "source") for n, s in self.suites.items()),
+            *((f"suite {n}", s.references, self.experiments, "experiment") for n, s in self.suites.items()),
+            *(
+                (f"comparisons {n}", pair, self.experiments, "experiment")
+                for n, pairs in self.comparisons.items()
+                for pair in pairs
+            ),
+            ("steps", self.steps, self.experiments, "experiment"),
+            ("claims", self.claims, self.experiments, "experiment"),
+            ("main_suite", [self.main_suite] if self.main_suite else [], self.suites, "suite"),
+        ]
+        if curves := self.curves:
+            uses += [
+                ("curves", [curves.base, *curves.mixes.values()], self.experiments, "experiment"),
+                ("curves", curves.suites, self.suites, "suite"),
+                ("curves", curves.suites.values(), curves.mixes, "mix"),
+            ]
+        for user, names, known, kind in uses:
+            if unknown := [name for name in names if name not in known]:
+                raise ValueError(f"{user}: {kind} {unknown[0]} is not defined")
+
+    def _check_folders(self) -> None:
+        """No two things share a folder of the corpus. A suite may have the name of its only source."""
+        for name, suite in self.suites.items():
+            if name in self.sources and suite.sources != (name,):
+                raise ValueError(f"suite {name} has the name of another source")
+        if taken := [name for name in self.experiments if name in self.sources or name in self.suites]:
+            raise ValueError(f"experiment {taken[0]} has the name of a source or suite")
+
+    def _check_texts(self) -> None:
+        read: dict[tuple[str, str], str] = {}
+        for name, source in self.sources.items():
+            if source.labels in WITHOUT_FILES and read.setdefault(source.text, name) != name:
+                raise ValueError(f"sources {read[source.text]} and {name} are the same text: correct lang or labels")
 
     @property
-    def trained(self) -> dict[str, tuple[str, ...]]:
-        """The experiments that train on anything; of others there is nothing to make but scores."""
-        return {name: sources for name, sources in self.experiments.items() if sources}
+    def trained(self) -> dict[str, Experiment]:
+        """The experiments that train a pipeline."""
+        return {name: experiment for name, experiment in self.experiments.items() if experiment.model}
 
-    def without(self, missing: Mapping[str, str]) -> Plan:
-        """What is left of the plan where some sources are missing: experiments and suites that do without them."""
+    @property
+    def zero_shot(self) -> list[str]:
+        """The experiments that are a language model's own labels."""
+        return [name for name, experiment in self.experiments.items() if not experiment.model]
 
-        def left(users: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-            return {name: sources for name, sources in users.items() if not set(sources) & set(missing)}
+    def group(self, name: Literal["headline", "real"]) -> list[str]:
+        """The suites of a group."""
+        return [suite for suite, about in self.suites.items() if about.group == name]
 
-        sources = {name: about for name, about in self.sources.items() if name not in missing}
-        return Plan(sources, left(self.experiments), left(self.suites))
+    def without(self, missing: Mapping[str, str]) -> Study:
+        """What can be made where some sources are missing: sources, experiments and suites that do without them."""
+
+        def left(names: Iterable[str]) -> bool:
+            return not set(names) & missing.keys()
+
+        return self.model_copy(
+            update={
+                "sources": {name: source for name, source in self.sources.items() if name not in missing},
+                "experiments": {name: e for name, e in self.experiments.items() if left(e.sources)},
+                "suites": {name: suite for name, suite in self.suites.items() if left(suite.sources)},
+            }
+        )
 
 
-def reasons(users: Mapping[str, tuple[str, ...]], missing: Mapping[str, str]) -> dict[str, str]:
+def reasons(users: Mapping[str, Experiment] | Mapping[str, Suite], missing: Mapping[str, str]) -> dict[str, str]:
     """The experiments or suites that use missing sources, each with why they are missing."""
-    lacking = {name: [source for source in sources if source in missing] for name, sources in users.items()}
+    lacking = {name: [source for source in user.sources if source in missing] for name, user in users.items()}
     return {
         name: "; ".join(dict.fromkeys(missing[source] for source in sources))
         for name, sources in lacking.items()
@@ -72,79 +199,6 @@ def reasons(users: Mapping[str, tuple[str, ...]], missing: Mapping[str, str]) ->
     }
 
 
-SOURCE_KEYS = {"labels", "lang", "files", "note", "documents"}
-
-
-def _needed(source: Mapping[str, Any]) -> set[str]:
-    """The keys that a source must have; the files of RONEC and of the synthetic corpora need no naming."""
-    return {"labels", "lang"} | (set() if source.get("labels") in ("ronec", "synthetic") else {"files", "note"})
-
-
-def _known(keys: Iterable[str], known: Iterable[str], place: str = "") -> None:
-    """Raises TypeError for a key that nothing reads: it is misspelt."""
-    if strange := sorted(set(keys) - set(known)):
-        raise TypeError(f"{place}unknown key {strange[0]}; known are {', '.join(sorted(known))}")
-
-
-def _sources(name: str, parts: object) -> tuple[str, ...]:
-    if not isinstance(parts, list):
-        raise TypeError(f"{name} is no list of sources")
-    return tuple(map(str, parts))
-
-
-def _check_names(plan: Plan, path: Path) -> None:
-    """Raises InputError where two things would be one folder of the corpus, or two sources the same text."""
-    for name, parts in plan.suites.items():
-        if not parts or (name in plan.sources and parts != (name,)):
-            what = f"suite {name} has no source" if not parts else f"suite {name} has the name of another source"
-            raise InputError(what, path=path, remedy="Give it its sources, or another name")
-    if taken := sorted(set(plan.experiments) & {*plan.sources, *plan.suites}):
-        what = f"experiment {taken[0]} has the name of a source or suite"
-        raise InputError(what, path=path, remedy="Choose another name")
-    read: dict[tuple[str, str], str] = {}
-    for name, about in plan.sources.items():
-        if about["labels"] in ("ronec", "synthetic"):
-            text = (about["labels"], about["lang"] if about["labels"] == "synthetic" else "")
-            if text in read:
-                what = f"sources {read[text]} and {name} are the same text"
-                remedy = "Correct lang or labels: a synthetic source is the folder assets/synthetic/<lang>"
-                raise InputError(what, path=path, remedy=remedy)
-            read[text] = name
-
-
-def load_plan(path: Path) -> Plan:
-    """Read the plan. Raises InputError if it is malformed, or names a source that it does not define or describe."""
-    try:
-        raw: Any = yaml.safe_load(read_text(path))
-        _known(raw, [field.name for field in fields(Plan)])
-        for name, about in raw["sources"].items():
-            _known(about, SOURCE_KEYS, f"source {name}: ")
-            re.compile(about.get("documents", ""))
-        plan = Plan(
-            sources=dict(raw["sources"]),
-            experiments={name: _sources(name, parts) for name, parts in raw["experiments"].items()},
-            suites={name: _sources(name, parts) for name, parts in raw["suites"].items()},
-            curves=Curves(**{**raw["curves"], "sizes": tuple(raw["curves"]["sizes"])}) if "curves" in raw else None,
-        )
-        lacking = {name: sorted(_needed(about) - set(about)) for name, about in plan.sources.items()}
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, re.error) as error:
-        what = f"is no plan of experiments ({' '.join(str(error).split())})"
-        raise InputError(what, path=path, remedy="It needs sources, experiments and suites") from None
-    for name, keys in lacking.items():
-        if keys:
-            remedy = "Add it, or correct labels: only ronec and synthetic need no files and note"
-            raise InputError(f"source {name} lacks {', '.join(keys)}", path=path, remedy=remedy)
-    _check_names(plan, path)
-    for name, parts in {**plan.experiments, **plan.suites}.items():
-        if strange := sorted(set(parts) - set(plan.sources)):
-            raise InputError(f"{name} uses unknown sources {strange}", path=path, remedy="Define them under sources:")
-    if plan.curves:
-        if not all(type(size) is int and size > 0 for size in plan.curves.sizes):
-            what = f"curves have sizes {list(plan.curves.sizes)}"
-            raise InputError(what, path=path, remedy="Give numbers of sentences, as in [100, 300]")
-        named = {plan.curves.base, *plan.curves.mixes.values()}
-        if strange := sorted(named - set(plan.experiments)):
-            raise InputError(f"curves use unknown experiments {strange}", path=path, remedy="Define them")
-        if strange := sorted(set(plan.curves.suites.values()) - set(plan.curves.mixes)):
-            raise InputError(f"curves' suites use unknown mixes {strange}", path=path, remedy="Define them")
-    return plan
+def load_study(path: Path) -> Study:
+    """Read the study. Raises InputError naming the key that is wrong."""
+    return load_settings(path, Study)

@@ -16,7 +16,7 @@ from medner.data.overlap import Overlap, find_leakage, load_generic_nouns, share
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
 from medner.files import write_text
-from medner.study import load_plan
+from medner.study import load_study
 
 LABELS = ("MEDICAL", "PERSON", "ORG")
 app = new_app()
@@ -40,7 +40,7 @@ def main(
     """
     if bool(train) != bool(test):
         raise InputError("one file alone cannot be compared", remedy="Give training and test data, or neither")
-    plan = load_plan(ROOT / "configs" / "experiments.yml")
+    study = load_study(ROOT / "configs" / "experiments.yml")
     generic = load_generic_nouns(ROOT / "assets" / "synthetic" / "generic_nouns.yml")
     exempt = [form for forms in generic.values() for form in forms]
     nlp = blank()
@@ -70,7 +70,7 @@ def main(
         cells = [f"{leak.seen[label]:.1%}" if label in leak.seen else "–" for label in LABELS]
         typer.echo(f"| {names[0]} | {names[1]} | {len(leak.sentences)} | " + " | ".join(cells) + " |")
         sources = {record.meta["source"] for record in held_out}
-        synthetic = all(plan.sources.get(source, {}).get("labels") == "synthetic" for source in sources)
+        synthetic = all(source in study.sources and study.sources[source].labels == "synthetic" for source in sources)
         if leak.sentences and (synthetic or left.stem != "dev"):
             faults.append(f"{names[0]} holds {len(leak.sentences)} sentences of {names[1]}")
         if synthetic:

@@ -20,7 +20,7 @@ from medner.evaluation.results import read_run
 from medner.exceptions import InputError
 from medner.files import new_folder, write_text
 from medner.model.prediction import training_mentions
-from medner.study import load_plan
+from medner.study import load_study
 
 app = new_app()
 
@@ -37,14 +37,14 @@ def main(
 
     Reads metrics/EXPERIMENT/SUITE.predictions.jsonl; a mention is seen when training holds its form and label.
     """
-    plan = load_plan(ROOT / "configs" / "experiments.yml")
+    study = load_study(ROOT / "configs" / "experiments.yml")
     scheme = load_scheme(ROOT / "configs" / "labels.yml")
     annotated = {name: frozenset(about["annotated"]) for name, about in read_manifest(corpus)["sources"].items()}
     nouns = load_generic_nouns(ROOT / "assets" / "synthetic" / "generic_nouns.yml")
     generic = {lang: frozenset(map(form_key, forms)) for lang, forms in nouns.items()}
     paths = {
-        name: {suite: path for suite in plan.suites if (path := metrics / name / f"{suite}{SUFFIX}").is_file()}
-        for name in experiments or plan.experiments
+        name: {suite: path for suite in study.suites if (path := metrics / name / f"{suite}{SUFFIX}").is_file()}
+        for name in experiments or study.experiments
     }
     missing = [name for name, own in paths.items() if not own]
     if len(missing) == len(paths) or (experiments and missing):

@@ -12,11 +12,11 @@ from steps import ROOT, good, new_app, note, note_left_out, step
 
 from medner.evaluation.results import load_runs
 from medner.evaluation.scores import CONFIDENCE, RESAMPLES
-from medner.evaluation.significance import PERMUTATIONS, basis, comparable_pairs, compare_experiments, pairs
+from medner.evaluation.significance import PERMUTATIONS, basis, comparable_pairs, compare_experiments
 from medner.exceptions import InputError
 from medner.files import write_text
 from medner.report.summary import significance_text
-from medner.study import load_plan
+from medner.study import load_study
 
 app = new_app()
 
@@ -29,19 +29,18 @@ def main(
 ) -> None:
     """Write metrics/significance.json and significance.md from the saved counts of metrics/ and metrics/seeds/.
 
-    Compared are experiments of which one trains on all that the other does and more, a transformer and a CNN that train
-    on the same, and all with gold and gold-fr.
+    The pairs are those of ``comparisons`` in configs/experiments.yml, as far as both experiments are evaluated.
     """
-    plan = load_plan(ROOT / "configs" / "experiments.yml")
-    runs, stale = load_runs(metrics, plan.experiments)
+    study = load_study(ROOT / "configs" / "experiments.yml")
+    runs, stale = load_runs(metrics, study.experiments)
     note_left_out(stale)
-    wanted, unlike = comparable_pairs(runs, pairs(plan.experiments))
+    wanted, unlike = comparable_pairs(runs, study)
     for (before, after), why in unlike.items():
         note(f"{after} is not compared with {before}: {why}")
     comparisons = [
         comparison
-        for suite in track(plan.suites, description="Comparing", transient=True)
-        for comparison in compare_experiments(runs, wanted, suite, plan, seed=seed)
+        for suite in track(study.suites, description="Comparing", transient=True)
+        for comparison in compare_experiments(runs, wanted, suite, seed=seed)
     ]
     if not comparisons:
         raise InputError("holds no two experiments to compare", path=metrics, remedy="Evaluate two experiments first")

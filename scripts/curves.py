@@ -13,7 +13,7 @@ from medner.evaluation.learning_curves import points, rows, write_part
 from medner.evaluation.results import SEEDS
 from medner.exceptions import InputError
 from medner.files import write_text
-from medner.study import load_plan
+from medner.study import load_study
 
 app = new_app()
 
@@ -30,19 +30,19 @@ def main(
     Runs of whole experiments are shared with the train, evaluate and seeds steps. Stopped, the same command continues;
     curves.json is written anew after every run.
     """
-    plan = load_plan(ROOT / "configs" / "experiments.yml")
-    wanted = list(points(plan, ROOT / "corpus", whole_numbers(seeds)))
+    study = load_study(ROOT / "configs" / "experiments.yml")
+    wanted = list(points(study, ROOT / "corpus", whole_numbers(seeds)))
     if not wanted:
         raise InputError("no experiment of the curves has a corpus", remedy="Run the corpus step")
-    assert plan.curves is not None
-    for mix, experiment in plan.curves.mixes.items():
+    assert study.curves is not None
+    for mix, experiment in study.curves.mixes.items():
         if all(point.mix != mix for point in wanted):
             note(f"Curve {mix} is left out: {experiment} has no corpus.")
     done = []
     for number, point in enumerate(wanted, start=1):
         main_run = ROOT / "metrics" / point.experiment
         seed_run = ROOT / "metrics" / SEEDS / str(point.seed) / point.experiment
-        own = {"train": str(write_part(plan, ROOT / "corpus", point).relative_to(ROOT))} if point.own else None
+        own = {"train": str(write_part(study, ROOT / "corpus", point).relative_to(ROOT))} if point.own else None
         found = run(
             f"{point.mix}, {point.sentences:,} sentences, seed {point.seed} ({number} of {len(wanted)})",
             point.experiment,
@@ -55,7 +55,7 @@ def main(
             paths=own,
         )
         done.append((point, found))
-        write_text(ROOT / "metrics" / "curves.json", srsly.json_dumps(rows(plan, done), indent=2) + "\n")
+        write_text(ROOT / "metrics" / "curves.json", srsly.json_dumps(rows(study, done), indent=2) + "\n")
     good(f"Wrote {ROOT / 'metrics' / 'curves.json'}: {len(done)} runs")
 
 

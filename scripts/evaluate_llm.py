@@ -16,9 +16,10 @@ from medner.evaluation.zero_shot import provenance, read_labels
 from medner.exceptions import InputError
 from medner.files import new_folder
 from medner.model.prediction import describe_tests
+from medner.study import load_study
 
 app = new_app()
-EXPERIMENT = "llm"  # of configs/experiments.yml
+EXPERIMENT = load_study(ROOT / "configs" / "experiments.yml").zero_shot[0]
 
 
 @app.command(epilog="Example: python scripts/evaluate_llm.py out/llm")

@@ -11,7 +11,7 @@ from steps import ROOT, good, new_app, note, step
 from medner.data.labels import load_scheme
 from medner.report.inputs import read_inputs
 from medner.report.pages import write_report
-from medner.study import load_plan
+from medner.study import load_study
 
 app = new_app()
 
@@ -24,10 +24,10 @@ def main(
     output: Annotated[str, typer.Option(help="Folder to write (replaced as a whole); empty: METRICS/report.")] = "",
 ) -> None:
     """Write index.html, report.md and slides.html. What was not run yet is left out, and said so with its command."""
-    plan = load_plan(ROOT / "configs" / "experiments.yml")
+    study = load_study(ROOT / "configs" / "experiments.yml")
     scheme = load_scheme(ROOT / "configs" / "labels.yml")
     folder = Path(output) if output else metrics / "report"
-    missing = write_report(read_inputs(metrics, corpus, plan, scheme, ROOT / "project.yml"), folder)
+    missing = write_report(read_inputs(metrics, corpus, study, scheme, ROOT / "project.yml"), folder)
     for part in missing:
         note(f"Left out: {part.title}: {part.remedy.replace('`', '')}")
     good(f"Wrote {folder / 'index.html'}, report.md and slides.html")

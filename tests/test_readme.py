@@ -11,17 +11,17 @@ import pytest
 import srsly
 from compare import app as significance
 from conftest import ROOT
-from tabulate import app
+from summarise import app
 from typer.testing import CliRunner
 from weasel.cli.document import project_document
 
 from medner.evaluation.results import load_runs
 from medner.exceptions import InputError
 from medner.report.summary import insert
-from medner.study import load_plan
+from medner.study import load_study
 
 README = (ROOT / "README.md").read_text()
-PLAN = load_plan(ROOT / "configs" / "experiments.yml")
+PLAN = load_study(ROOT / "configs" / "experiments.yml")
 
 
 REFERENCES = sorted(path.name for path in (ROOT / "metrics" / "reference").iterdir())

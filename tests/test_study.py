@@ -282,7 +282,7 @@ def test_further_seeds(study: tuple[Path, str], tmp_path: Path) -> None:
     assert not model.exists()
     assert "Evaluated" not in script(*seeds)
 
-    assert re.search(r"^\| exp1 \| 2 \| 0\.\d{3} ± 0\.\d{3} \|", script("scripts/tabulate.py"), re.MULTILINE)
+    assert re.search(r"^\| exp1 \| 2 \| 0\.\d{3} ± 0\.\d{3} \|", script("scripts/summarise.py"), re.MULTILINE)
 
 
 def test_learning_curves(study: tuple[Path, str], tmp_path: Path) -> None:
@@ -324,7 +324,7 @@ def test_learning_curves(study: tuple[Path, str], tmp_path: Path) -> None:
             "Give -1 for the CPU, or install CuPy for your CUDA version: pip install 'spacy[cuda12x]'.",
         ),
         (["evaluate.py", "exp9"], "no such pipeline. Train it first: spacy project run train-exp9."),
-        (["tabulate.py", "--metrics", "nonesuch"], "nonesuch: no evaluated experiment. Run an evaluate step first."),
+        (["summarise.py", "--metrics", "nonesuch"], "nonesuch: no evaluated experiment. Run an evaluate step first."),
         (
             ["seeds.py", "exp1", "--seeds", "1,two"],
             "--seeds is '1,two'. Give whole numbers separated by commas, as in 0,1,2.",
@@ -396,7 +396,7 @@ def test_a_config_that_cannot_be_used(study: tuple[Path, str], tmp_path: Path, o
         "seeds",
         "curves",
         "compare",
-        "tabulate",
+        "summarise",
         "classify_errors",
         "write_report",
     ],

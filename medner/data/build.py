@@ -17,7 +17,7 @@ from medner.data.sources import Part
 from medner.data.tokenizer import reference_doc
 from medner.exceptions import InputError
 from medner.files import read_bytes, read_json, write_bytes
-from medner.study import Plan
+from medner.study import Study
 
 MANIFEST_KEYS = {"sources", "persons", "experiments", "suites", "skipped"}
 
@@ -99,7 +99,7 @@ def read_manifest(corpus: Path) -> dict[str, Any]:
     return found
 
 
-def write_corpus(folder: Path, plan: Plan, parts: Mapping[tuple[str, str], DocBin]) -> None:
+def write_corpus(folder: Path, study: Study, parts: Mapping[tuple[str, str], DocBin]) -> None:
     """Write every source's splits, every experiment's train and dev and every suite's test file under ``folder``.
 
     ``parts`` holds the DocBin of each (source, split). A suite of one source of the same name is that source's file.
@@ -117,12 +117,12 @@ def write_corpus(folder: Path, plan: Plan, parts: Mapping[tuple[str, str], DocBi
 
     for (source, split), docbin in parts.items():
         write_bytes(folder / source / f"{split}.spacy", docbin.to_bytes())
-    for name, sources in plan.trained.items():
+    for name, experiment in study.trained.items():
         for split in ("train", "dev"):
-            write_bytes(folder / name / f"{split}.spacy", joined(name, sources, split).to_bytes())
-    for name, sources in plan.suites.items():
-        if sources != (name,):
-            write_bytes(folder / name / "test.spacy", joined(name, sources, "test").to_bytes())
+            write_bytes(folder / name / f"{split}.spacy", joined(name, experiment.sources, split).to_bytes())
+    for name, suite in study.suites.items():
+        if suite.sources != (name,):
+            write_bytes(folder / name / "test.spacy", joined(name, suite.sources, "test").to_bytes())
 
 
 def statistics_table(statistics: Mapping[str, Mapping[str, Statistics]], labels: Iterable[str]) -> str:

@@ -21,7 +21,7 @@ from medner.data.readers.simonero import read_simonero
 from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Record, Tally, longest
 from medner.exceptions import InputError
-from medner.study import Plan
+from medner.study import Study
 
 SPLITS = ("train", "dev", "test")
 DEV_SHARE = 0.1  # of a gold corpus that has no dev part of its own
@@ -61,20 +61,20 @@ MEDICAL: Mapping[str, Mapping[str, Read]] = {
 }
 
 
-def missing_sources(plan: Plan, fetched: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """The sources of the plan whose files are out of reach, each with the reason.
+def missing_sources(study: Study, fetched: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The sources of the study whose files are out of reach, each with the reason.
 
     fetched: ``files`` of the fetch step's manifest.
     """
     reasons = {}
-    for source, about in plan.sources.items():
-        absent = {n: fetched.get(n, {}) for n in about.get("files", ()) if not fetched.get(n, {}).get("available")}
+    for source, about in study.sources.items():
+        absent = {n: fetched.get(n, {}) for n in about.files if not fetched.get(n, {}).get("available")}
         if absent:
             reasons[source] = "; ".join(f"{n} is {f.get('reason', UNKNOWN)}" for n, f in absent.items())
     return reasons
 
 
-def medical_splits(plan: Plan, sources: Iterable[str], files: Files, scheme: Scheme) -> dict[str, dict[str, Part]]:
+def medical_splits(study: Study, sources: Iterable[str], files: Files, scheme: Scheme) -> dict[str, dict[str, Part]]:
     """The splits of gold medical corpora with the project's labels.
 
     No training sentence occurs in a test part of the same language, exactly or nearly (see :class:`Overlap`):
@@ -84,18 +84,18 @@ def medical_splits(plan: Plan, sources: Iterable[str], files: Files, scheme: Sch
     """
     parts: dict[str, dict[str, Part]] = {}
     for source in sources:
-        about = plan.sources[source]
+        about = study.sources[source]
         if source not in MEDICAL:
             raise InputError(f"source {source!r} has no reader", remedy=f"Known ones are {', '.join(MEDICAL)}")
-        labels, own = scheme.corpus(about["labels"]), {name: files[name] for name in about["files"]}
+        labels, own = scheme.corpus(about.labels), {name: files[name] for name in about.files}
         parts[source] = {}
         for split, read in MEDICAL[source].items():
             tally = Tally()
             path = next(iter(own.values()))
             parts[source][split] = _mapped(read(own, tally), labels, tally, path, None)
     for source in [source for source, splits in parts.items() if "train" in splits]:
-        lang = plan.sources[source]["lang"]
-        tests = [p["test"] for s, p in parts.items() if "test" in p and plan.sources[s]["lang"] == lang]
+        lang = study.sources[source].lang
+        tests = [p["test"] for s, p in parts.items() if "test" in p and study.sources[s].lang == lang]
         held_out = Overlap(record.text for part in tests for record in part.records)
         parts[source] |= _with_dev(_outside(parts[source]["train"], held_out))
     return {source: {split: splits[split] for split in SPLITS if split in splits} for source, splits in parts.items()}

@@ -18,7 +18,7 @@ from medner.evaluation.scores import MIN_UNITS
 from medner.evaluation.significance import f1_by_run
 from medner.exceptions import InputError
 from medner.files import read_bytes, write_bytes
-from medner.study import Plan
+from medner.study import Study
 
 RESAMPLES = 500
 FOLDER = "curves"  # corpus/curves, training/curves, metrics/curves: <mix>/<sentences>/<seed>
@@ -29,7 +29,7 @@ class Point:
     """One run of a learning curve.
 
     experiment: its config; sentences: how many were added to the base; own: a corpus of its own is needed, since
-    no experiment of the plan trains on just this.
+    no experiment of the study trains on just this.
     """
 
     mix: str
@@ -44,46 +44,46 @@ class Point:
         return Path(FOLDER) / self.mix / str(self.sentences) / str(self.seed)
 
 
-def added(plan: Plan, mix: str) -> tuple[str, ...]:
+def added(study: Study, mix: str) -> tuple[str, ...]:
     """The sources that a mix adds to the base."""
-    assert plan.curves is not None
-    base = plan.experiments[plan.curves.base]
-    return tuple(source for source in plan.experiments[plan.curves.mixes[mix]] if source not in base)
+    assert study.curves is not None
+    base = study.experiments[study.curves.base].sources
+    return tuple(source for source in study.experiments[study.curves.mixes[mix]].sources if source not in base)
 
 
-def points(plan: Plan, corpus: Path, seeds: Sequence[int]) -> Iterator[Point]:
+def points(study: Study, corpus: Path, seeds: Sequence[int]) -> Iterator[Point]:
     """All runs, the small ones first: none of a mix, each size that is below the whole, and all of it.
 
-    Mixes whose experiment has no corpus are left out. Raises InputError if the plan has no curves.
+    Mixes whose experiment has no corpus are left out. Raises InputError if the study has no curves.
     """
-    if plan.curves is None:
+    if study.curves is None:
         raise InputError("has no curves", path="configs/experiments.yml", remedy="Add them, or do without this step")
     for seed in seeds:
-        for mix, experiment in plan.curves.mixes.items():
+        for mix, experiment in study.curves.mixes.items():
             if not (corpus / experiment / "train.spacy").is_file():
                 continue
-            whole = sum(len(_docs(corpus / source / "train.spacy")) for source in added(plan, mix))
-            yield Point(mix, plan.curves.base, 0, seed, own=False)
-            for size in plan.curves.sizes:
+            whole = sum(len(_docs(corpus / source / "train.spacy")) for source in added(study, mix))
+            yield Point(mix, study.curves.base, 0, seed, own=False)
+            for size in study.curves.sizes:
                 if size < whole:
                     yield Point(mix, experiment, size, seed, own=True)
             yield Point(mix, experiment, whole, seed, own=False)
 
 
-def write_part(plan: Plan, corpus: Path, point: Point) -> Path:
+def write_part(study: Study, corpus: Path, point: Point) -> Path:
     """The training file of a point: the base and the first of the mix's sentences, in an order drawn by the seed.
 
     Every source gives its share, and a smaller size is part of a larger one. Returns the path.
     """
-    assert plan.curves is not None
+    assert study.curves is not None
     drawn: list[tuple[float, int, Doc]] = []
-    for number, source in enumerate(added(plan, point.mix)):
+    for number, source in enumerate(added(study, point.mix)):
         docs = _docs(corpus / source / "train.spacy")
         order = np.random.default_rng(point.seed).permutation(len(docs))
         drawn += [(place / len(docs), number, docs[at]) for place, at in enumerate(order)]
     drawn.sort(key=lambda item: item[:2])
     whole = DocBin(store_user_data=True)
-    for source in plan.experiments[plan.curves.base]:
+    for source in study.experiments[study.curves.base].sources:
         part = corpus / source / "train.spacy"
         whole.merge(docbin(read_bytes(part), part))
     whole.merge(DocBin(docs=[doc for *_, doc in drawn[: point.sentences]], store_user_data=True))
@@ -99,13 +99,13 @@ def _docs(path: Path) -> list[Doc]:
     return list(docbin(read_bytes(path), path).get_docs(Vocab()))
 
 
-def rows(plan: Plan, runs: Sequence[tuple[Point, Run]]) -> list[dict[str, Any]]:
+def rows(study: Study, runs: Sequence[tuple[Point, Run]]) -> list[dict[str, Any]]:
     """For ``metrics/curves.json``: F1 of each run on each suite of the curves, and that suite's reference mix.
 
     ``resampled``: F1 on ``RESAMPLES`` bootstrap samples of the suite's independent texts, the same ones for every run;
     None of a suite with fewer than ``MIN_UNITS``. Raises InputError from :func:`medner.evaluation.results.read_counts`.
     """
-    assert plan.curves is not None
+    assert study.curves is not None
     return [
         {
             "mix": point.mix,
@@ -117,7 +117,7 @@ def rows(plan: Plan, runs: Sequence[tuple[Point, Run]]) -> list[dict[str, Any]]:
             "resampled": _resampled(run, suite),
         }
         for point, run in runs
-        for suite, reference in plan.curves.suites.items()
+        for suite, reference in study.curves.suites.items()
         if suite in run.scores["suites"]
     ]
 

@@ -16,7 +16,7 @@ run, averaged over runs ("report distributions", Reimers & Gurevych 2017).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,13 +26,11 @@ from scipy import stats
 
 from medner.evaluation.results import Run, read_counts
 from medner.evaluation.scores import CONFIDENCE, MIN_UNITS, RESAMPLES
-from medner.study import Plan
+from medner.study import Study
 
 PERMUTATIONS = 10_000
 TEST_KEYS = ("sha256", "annotated", "documents")  # of a source's test part: what scores depend on
 TRAINING_KEYS = ("encoder", "epochs", "config", "overrides")  # of a training, beside its data
-REFERENCES = ("gold", "gold-fr")  # experiments with real annotation, against which all others are held
-STEPS, TO_REFERENCES, OTHERS = "steps", "references", "others"  # families of comparisons
 _BATCH = 500  # permutations or resamples at once; memory only
 
 Counts3 = NDArray[np.float64]
@@ -236,75 +234,24 @@ def holm(ps: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def pairs(experiments: Mapping[str, Collection[str]]) -> list[tuple[str, str]]:
-    """Which experiments to compare, as (before, after), in the plan's order.
-
-    experiments: the training sources of each. Compared are those where one trains on all that the other does and more
-    (what do the added sources bring?), thus all with what trains on nothing; those that train on the same, the later in
-    the plan being the baseline; and all with the references, ``gold`` and ``gold-fr``.
-    """
-    names = list(experiments)
-    equal = [
-        (baseline, name)
-        for number, name in enumerate(names)
-        for baseline in names[number + 1 :]
-        if set(experiments[name]) == set(experiments[baseline])
-    ]
-    nested = [
-        (before, after)
-        for after, more in experiments.items()
-        for before, less in experiments.items()
-        if set(less) < set(more)
-    ]
-    against = [(reference, name) for reference in REFERENCES if reference in experiments for name in experiments]
-    known = {*nested, *equal}
-    return (
-        nested
-        + equal
-        + [
-            (reference, name)
-            for reference, name in against
-            if name not in REFERENCES and not {(reference, name), (name, reference)} & known
-        ]
-    )
-
-
-def family(before: str, after: str, plan: Plan) -> str:
-    """Which comparisons a comparison is adjusted with: what else has been evaluated must not change the study's answer.
-
-    The ladder's steps with each other; its last step with real annotation and with what trains on nothing; all others.
-    """
-    ladder = plan.ladder
-    if {before, after} <= set(ladder):
-        return STEPS
-    held_against = {*REFERENCES, *plan.experiments.keys() - plan.trained.keys()}
-    return TO_REFERENCES if ladder and {before, after} - held_against == {ladder[-1]} else OTHERS
-
-
 def comparable_pairs(
-    runs: Mapping[str, Sequence[Run]], wanted: Iterable[tuple[str, str]]
-) -> tuple[list[tuple[str, str]], dict[tuple[str, str], str]]:
-    """The wanted pairs that have been evaluated and can be compared, and for the others why they cannot.
+    runs: Mapping[str, Sequence[Run]], study: Study
+) -> tuple[dict[str, list[tuple[str, str]]], dict[tuple[str, str], str]]:
+    """The study's comparisons whose experiments are evaluated and comparable, by family, and why others are not.
 
-    Two experiments differ in what they train on: not in encoder, epochs, what the configs say, what the sources are
-    that both train on, the test data, or what a suite consists of. A transformer and a CNN are passed over without a
-    word, being no such pair by intention, unless they train on the same: each then has the epochs that suit it. What
-    trains on nothing has neither encoder nor epochs, and is comparable with all.
+    Two experiments may differ in what they train on. They must agree in the labels' meaning, in what the sources are
+    that both train on, in the test data and, where both have the same kind of model, in encoder, epochs and config.
     """
-    found, unlike = [], {}
-    for before, after in wanted:
-        if not {before, after} <= set(runs):
-            continue
-        left, right = runs[before][0], runs[after][0]
-        if (
-            not _same_kind(left, right)
-            and left.scores["provenance"]["sources"] != right.scores["provenance"]["sources"]
-        ):
-            continue
-        if differing := _differing(left, right):
-            unlike[before, after] = f"they differ in {', '.join(differing)}"
-        else:
-            found.append((before, after))
+    found: dict[str, list[tuple[str, str]]] = {}
+    unlike = {}
+    for family, pairs in study.comparisons.items():
+        for before, after in pairs:
+            if not {before, after} <= set(runs):
+                continue
+            if differing := _differing(runs[before][0], runs[after][0]):
+                unlike[before, after] = f"they differ in {', '.join(differing)}"
+            else:
+                found.setdefault(family, []).append((before, after))
     return found, unlike
 
 
@@ -337,38 +284,35 @@ def data_differing(one: Run, other: Run) -> list[str]:
 
 
 def compare_experiments(
-    runs: Mapping[str, Sequence[Run]], wanted: Sequence[tuple[str, str]], suite: str, plan: Plan, *, seed: int = 0
+    runs: Mapping[str, Sequence[Run]], wanted: Mapping[str, Sequence[tuple[str, str]]], suite: str, *, seed: int = 0
 ) -> Iterator[dict[str, Any]]:
-    """All comparisons of one suite, for JSON, each after it is made; what was not measured on it is passed over.
+    """All comparisons of one suite, for JSON; what was not measured on it is left out.
 
-    wanted: of :func:`comparable_pairs`. All runs of both are compared; where no experiment has several, and for what is
-    said of documents alone, those of the seeds that both have, or the first of each. A suite of fewer than
-    ``MIN_UNITS`` independent texts has no comparison. p is adjusted for all comparisons of the suite that are of one
-    :func:`family` (Holm), as ``p_holm``.
-    Raises InputError from :func:`medner.evaluation.results.read_counts`.
+    wanted: the pairs of each family (:func:`comparable_pairs`). All runs of both experiments are compared. Where no
+    experiment has several, and for what is said of texts alone, it is the runs of the seeds that both have, or the
+    first of each. A suite of fewer than ``MIN_UNITS`` independent texts has no comparison. ``p_holm`` is p adjusted
+    within the family. Raises InputError from :func:`medner.evaluation.results.read_counts`.
     """
     tables: dict[str, dict[int, Counts3]] = {}
-    for name in dict.fromkeys(name for pair in wanted for name in pair):
-        for run in runs[name]:
+    for name, own in runs.items():
+        for run in own:
             if suite in run.scores["suites"]:
                 tables.setdefault(name, {})[run.seed] = read_counts(run, suite)
     whole = {name: np.stack(list(own.values())) for name, own in tables.items()}
+    if not whole or next(iter(whole.values())).shape[1] < MIN_UNITS:
+        return
     runs_apart = spread(whole.values())
-    made: dict[str, list[tuple[str, str, Comparison]]] = {}
-    for before, after in wanted:
-        if not {before, after} <= set(tables):
-            continue
-        left, right = tables[before], tables[after]
-        if whole[before].shape[1] < MIN_UNITS:
-            continue
-        seeds = [(number, number) for number in sorted(left.keys() & right.keys())] or [(min(left), min(right))]
-        paired = np.stack([left[one] for one, _ in seeds]), np.stack([right[other] for _, other in seeds])
-        result = compare(whole[before], whole[after], runs_apart, paired=paired, seed=seed)
-        made.setdefault(family(before, after, plan), []).append((before, after, result))
-    for name in (STEPS, TO_REFERENCES, OTHERS):
-        results = made.get(name, [])
-        for (before, after, result), p_holm in zip(results, holm([found.p for *_, found in results]), strict=True):
-            yield _as_dict(suite, name, before, after, result, p_holm)
+    for family, pairs in wanted.items():
+        made = []
+        for before, after in pairs:
+            if not {before, after} <= set(tables):
+                continue
+            left, right = tables[before], tables[after]
+            seeds = [(number, number) for number in sorted(left.keys() & right.keys())] or [(min(left), min(right))]
+            paired = np.stack([left[one] for one, _ in seeds]), np.stack([right[other] for _, other in seeds])
+            made.append((before, after, compare(whole[before], whole[after], runs_apart, paired=paired, seed=seed)))
+        for (before, after, result), p_holm in zip(made, holm([found.p for *_, found in made]), strict=True):
+            yield _as_dict(suite, family, before, after, result, p_holm)
 
 
 def basis(runs: Sequence[Run]) -> dict[str, Any]:

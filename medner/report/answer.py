@@ -11,8 +11,6 @@ from typing import Any
 from medner.evaluation.scores import Counts
 from medner.report.inputs import Inputs
 
-# What the study that this one repeats says, in points of F1 (.79, .825, .845); it does not say on which test set.
-CLAIMED = {("exp1", "exp2"): 3.5, ("exp1", "exp3"): 5.5}
 ALPHA = 0.05
 GAIN, LOSS, NOTHING = "a measurable gain", "a measurable loss", "no measurable difference"
 # The interval leaves zero out, but among so many comparisons one like it comes by chance.
@@ -92,7 +90,8 @@ def answer(inputs: Inputs) -> Answer:
         for pair in pairs
     ]
     everything = [d for d in found if d]
-    headline = "combined" if "combined" in inputs.headline_suites else inputs.headline_suites[-1]
+    main = inputs.study.main_suite
+    headline = main if main in inputs.headline_suites else inputs.headline_suites[-1]
     sentences = []
     for kind, suites in (("On real medical text", real), ("On held-out text like that of training", [headline])):
         for number, pair in enumerate(itertools.pairwise(ladder)):
@@ -115,7 +114,7 @@ def _held_against(inputs: Inputs, found: Iterable[Difference], real: Iterable[st
         if d.after == last and d.before in marks.get(d.suite, ()):
             against.setdefault(d.before, []).append(d)
     for name, differences in against.items():
-        what = "real annotation" if name in inputs.plan.trained else "a language model's own labels"
+        what = "real annotation" if name in inputs.study.trained else "a language model's own labels"
         yield f"Against {what} ({name}), {last} has {_verdicts(differences)}."
 
 
@@ -139,7 +138,7 @@ def _caveats(inputs: Inputs) -> Iterator[str]:
 
 def _taught(inputs: Inputs, experiment: str) -> set[str]:
     """The labels that an experiment's training data annotate."""
-    kinds = [inputs.plan.sources[source]["labels"] for source in inputs.plan.experiments[experiment]]
+    kinds = [inputs.study.sources[source].labels for source in inputs.study.experiments[experiment].sources]
     return {label for kind in kinds for label in inputs.scheme.corpus(kind).annotated}
 
 
@@ -150,7 +149,7 @@ def _counted(inputs: Inputs) -> set[str]:
 
 
 def _added(inputs: Inputs, before: str, after: str) -> str:
-    less, more = (inputs.plan.experiments[name] for name in (before, after))
+    less, more = (inputs.study.experiments[name].sources for name in (before, after))
     return f"{after}, which adds {' and '.join(s for s in more if s not in less)} to {before}"
 
 
@@ -189,9 +188,10 @@ def _claim(inputs: Inputs, differences: Iterable[Difference]) -> Iterator[str]:
     """Set the claim of the repeated study beside the combined suite, whole and over labels that both steps learn."""
     parts = []
     for d in differences:
-        claimed = CLAIMED.get((d.before, d.after))
-        if d.suite != "combined" or claimed is None:
+        stated = inputs.study.claims
+        if d.suite != inputs.study.main_suite or not {d.before, d.after} <= stated.keys():
             continue
+        claimed = round(100 * (stated[d.after] - stated[d.before]), 1)
         said = f"it claims +{claimed} points for {d.after} − {d.before}, this run has {points(d.value)}"
         if d.interval:
             inside = d.interval[0] <= claimed / 100 <= d.interval[1]

@@ -196,7 +196,7 @@ def _headline(inputs: Inputs) -> Section | Missing:
         ["experiment", "corpora", "sentences", "epochs", "seed"],
         [
             [
-                Cell(name), Cell(" + ".join(inputs.plan.experiments[name])), _count(about["documents"]),
+                Cell(name), Cell(" + ".join(inputs.study.experiments[name].sources)), _count(about["documents"]),
                 _count(about["epochs"]), Cell(str(about["seed"])),
             ]
             for name, about in ((name, inputs.results[name]["provenance"]) for name in steps)
@@ -326,7 +326,7 @@ def _significance(inputs: Inputs) -> Section | Missing:
         "comparisons of one family (the steps; the last step with references; all others), is below 0.05."
     )
     steps = list(itertools.pairwise(inputs.ladder))
-    main = (*inputs.real_suites, "combined")
+    main = (*inputs.real_suites, inputs.study.main_suite)
     important = [d for d in found if d.suite in main and (d.before, d.after) in steps] or found
     said = Items([f"{d.suite}: {d.sentence}" for d in important])
     table = _differences(found)
@@ -360,7 +360,7 @@ def _spread(values: Sequence[float]) -> Cell:
 def _ablations(inputs: Inputs) -> Section | Missing:
     if not inputs.others:
         return Missing("Ablations", _command("ablations"))
-    names, run = [name for name in inputs.plan.experiments if name in inputs.results], _main_run(inputs)
+    names, run = [name for name in inputs.study.experiments if name in inputs.results], _main_run(inputs)
     below = " (below its name: what it trains on)"
     tables = [
         Table(
@@ -368,7 +368,7 @@ def _ablations(inputs: Inputs) -> Section | Missing:
             ["experiment", *scored],
             [
                 [
-                    Cell(name, "\n+ ".join(inputs.plan.experiments[name]) or "nothing"),
+                    Cell(name, "\n+ ".join(inputs.study.experiments[name].sources) or "nothing"),
                     *(_f1(inputs.score(name, suite)) for suite in scored),
                 ]
                 for name in names
@@ -381,7 +381,7 @@ def _ablations(inputs: Inputs) -> Section | Missing:
         if (scored := [s for s in suites if any(inputs.score(name, s) for name in inputs.others)])
     ]  # fmt: skip
     text = "What one corpus alone gives, and what real annotation would have given."
-    if zero_shot := [name for name in names if name not in inputs.plan.trained]:
+    if zero_shot := [name for name in names if name not in inputs.study.trained]:
         text += (
             f" {', '.join(zero_shot)}: the labels of a language model that was given the guidelines and no training "
             "(a text without a usable answer counts as one without mentions). It may have read these texts before."
@@ -481,9 +481,9 @@ def _errors(inputs: Inputs) -> Section | Missing:
         return Missing("Error analysis", _command("errors"))
     names = [name for name in inputs.errors if name in inputs.ladder] or list(inputs.errors)
     last = names[-1]
-    suites = [s for s in inputs.plan.suites if any(s in inputs.errors[name]["suites"] for name in names)]
+    suites = [s for s in inputs.study.suites if any(s in inputs.errors[name]["suites"] for name in names)]
     figure = _kinds_figure(inputs, names, suites)
-    main = next((s for s in ("combined", *suites) if s in inputs.errors[last]["suites"]), suites[0])
+    main = next((s for s in (inputs.study.main_suite, *suites) if s in inputs.errors[last]["suites"]), suites[0])
     own = inputs.errors[last]["suites"][main]
     matrices = [_matrix(own, which, f"{last} on {main}") for which in ("own_tokens", "gold_tokens")]
     definitions = Paragraph(
@@ -756,7 +756,7 @@ def _provenance(inputs: Inputs) -> Section:
         [
             f"{_command(name)}: {' → '.join(steps)}"
             for name, steps in inputs.workflows.items()
-            if name not in inputs.plan.experiments
+            if name not in inputs.study.experiments
         ]
     )
     return Section(

@@ -12,11 +12,11 @@ import yaml
 from medner.data.labels import Scheme
 from medner.evaluation.results import SCORES, Run, load_runs, main_scores
 from medner.evaluation.scores import MIN_UNITS
-from medner.evaluation.significance import REFERENCES, current
+from medner.evaluation.significance import current
 from medner.exceptions import InputError
 from medner.files import read_json, read_text
 from medner.report import shapes
-from medner.study import Plan
+from medner.study import Study
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Inputs:
     the results are of. workflows: the commands of each, from ``project.yml``.
     """
 
-    plan: Plan
+    study: Study
     scheme: Scheme
     runs: Mapping[str, Sequence[Run]]
     results: Mapping[str, Mapping[str, Any]]
@@ -44,7 +44,7 @@ class Inputs:
     @property
     def ladder(self) -> list[str]:
         """The evaluated steps of the plan's ladder."""
-        return [name for name in self.plan.ladder if name in self.results]
+        return [name for name in self.study.steps if name in self.results]
 
     @property
     def others(self) -> list[str]:
@@ -54,20 +54,15 @@ class Inputs:
     @property
     def real_suites(self) -> list[str]:
         """Suites of real medical text: all their sources annotate MEDICAL, and none is synthetic."""
-        names = {suite: [self.plan.sources[s]["labels"] for s in own] for suite, own in self.plan.suites.items()}
-        return [
-            suite
-            for suite, kinds in names.items()
-            if all(kind != "synthetic" and "MEDICAL" in self.scheme.corpus(kind).annotated for kind in kinds)
-        ]
+        return self.study.group("real")
 
     @property
     def headline_suites(self) -> list[str]:
         """The other suites, as far as any experiment was scored on them."""
         return [
             suite
-            for suite in self.plan.suites
-            if suite not in self.real_suites and any(suite in result["suites"] for result in self.results.values())
+            for suite in self.study.group("headline")
+            if any(suite in result["suites"] for result in self.results.values())
         ]
 
     @property
@@ -83,14 +78,7 @@ class Inputs:
 
     def marks(self, suite: str) -> list[str]:
         """What a suite of real text can be held against: real annotation of its language, and no training at all."""
-        base, lang = self.plan.experiments[self.plan.ladder[0]], {s: a["lang"] for s, a in self.plan.sources.items()}
-        own = {lang[source] for source in self.plan.suites[suite]}
-        added = {name: [s for s in self.plan.experiments[name] if s not in base] for name in self.others}
-        return [
-            name
-            for name, sources in added.items()
-            if name not in self.plan.trained or (name in REFERENCES and own <= {lang[source] for source in sources})
-        ]
+        return [name for name in self.study.suites[suite].references if name in self.results]
 
     def score(self, experiment: str, suite: str) -> Mapping[str, Any] | None:
         """The scores of an experiment on a suite, None if it was not evaluated on it."""
@@ -98,9 +86,9 @@ class Inputs:
         return found
 
 
-def read_inputs(metrics: Path, corpus: Path, plan: Plan, scheme: Scheme, project: Path) -> Inputs:
+def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, project: Path) -> Inputs:
     """Read all that is there. Raises InputError if no experiment is evaluated or a file is damaged."""
-    runs, _ = load_runs(metrics, plan.experiments)
+    runs, _ = load_runs(metrics, study.experiments)
     for run in (run for found in runs.values() for run in found):
         shapes.check(run.scores, shapes.Scores, run.folder / SCORES, "evaluate")
     results = main_scores(runs, metrics)
@@ -114,14 +102,14 @@ def read_inputs(metrics: Path, corpus: Path, plan: Plan, scheme: Scheme, project
     curves = {name: _read(metrics / name / "curve.json", shapes.Curve, "evaluate") for name in results}
     errors = {name: _read(metrics / "errors" / f"{name}.json", shapes.Errors, "errors") for name in results}
     return Inputs(
-        plan=plan,
+        study=study,
         scheme=scheme,
         runs=runs,
         results=results,
         curves={name: found for name, found in curves.items() if found},
-        errors={name: found for name, found in errors.items() if found and found["suites"].keys() & plan.suites.keys()},
+        errors={name: own for name, own in errors.items() if own and own["suites"].keys() & study.suites.keys()},
         comparisons=current(significance, runs) if significance else [],
-        learning=learning if learning and _starts_at(learning, plan, runs) else None,
+        learning=learning if learning and _starts_at(learning, study, runs) else None,
         quality=_read(metrics / "corpora.json", shapes.Quality, "quality"),
         leakage=_read(metrics / "leakage.json", shapes.Leakage, "leakage"),
         manifest=manifest if manifest and _describes(manifest, results) else None,
@@ -135,9 +123,9 @@ def _describes(manifest: Mapping[str, Any], results: Mapping[str, Mapping[str, A
     return all(manifest["sources"].get(name, {}).get("note") == note for name, note in notes)
 
 
-def _starts_at(learning: Sequence[Mapping[str, Any]], plan: Plan, runs: Mapping[str, Sequence[Run]]) -> bool:
+def _starts_at(learning: Sequence[Mapping[str, Any]], study: Study, runs: Mapping[str, Sequence[Run]]) -> bool:
     """Whether the learning curves, whose first points are runs of their base, are of the runs at hand."""
-    base = {run.seed: run.scores["suites"] for run in runs.get(plan.curves.base, ())} if plan.curves else {}
+    base = {run.seed: run.scores["suites"] for run in runs.get(study.curves.base, ())} if study.curves else {}
     return all(
         row["f1"] == base[row["seed"]][row["suite"]]["f1"]
         for row in learning

@@ -10,9 +10,9 @@ from typing import Any
 
 from medner.evaluation.results import Run
 from medner.evaluation.scores import CONFIDENCE, scores_table
-from medner.evaluation.significance import OTHERS, p_text, runs_text, signed
+from medner.evaluation.significance import p_text, runs_text, signed
 from medner.exceptions import InputError
-from medner.study import Plan
+from medner.study import Study
 
 
 def insert(document: str, name: str, text: str, path: Path) -> str:
@@ -27,14 +27,13 @@ def insert(document: str, name: str, text: str, path: Path) -> str:
     return found.sub(lambda _: f"{start}\n{text.strip()}\n{end}", document)
 
 
-def summarise(results: Mapping[str, Mapping[str, Any]], suites: Mapping[str, Sequence[str]]) -> str:
+def summarise(results: Mapping[str, Mapping[str, Any]], study: Study) -> str:
     """Markdown: tables of all experiments and suites, then encoder, data, epochs and seed of each.
 
-    results: ``scores.json`` of each experiment, in the order of the rows. suites: their sources, in the plan's order.
+    results: ``scores.json`` of each experiment, in the order of the rows.
     """
     scores = {name: result["suites"] for name, result in results.items()}
-    annotated = {source: about["annotated"] for result in results.values() for source, about in result["test"].items()}
-    real = [suite for suite, sources in suites.items() if all(annotated.get(s) == ["MEDICAL"] for s in sources)]
+    suites, real = study.suites, study.group("real")
     lines = [
         "Precision / recall / **F1** (micro-averaged, exact span and label) with the "
         f"{CONFIDENCE:.0%} bootstrap interval of F1",
@@ -80,12 +79,13 @@ def seeds_table(runs: Mapping[str, Sequence[Run]], suites: Iterable[str]) -> str
     return "F1 over seeds, mean ± standard deviation:\n\n" + "\n".join(lines) + "\n"
 
 
-def differences_table(comparisons: Sequence[Mapping[str, Any]], plan: Plan) -> str:
+def differences_table(comparisons: Sequence[Mapping[str, Any]], suites: Iterable[str]) -> str:
     """Markdown: the steps of the ladder against each other, the last against the references, a row per suite; or "".
 
     comparisons: what :func:`compare_experiments` found, of which the other families are left out.
     """
-    found = {(one["suite"], one["before"], one["after"]): one for one in comparisons if one["family"] != OTHERS}
+    shown = [one for one in comparisons if one["family"] in ("steps", "references")]
+    found = {(one["suite"], one["before"], one["after"]): one for one in shown}
     pairs = list(dict.fromkeys(key[1:] for key in found))
     if not pairs:
         return ""
@@ -93,7 +93,7 @@ def differences_table(comparisons: Sequence[Mapping[str, Any]], plan: Plan) -> s
         "| suite | " + " | ".join(f"{after} − {before}" for before, after in pairs) + " |",
         "| --- |" + " --- |" * len(pairs),
     ]
-    for suite in plan.suites:
+    for suite in suites:
         if any(key[0] == suite for key in found):
             cells = [_difference(found.get((suite, *pair))) for pair in pairs]
             lines.append(f"| {suite} | " + " | ".join(cells) + " |")

@@ -19,9 +19,9 @@ from medner.data.sources import medical_splits, missing_sources, ronec_splits
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
 from medner.files import packed
-from medner.study import Plan, load_plan, reasons
+from medner.study import Study, load_study, reasons
 
-PLAN = load_plan(ROOT / "configs" / "experiments.yml")
+PLAN = load_study(ROOT / "configs" / "experiments.yml")
 SCHEME = load_scheme(ROOT / "configs" / "labels.yml")
 ABSENT = "neither present, nor in a mirror, nor on the network"
 
@@ -115,9 +115,9 @@ def test_the_dev_part_is_the_same_every_time(files: dict[str, Path]) -> None:
 
 
 def test_a_source_without_a_reader_is_told(files: dict[str, Path]) -> None:
-    plan = Plan({"cardio": {"labels": "monero", "lang": "ro", "files": []}}, {}, {})
+    study = Study({"cardio": {"labels": "monero", "lang": "ro", "files": []}}, {}, {})
     with pytest.raises(InputError, match="source 'cardio' has no reader. Known ones are simonero, monero, "):
-        medical_splits(plan, ["cardio"], files, SCHEME)
+        medical_splits(study, ["cardio"], files, SCHEME)
 
 
 def test_monero_does_not_train_without_simonero() -> None:
@@ -132,7 +132,7 @@ def test_monero_does_not_train_without_simonero() -> None:
 def test_an_experiment_on_an_evaluation_corpus_is_refused(tmp_path: Path) -> None:
     """E3C has no train part: it is for evaluation only."""
     with pytest.raises(InputError, match="mix needs a train part of e3c, which has none"):
-        write_corpus(tmp_path, Plan({"e3c": {}}, {"mix": ("e3c",)}, {}), {})
+        write_corpus(tmp_path, Study({"e3c": {}}, {"mix": ("e3c",)}, {}), {})
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from medner.evaluation.learning_curves import RESAMPLES, Point, added, points, r
 from medner.evaluation.results import Run, write_counts
 from medner.evaluation.scores import Counts
 from medner.exceptions import InputError
-from medner.study import Curves, Plan, load_plan
+from medner.study import Curves, Study, load_study
 
-PLAN = Plan(
+PLAN = Study(
     sources={"news": {}, "ro": {}, "fr": {}},
     experiments={"base": ("news",), "two": ("news", "ro"), "three": ("news", "ro", "fr"), "absent": ("news", "gone")},
     suites={"real": ("ro",)},
@@ -38,8 +38,8 @@ def corpus(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def ids(plan: Plan, corpus: Path, mix: str, sentences: int, seed: int = 0) -> list[str]:
-    path = write_part(plan, corpus, Point(mix, "any", sentences, seed, own=True))
+def ids(study: Study, corpus: Path, mix: str, sentences: int, seed: int = 0) -> list[str]:
+    path = write_part(study, corpus, Point(mix, "any", sentences, seed, own=True))
     return [record.id for record in read_docbin(path, blank())]
 
 
@@ -89,7 +89,7 @@ def test_rows_name_the_reference_and_have_the_same_resamples(tmp_path: Path) -> 
 
 def test_a_plan_without_curves(corpus: Path) -> None:
     with pytest.raises(InputError, match="has no curves"):
-        list(points(Plan(PLAN.sources, PLAN.experiments, PLAN.suites), corpus, [0]))
+        list(points(Study(PLAN.sources, PLAN.experiments, PLAN.suites), corpus, [0]))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_plan_without_curves(corpus: Path) -> None:
     [
         ("{base: y, sizes: [1], mixes: {}, suites: {}}", r"curves use unknown experiments \['y'\]"),
         ("{base: x, sizes: [1], mixes: {}, suites: {s: z}}", r"curves' suites use unknown mixes \['z'\]"),
-        ("{base: x}", "is no plan of experiments"),
+        ("{base: x}", "is no study of experiments"),
     ],
 )
 def test_malformed_curves(tmp_path: Path, curves: str, message: str) -> None:
@@ -106,4 +106,4 @@ def test_malformed_curves(tmp_path: Path, curves: str, message: str) -> None:
         f"sources: {{a: {{labels: synthetic, lang: ro}}}}\nexperiments: {{x: [a]}}\nsuites: {{}}\ncurves: {curves}\n"
     )
     with pytest.raises(InputError, match=message):
-        load_plan(path)
+        load_study(path)

@@ -34,9 +34,9 @@ from medner.evaluation.significance import (
 )
 from medner.exceptions import InputError
 from medner.report.summary import differences_table, origins, seeds_table, significance_text
-from medner.study import Plan
+from medner.study import Study
 
-LADDER = Plan({}, {"exp1": ("a",), "exp2": ("a", "b"), "exp3": ("a", "b", "c")}, {"s": ("a",), "t": ("b",)})
+LADDER = Study({}, {"exp1": ("a",), "exp2": ("a", "b"), "exp3": ("a", "b", "c")}, {"s": ("a",), "t": ("b",)})
 Array = NDArray[np.float64]
 COUNTS = st.integers(1, 3).flatmap(
     lambda runs: st.integers(2, 12).flatmap(
@@ -316,12 +316,12 @@ def test_what_else_was_evaluated_does_not_change_the_answer(tmp_path: Path) -> N
     """p is adjusted within a family of comparisons: the study's steps, those with references, all others."""
     for name, hits in {"exp1": 10, "exp2": 14, "exp3": 18, "gold": 20, "llm": 30, "only-b": 12}.items():
         evaluated(tmp_path, name, 0, hits, main=True, **({"sources": {}} if name == "llm" else {}))
-    plan = Plan({}, {**LADDER.experiments, "only-b": ("b",), "gold": ("a", "g"), "llm": ()}, LADDER.suites)
-    runs, _ = load_runs(tmp_path, plan.experiments)
-    wanted, _ = comparable_pairs(runs, pairs(plan.experiments))
+    study = Study({}, {**LADDER.experiments, "only-b": ("b",), "gold": ("a", "g"), "llm": ()}, LADDER.suites)
+    runs, _ = load_runs(tmp_path, study.experiments)
+    wanted, _ = comparable_pairs(runs, pairs(study.experiments))
     steps = [("exp1", "exp2"), ("exp1", "exp3"), ("exp2", "exp3")]
-    alone = {(one["before"], one["after"]): one for one in compare_experiments(runs, steps, "s", plan)}
-    together = {(one["before"], one["after"]): one for one in compare_experiments(runs, wanted, "s", plan)}
+    alone = {(one["before"], one["after"]): one for one in compare_experiments(runs, steps, "s", study)}
+    together = {(one["before"], one["after"]): one for one in compare_experiments(runs, wanted, "s", study)}
     assert {pair: together[pair] for pair in steps} == alone
     families = {pair: one["family"] for pair, one in together.items()}
     assert [pair for pair, name in families.items() if name == "steps"] == steps
@@ -371,7 +371,7 @@ def test_counts_that_are_not_those_of_scores_json(tmp_path: Path, text: str | No
 
 
 def test_suites_of_other_sources_are_not_compared(tmp_path: Path) -> None:
-    """The plan gained a source, and one of the two was not evaluated again."""
+    """The study gained a source, and one of the two was not evaluated again."""
     for name in ("exp1", "exp2"):
         evaluated(tmp_path, name, 0, 10, main=True)
     scores = srsly.read_json(tmp_path / "exp2" / "scores.json")

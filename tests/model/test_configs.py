@@ -11,9 +11,9 @@ from spacy.util import load_config
 
 from medner.exceptions import InputError
 from medner.model.training import load_training_config, prepare
-from medner.study import load_plan
+from medner.study import load_study
 
-PLAN = load_plan(ROOT / "configs" / "experiments.yml")
+PLAN = load_study(ROOT / "configs" / "experiments.yml")
 PROJECT = yaml.safe_load((ROOT / "project.yml").read_text())
 COMMANDS = {command["name"]: command for command in PROJECT["commands"]}
 
@@ -97,15 +97,15 @@ def test_dependencies_are_complete(name: str) -> None:
             "curves: {base: x, mixes: {m: x}, sizes: [10, ten], suites: {}}\n",
             "curves have sizes [10, 'ten']. Give numbers of sentences",
         ),
-        ("sources: {a: [ro]}\nexperiments: {}\nsuites: {}\n", "is no plan of experiments"),
-        ("sources: {}\n", "is no plan of experiments ('experiments')"),
+        ("sources: {a: [ro]}\nexperiments: {}\nsuites: {}\n", "is no study of experiments"),
+        ("sources: {}\n", "is no study of experiments ('experiments')"),
     ],
 )
 def test_malformed_plans(tmp_path: Path, text: str, expected: str) -> None:
     path = tmp_path / "experiments.yml"
     path.write_text(text)
     with pytest.raises(InputError) as caught:
-        load_plan(path)
+        load_study(path)
     assert expected in str(caught.value)
 
 

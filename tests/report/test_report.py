@@ -29,12 +29,12 @@ from medner.report.content import mark
 from medner.report.exchange import curves, exchange_rates, worth_sentence
 from medner.report.inputs import Inputs, read_inputs
 from medner.report.pages import markdown, write_report
-from medner.study import Curves, Plan, load_plan
+from medner.study import Curves, Study, load_study
 
 SCRIPT, IMAGE = "<script>alert(1)</script>", '"><img src=x onerror=alert(2)>'
 HOSTILE = f"{SCRIPT} {IMAGE} {{{{ 7 * 7 }}}} $x_1$ |*`"
 SCHEME = load_scheme(ROOT / "configs" / "labels.yml")
-PLAN = Plan(
+PLAN = Study(
     sources={
         "ronec": {"labels": "ronec", "lang": "ro"},
         "med-ro": {"labels": "synthetic", "lang": "ro"},
@@ -502,12 +502,12 @@ def test_comparisons_and_data_card_of_other_runs_are_left_out(metrics: Path) -> 
 
 def test_learning_curves_of_other_runs_are_left_out(metrics: Path) -> None:
     everything(metrics.parent, "x")
-    plan = dataclasses.replace(PLAN, curves=Curves(base="exp1", mixes={"gold": "exp2"}, sizes=(100,), suites={}))
+    study = dataclasses.replace(PLAN, curves=Curves(base="exp1", mixes={"gold": "exp2"}, sizes=(100,), suites={}))
     run = srsly.read_json(metrics / "exp1" / "scores.json")
     row = {"mix": "gold", "sentences": 0, "seed": 0, "suite": "real", "reference": "gold", "resampled": None}
     for f1, kept in ((run["suites"]["real"]["f1"], True), (0.123, False)):
         srsly.write_json(metrics / "curves.json", [{**row, "f1": f1}])
-        found = read_inputs(metrics, metrics.parent / "corpus", plan, scheme(), ROOT / "project.yml")
+        found = read_inputs(metrics, metrics.parent / "corpus", study, scheme(), ROOT / "project.yml")
         assert bool(found.learning) == kept
 
 
@@ -654,9 +654,9 @@ def ordinary_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def reference(name: str, output: Path) -> Path:
-    plan = load_plan(ROOT / "configs" / "experiments.yml")
+    study = load_study(ROOT / "configs" / "experiments.yml")
     metrics = ROOT / "metrics" / "reference" / name
-    write_report(read_inputs(metrics, output / "no corpus", plan, SCHEME, ROOT / "project.yml"), output / "report")
+    write_report(read_inputs(metrics, output / "no corpus", study, SCHEME, ROOT / "project.yml"), output / "report")
     return output / "report"
 
 

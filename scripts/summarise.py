@@ -12,12 +12,12 @@ from medner.evaluation.results import load_runs, main_scores
 from medner.evaluation.significance import current
 from medner.files import read_json, read_text, write_text
 from medner.report.summary import differences_table, insert, seeds_table, summarise
-from medner.study import load_plan
+from medner.study import load_study
 
 app = new_app()
 
 
-@app.command(epilog="Example: python scripts/tabulate.py")
+@app.command(epilog="Example: python scripts/summarise.py")
 @step
 def main(
     metrics: Annotated[Path, typer.Option(help="Folder that holds the experiments' metrics.")] = ROOT / "metrics",
@@ -25,20 +25,20 @@ def main(
     insert_into: Annotated[str, typer.Option(help="Markdown file to put it into, shorter.")] = "",
 ) -> None:
     """Write metrics/NAME.md from the scores.json and significance.json there; print the tables."""
-    plan = load_plan(ROOT / "configs" / "experiments.yml")
-    runs, stale = load_runs(metrics, plan.experiments)
+    study = load_study(ROOT / "configs" / "experiments.yml")
+    runs, stale = load_runs(metrics, study.experiments)
     results = main_scores(runs, metrics)
     # A document that quotes the results has the study's own experiments in full, of the others their F1.
-    shown = {n: result for n, result in results.items() if n in plan.ladder} if insert_into else results
-    text = summarise(shown, plan.suites)
+    shown = {n: result for n, result in results.items() if n in study.steps} if insert_into else results
+    text = summarise(shown, study)
     if len(shown) < len(results) or any(len(found) > 1 for found in runs.values()):
-        text += "\n" + seeds_table(runs, plan.suites)
+        text += "\n" + seeds_table(runs, study.suites)
     if (metrics / "significance.json").is_file():
         significance = read_json(metrics / "significance.json")
         comparisons = current(significance, runs)
         if left := len(significance["comparisons"]) - len(comparisons):
             note(f"{left} comparisons are left out, being of earlier runs: run the significance step again")
-        if table := differences_table(comparisons, plan):
+        if table := differences_table(comparisons, study.suites):
             text += f"\n{table}"
     note_left_out(stale)
     if insert_into:
