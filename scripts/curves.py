@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import srsly
 import typer
 from running import run, whole_numbers
 from steps import ROOT, good, new_app, note, step
 
 from medner.evaluation.learning_curves import points, rows, write_part
-from medner.evaluation.results import SEEDS
+from medner.evaluation.results import SEEDS, write_result
 from medner.exceptions import InputError
-from medner.files import write_text
 from medner.study import load_study
 
 app = new_app()
@@ -55,7 +53,7 @@ def main(
             paths=own,
         )
         done.append((point, found))
-        write_text(ROOT / "metrics" / "curves.json", srsly.json_dumps(rows(study, done), indent=2) + "\n")
+        write_result(ROOT / "metrics" / "curves.json", rows(study, done))
     good(f"Wrote {ROOT / 'metrics' / 'curves.json'}: {len(done)} runs")
 
 

@@ -15,7 +15,6 @@ from steps import ROOT, choose_processor, good, new_app, note, step
 
 from medner.data.build import read_manifest
 from medner.evaluation.results import SCORES, write_run
-from medner.evaluation.scores import scores_table
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, write_text
 from medner.model.prediction import (
@@ -26,7 +25,9 @@ from medner.model.prediction import (
     spacy_scores,
     training_mentions,
 )
+from medner.model.provenance import Provenance
 from medner.model.training import CURVE, provenance
+from medner.report.summary import scores_table
 
 app = new_app()
 
@@ -51,7 +52,7 @@ def main(
             "no such pipeline", path=pipeline, remedy=f"Train it first: spacy project run train-{experiment}"
         )
     manifest = read_manifest(corpus)
-    about, tests = provenance(pipeline), describe_tests(corpus, manifest)
+    about, tests = Provenance.model_validate(provenance(pipeline)), describe_tests(corpus, manifest)
     choose_processor(gpu)
     nlp = spacy.load(pipeline)
     seen = training_mentions(nlp, ROOT / nlp.config["paths"]["train"], about)
@@ -74,8 +75,8 @@ def main(
             write_text(folder / CURVE, read_text(trained))
     for suite, reason in manifest["skipped"].items():
         note(f"Suite {suite} is skipped: {reason}.")
-    typer.echo(scores_table({experiment: scores}, scores))
-    good(f"Evaluated {experiment} on {', '.join(scores)}")
+    typer.echo(scores_table({experiment: scores}, scores.suites))
+    good(f"Evaluated {experiment} on {', '.join(scores.suites)}")
 
 
 if __name__ == "__main__":

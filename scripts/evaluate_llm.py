@@ -11,11 +11,11 @@ from steps import ROOT, good, new_app, note, step
 from medner.data.build import read_docbin, read_manifest
 from medner.data.tokenizer import blank
 from medner.evaluation.results import SCORES, write_run
-from medner.evaluation.scores import scores_table
 from medner.evaluation.zero_shot import provenance, read_labels
 from medner.exceptions import InputError
 from medner.files import new_folder
 from medner.model.prediction import describe_tests
+from medner.report.summary import scores_table
 from medner.study import load_study
 
 app = new_app()
@@ -59,8 +59,8 @@ def main(
     for source, own in labels.items():
         if own.unusable:
             note(f"{source}: {own.unusable:,} of {len(own.predictions):,} texts have no usable answer.")
-    typer.echo(scores_table({EXPERIMENT: scores}, scores))
-    good(f"Evaluated {about['encoder']['name']} on {', '.join(scores)}")
+    typer.echo(scores_table({EXPERIMENT: scores}, scores.suites))
+    good(f"Evaluated {about.encoder.name} on {', '.join(scores.suites)}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from spacy.language import Language
 
@@ -15,6 +14,7 @@ from medner.evaluation.predictions import Prediction
 from medner.exceptions import InputError
 from medner.generation.annotating import annotation_id
 from medner.generation.ledger import Ledger
+from medner.model.provenance import EncoderInfo, Provenance
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def read_labels(output: Path, source: str, gold: Sequence[Record], nlp: Language
     return Labels(predictions, {a.model for a in answered}, {a.prompt for a in answered}, unusable)
 
 
-def provenance(experiment: str, labels: Mapping[str, Labels], persons: str) -> dict[str, Any]:
+def provenance(experiment: str, labels: Mapping[str, Labels], persons: str) -> Provenance:
     """What a trained pipeline's provenance says, of a model that was trained on nothing of ours.
 
     Raises InputError if different models gave the labels.
@@ -77,14 +77,13 @@ def provenance(experiment: str, labels: Mapping[str, Labels], persons: str) -> d
     if len(models) != 1:
         raise InputError(f"labels of several models: {', '.join(models)}", remedy="Give each a folder of its own")
     revision = f"prompt {', '.join(prompts)}"
-    encoder = {"name": models[0], "revision": revision, "untrained": False, "parameters": None, "sha256": ""}
-    return {
-        "experiment": experiment,
-        "encoder": encoder,
-        "sources": {},
-        "persons": persons,
-        "seed": 0,
-        "epochs": 0,
-        "documents": 0,
-        "unusable": {source: own.unusable for source, own in labels.items()},
-    }
+    return Provenance(
+        experiment=experiment,
+        encoder=EncoderInfo(name=models[0], revision=revision, untrained=False, parameters=None, sha256=""),
+        sources={},
+        persons=persons,
+        seed=0,
+        epochs=0,
+        documents=0,
+        unusable={source: own.unusable for source, own in labels.items()},
+    )
