@@ -222,8 +222,12 @@ class SuiteErrors(_Model):
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
-        groups = [set(row) for by in (self.by_label, self.by_source, self.by_seen) for row in by.values()]
-        if any(set(Kind) - group for group in (set(self.kinds), *groups)) or set(Guideline) - set(self.guideline):
+        rows = [row.keys() for by in (self.by_label, self.by_source, self.by_seen) for row in by.values()]
+        if (
+            set(Kind) - self.kinds.keys()
+            or any(set(Kind) - row for row in rows)
+            or set(Guideline) - set(self.guideline)
+        ):
             raise ValueError("a kind of error is missing")
         return self
 
