@@ -10,7 +10,8 @@ from spacy.language import Language
 from spacy.scorer import Scorer
 from spacy.training import Corpus, Example
 
-from medner.data.build import read_docbin
+from medner.data.docbins import read_docbin
+from medner.data.manifests import CorpusManifest
 from medner.data.overlap import mention_keys
 from medner.data.records import Entity
 from medner.evaluation.predictions import Prediction
@@ -58,13 +59,12 @@ def as_prediction(example: Example) -> Prediction:
     )
 
 
-def describe_tests(corpus: Path, manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def describe_tests(corpus: Path, manifest: CorpusManifest) -> dict[str, dict[str, Any]]:
     """What a run is measured on, by source: note, marks, annotated labels, SHA-256 of its test file."""
     return {
-        source: {key: about[key] for key in ("note", "stand_in", "annotated", "documents")}
-        | {"sha256": sha256(read_bytes(corpus / source / "test.spacy"))}
-        for source, about in manifest["sources"].items()
-        if source in {name for sources in manifest["suites"].values() for name in sources}
+        source: about.model_dump(exclude={"splits"}) | {"sha256": sha256(read_bytes(corpus / source / "test.spacy"))}
+        for source, about in manifest.sources.items()
+        if source in {name for sources in manifest.suites.values() for name in sources}
     }
 
 
