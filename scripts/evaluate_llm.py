@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from steps import ROOT, good, new_app, note, step
 
-from medner.data.build import read_docbin, read_manifest
+from medner.data.docbins import read_docbin
+from medner.data.manifests import read_manifest
 from medner.data.tokenizer import blank
 from medner.evaluation.results import SCORES, write_run
 from medner.evaluation.zero_shot import provenance, read_labels
@@ -47,14 +48,14 @@ def main(
         source: read_labels(folder / f"{source}.jsonl", source, read_docbin(corpus / source / "test.spacy", nlp), nlp)
         for source in found
     }
-    suites, skipped = {}, dict(manifest["skipped"])
-    for suite, sources in manifest["suites"].items():
+    suites, skipped = {}, dict(manifest.skipped)
+    for suite, sources in manifest.suites.items():
         if set(sources) <= set(found):
             suites[suite] = [one for source in sources for one in labels[source].predictions]
         else:
             skipped[suite] = f"no labels of {', '.join(source for source in sources if source not in found)}"
     with new_folder(output, sign=SCORES) as written:
-        about = provenance(EXPERIMENT, labels, manifest["persons"])
+        about = provenance(EXPERIMENT, labels, manifest.persons)
         scores = write_run(written, about, {s: tests[s] for s in found}, skipped, suites, set())
     for source, own in labels.items():
         if own.unusable:

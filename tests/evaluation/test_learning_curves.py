@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from spacy.tokens import DocBin
 
-from medner.data.build import read_docbin
+from medner.data.docbins import read_docbin
 from medner.data.tokenizer import blank
 from medner.evaluation.learning_curves import RESAMPLES, Point, added, points, rows, write_part
 from medner.evaluation.results import Run, write_counts
