@@ -21,7 +21,10 @@ DARKEST = 50  # per cent of colour behind a cell whose share is 1
 
 # Commands and file names only: a backtick in a corpus's text marks nothing.
 _CODE = re.compile(r"`([\w ./-]+)`")
-_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
+# What is markup in running text. A bracket is, where the target of a link or a definition follows it; a < is, where a
+# tag could begin. So intervals and p-values can be read in the file as well.
+_SPECIAL = re.compile(r"([\\`*_|~]|\](?=[(\[:]))")
+_HTML = re.compile(r"<(?=[A-Za-z/!?])|&(?=[A-Za-z#])|^>")
 
 
 def html_text(text: str) -> Markup:
@@ -36,8 +39,7 @@ def markdown_text(text: str) -> str:
         if number % 2:
             parts.append(f"`{part}`")
         else:
-            plain = part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-            parts.append(_SPECIAL.sub(r"\\\1", plain))
+            parts.append(_SPECIAL.sub(r"\\\1", _HTML.sub(lambda found: str(escape(found[0])), part)))
     return "".join(parts)
 
 
@@ -68,6 +70,9 @@ class Cell:
         return text.append(f"\n{self.note}", style="dim not bold") if self.note else text
 
 
+Row = Sequence[str | Cell]
+
+
 @dataclass(frozen=True)
 class Table:
     """A table; a row has one cell, or plain text, a column.
@@ -78,7 +83,7 @@ class Table:
 
     kind: ClassVar[str] = "table"
     columns: Sequence[str]
-    rows: Sequence[Sequence[str | Cell]]
+    rows: Sequence[Row]
     text: Collection[int] = (0,)
     caption: str = ""
 

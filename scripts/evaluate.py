@@ -11,7 +11,7 @@ import srsly
 import typer
 from rich.progress import track
 from spacy.training import Example
-from steps import ROOT, choose_processor, good, new_app, note, step
+from steps import ROOT, choose_processor, good, new_app, note, show, step
 
 from medner.data.manifests import read_manifest
 from medner.evaluation.results import SCORES, write_run
@@ -27,7 +27,7 @@ from medner.model.prediction import (
 )
 from medner.model.provenance import Provenance
 from medner.model.training import CURVE, provenance
-from medner.report.summary import scores_table
+from medner.report.summary import run_table
 
 app = new_app()
 
@@ -75,7 +75,7 @@ def main(
             write_text(folder / CURVE, read_text(trained))
     for suite, reason in manifest.skipped.items():
         note(f"Suite {suite} is skipped: {reason}.")
-    typer.echo(scores_table({experiment: scores}, scores.suites))
+    show(run_table(scores))
     good(f"Evaluated {experiment} on {', '.join(scores.suites)}")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from steps import ROOT, good, new_app, note, step
+from steps import ROOT, good, new_app, note, show, step
 
 from medner.data.docbins import read_docbin
 from medner.data.manifests import read_manifest
@@ -16,7 +16,7 @@ from medner.evaluation.zero_shot import provenance, read_labels
 from medner.exceptions import InputError
 from medner.files import new_folder
 from medner.model.prediction import describe_tests
-from medner.report.summary import scores_table
+from medner.report.summary import run_table
 from medner.study import load_study
 
 app = new_app()
@@ -60,7 +60,7 @@ def main(
     for source, own in labels.items():
         if own.unusable:
             note(f"{source}: {own.unusable:,} of {len(own.predictions):,} texts have no usable answer.")
-    typer.echo(scores_table({EXPERIMENT: scores}, scores.suites))
+    show(run_table(scores))
     good(f"Evaluated {about.encoder.name} on {', '.join(scores.suites)}")
 
 

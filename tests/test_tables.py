@@ -23,8 +23,8 @@ def test_markdown_is_one_line_a_row_whatever_a_cell_holds() -> None:
         "Scores:\n\n"
         "| suite | F1 | floor |\n"
         "| --- | ---: | --- |\n"
-        "| ronec | **0.750** \\[0.70, 0.80\\] | ≥ 0.5 |\n"
-        "| a\\|b &lt;script&gt;alert('\\*')&lt;/script&gt; \\[x\\](y) `run all` | 0.1 |  |\n"
+        "| ronec | **0.750** [0.70, 0.80] | ≥ 0.5 |\n"
+        "| a\\|b &lt;script>alert('\\*')&lt;/script> [x\\](y) `run all` | 0.1 |  |\n"
     )
 
 
