@@ -43,7 +43,7 @@ def run_table(scores: Scores) -> Table:
 def scores_table(experiments: Mapping[str, Scores], suites: Sequence[str]) -> Table:
     """A row for each experiment: F1, its interval, precision and recall by suite."""
     suites = [suite for suite in suites if any(suite in scores.suites for scores in experiments.values())]
-    rows = [
+    rows: list[Row] = [
         [name, *(f1_cell(scores.suites.get(suite), rates=True) for suite in suites)]
         for name, scores in experiments.items()
     ]
@@ -114,7 +114,7 @@ def differences_table(comparisons: Sequence[Comparison], study: Study) -> Table 
     found = {(one.suite, one.before, one.after): one for one in shown}
     pairs = list(dict.fromkeys((one.before, one.after) for one in shown))
     suites = [suite for suite in study.suites if any(one.suite == suite for one in shown)]
-    rows = [[suite, *(_difference(found.get((suite, *pair))) for pair in pairs)] for suite in suites]
+    rows: list[Row] = [[suite, *(_difference(found.get((suite, *pair))) for pair in pairs)] for suite in suites]
     caption = (
         f"Differences in mean F1 with {CONFIDENCE:.0%} interval and p, over test texts and seeds (over texts alone if "
         "no experiment has several seeds). p is adjusted (Holm) within a suite, for the steps and for the references "

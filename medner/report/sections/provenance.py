@@ -51,7 +51,7 @@ def _runs_table(inputs: Inputs) -> Table:
     for name, result in inputs.results.items():
         about = result.provenance
         sources = [f"{source} (STAND-IN)" if own.stand_in else source for source, own in about.sources.items()]
-        numbers = [count_cell(about.documents), count_cell(about.epochs), str(about.seed)]
+        numbers: Row = [count_cell(about.documents), count_cell(about.epochs), str(about.seed)]
         rows.append([name, "; ".join(sources) or "none", about.persons, *numbers])
     columns = ["experiment", "training data", "persons", "sentences", "epochs", "seed"]
     return Table(columns, rows, text=(0, 1, 2), caption="Main runs")

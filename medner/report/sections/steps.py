@@ -63,7 +63,7 @@ def steps_figure(inputs: Inputs, suites: Sequence[str], caption: str) -> Figure:
         Panel(suite, figures.steps(f"{caption} {suite}", own, top), f"F1 on {suite}: {_said(own)}.")
         for suite, own in values.items()
     ]
-    rows = [[suite, *(f1_cell(inputs.score(step, suite)) for step in steps)] for suite in values]
+    rows: list[Row] = [[suite, *(f1_cell(inputs.score(step, suite)) for step in steps)] for suite in values]
     data = Table(["suite", *steps], rows, caption=f"F1 of {main_run_text(inputs)} with its interval")
     return Figure(caption, panels, data)
 
