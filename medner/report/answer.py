@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import mean
@@ -14,7 +14,7 @@ from medner.report.inputs import Inputs
 from medner.report.wording import listed, points
 
 ALPHA = 0.05
-REAL, HELD_OUT = "On real medical text", "On held-out text like the training data"
+REAL, HELD_OUT = "on real medical text", "on held-out text like the training data"
 Pair = tuple[str, str]
 
 
@@ -114,7 +114,9 @@ def answer(inputs: Inputs) -> Answer:
         for pair in following
         if (own := [one for one in found if one.pair == pair and one.suite in suites])
     }
-    statements = [f"{where}, {_added(inputs, *pair)}: {_verdicts(own)}." for (where, pair), own in shown.items()]
+    statements = [
+        f"{after} against {before}, {where}: {_verdicts(own)}." for (where, (before, after)), own in shown.items()
+    ]
     statements += _against_references(inputs, compared, real)
     statements += _claims(inputs, found)
     with_interval = [one for one in found if one.verdict != Verdict.NO_INTERVAL]
@@ -123,16 +125,38 @@ def answer(inputs: Inputs) -> Answer:
     return Answer(caveats, _summary(inputs, shown), statements, found)
 
 
-def _summary(inputs: Inputs, shown: dict[tuple[str, Pair], list[Finding]]) -> str:
-    """On how many suites each step helps: of real medical text, or where none was scored, of held-out text."""
+def _summary(inputs: Inputs, shown: Mapping[tuple[str, Pair], Sequence[Finding]]) -> str:
+    """Whether each step helps on real medical text, or where none was scored on held-out text; what each step adds."""
     where = REAL if any(key[0] == REAL for key in shown) else HELD_OUT
-    sentences = [] if where == REAL else ["No real medical text was scored, so nothing can be said about it."]
-    for (group, pair), own in shown.items():
-        if group == where:
-            gains, losses = (sum(one.verdict in verdicts for one in own) for verdicts in (GAINS, LOSSES))
-            lowers = f" and lowers it on {losses}" if losses else ""
-            suites = f"{len(own)} test suite{'s' if len(own) > 1 else ''}"
-            sentences.append(f"{where}, {_added(inputs, *pair)} raises F1 on {gains} of {suites}{lowers}.")
+    effects = [_effect(own) for (group, _), own in shown.items() if group == where]
+    unknown = "No real medical text was scored, so nothing can be said about it. " if where != REAL else ""
+    result = f"{where[0].upper()}{where[1:]}, {'; '.join(effects)}. " if effects else ""
+    return f"{unknown}{result}{_added(inputs)}"
+
+
+def _effect(found: Sequence[Finding]) -> str:
+    """What a step does to F1, over the suites of one kind of text."""
+    (before, after), number = found[0].pair, len(found)
+    gains, losses = (sum(one.verdict in verdicts for one in found) for verdicts in (GAINS, LOSSES))
+    if number == 1:
+        verb = "raises F1 over" if gains else "lowers F1 from" if losses else "does not clearly change F1 from"
+        return f"{after} {verb} {before} ({found[0].suite})"
+    lowers = f" and lowers it on {losses}" if losses else ""
+    return f"{after} raises F1 over {before} on {gains} of {number} test suites{lowers}"
+
+
+def _added(inputs: Inputs) -> str:
+    """What the first step trains on, and what each further step adds."""
+    sources = {name: inputs.study.experiments[name].sources for name in inputs.steps}
+    notes = {name: inputs.results[name].provenance.sources for name in inputs.steps}
+    sentences = [f"{inputs.steps[0]} trains on {listed(sources[inputs.steps[0]])}."]
+    for before, after in itertools.pairwise(inputs.steps):
+        added = [
+            f"{source} ({notes[after][source].note})" if source in notes[after] else source
+            for source in sources[after]
+            if source not in sources[before]
+        ]
+        sentences.append(f"{after} adds {listed(added)}.")
     return " ".join(sentences)
 
 
@@ -165,11 +189,6 @@ def _tested_labels(inputs: Inputs) -> set[str]:
     """The labels that any suite of the results counts."""
     sources = [source for result in inputs.results.values() for source in result.test.values()]
     return {label for source in sources for label in source.annotated}
-
-
-def _added(inputs: Inputs, before: str, after: str) -> str:
-    less, more = (inputs.study.experiments[name].sources for name in (before, after))
-    return f"adding {listed([source for source in more if source not in less])} to {before} ({after})"
 
 
 def _verdicts(found: Sequence[Finding]) -> str:
@@ -212,21 +231,23 @@ def _verdict_of_intervals(left: tuple[float, float] | None, right: tuple[float, 
 
 
 def _claims(inputs: Inputs, found: Iterable[Finding]) -> Iterator[str]:
-    """What the repeated study claims, beside the main suite, and beside the labels that both steps learn."""
-    claims, suite = inputs.study.claims, inputs.study.main_suite
-    claimed = [one for one in found if one.suite == suite and {*one.pair} <= claims.keys()]
-    if claimed:
-        yield f"The repeated study does not name its test set; our {suite} suite stands in for it."
-    for one in claimed:
-        claim = round(100 * (claims[one.after] - claims[one.before]), 1)
-        text = f"It claims +{claim} points for {one.after} − {one.before}; this run has {points(one.difference)}"
+    """The gains that the repeated study claims over its first step, beside those of this run on the main suite."""
+    claims, suite, first = inputs.study.claims, inputs.study.main_suite, inputs.steps[0]
+    tested = _tested_labels(inputs)
+    common = _learnt_labels(inputs, first) & tested  # the labels that all steps learn
+    for one in found:
+        if one.suite != suite or one.before != first or not {*one.pair} <= claims.keys():
+            continue
+        claim = round(100 * (claims[one.after] - claims[first]), 1)
+        text = (
+            f"The repeated study claims +{claim} points for {one.after} − {first}, on a test set that it does not "
+            f"name. On {suite}, this run has {points(one.difference)}"
+        )
         if one.comparison:
             low, high = one.comparison.interval
             verb = "includes" if low <= claim / 100 <= high else "excludes"
-            text += f" [{points(low)}, {points(high)}], and the interval {verb} the claimed gain"
-        tested = _tested_labels(inputs)
-        common = _learnt_labels(inputs, one.before) & tested
-        if common < tested:
+            text += f" [{points(low)}, {points(high)}]; the interval {verb} the claimed gain"
+        if common and common != tested:
             before, after = (_f1_over(inputs.score(name, one.suite), common) for name in one.pair)
             of = " in the main run" if max(one.runs) > 1 else ""
             text += f". Over {listed(sorted(common))} alone, the difference is {points(after - before)}{of}"
