@@ -6,16 +6,17 @@ import functools
 from pathlib import Path
 from typing import Annotated
 
-import srsly
 import typer
 from rich.progress import track
 from steps import ROOT, good, new_app, note, step
 
-from medner.data.build import read_docbin, read_manifest
-from medner.data.overlap import Overlap, find_leakage, load_generic_nouns, shared_forms
+from medner.data.docbins import read_docbin
+from medner.data.leakage import LeakageReport, find_leakage, shared_forms
+from medner.data.manifests import read_manifest
+from medner.data.overlap import Overlap, load_generic_nouns
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
-from medner.files import write_text
+from medner.outputs import write_output
 from medner.study import load_study
 
 LABELS = ("MEDICAL", "PERSON", "ORG")
@@ -52,21 +53,22 @@ def main(
         manifest = read_manifest(corpus)
         pairs = [
             (corpus / name / f"{split}.spacy", corpus / source / "test.spacy")
-            for name in manifest["experiments"]
+            for name in manifest.experiments
             for split in ("train", "dev")
-            for source, about in manifest["sources"].items()
-            if "test" in about["splits"]
+            for source, about in manifest.sources.items()
+            if "test" in about.splits
         ]
-        for suite, reason in manifest["skipped"].items():
+        for suite, reason in manifest.skipped.items():
             note(f"Suite {suite} is skipped: {reason}.")
-    found, faults = {}, []
+    found: LeakageReport = {}
+    faults = []
     typer.echo("| training | test | sentences | " + " | ".join(f"{label} forms seen" for label in LABELS) + " |")
     typer.echo("| --- | --- | ---: |" + " ---: |" * len(LABELS))
     for left, right in track(pairs, description="Comparing", transient=True):
         seen, held_out = read(left), read(right)
         leak = find_leakage(seen, held_out, LABELS, exempt, last_overlap(left))
         names = [str(path.relative_to(corpus)) if path.is_relative_to(corpus) else str(path) for path in (left, right)]
-        found[" > ".join(names)] = leak.as_dict()
+        found[" > ".join(names)] = leak
         cells = [f"{leak.seen[label]:.1%}" if label in leak.seen else "–" for label in LABELS]
         typer.echo(f"| {names[0]} | {names[1]} | {len(leak.sentences)} | " + " | ".join(cells) + " |")
         sources = {record.meta["source"] for record in held_out}
@@ -79,7 +81,7 @@ def main(
                 faults.append(f"{names[0]} holds {count} surface forms of {names[1]}")
     written = Path(output) if output else None if test else ROOT / "metrics" / "leakage.json"
     if written:
-        write_text(written, srsly.json_dumps(found, indent=2) + "\n")
+        write_output(written, found)
     if faults:
         raise InputError(
             "; ".join(faults),

@@ -10,8 +10,8 @@ import typer
 from rich.progress import track
 from steps import ROOT, good, new_app, note, step
 
-from medner.data.build import read_manifest
 from medner.data.labels import load_scheme
+from medner.data.manifests import read_manifest
 from medner.data.overlap import form_key, load_generic_nouns
 from medner.data.tokenizer import blank
 from medner.evaluation.error_analysis import Errors, Knowledge, analyse, choose_examples
@@ -39,7 +39,7 @@ def main(
     """
     study = load_study(ROOT / "configs" / "experiments.yml")
     scheme = load_scheme(ROOT / "configs" / "labels.yml")
-    annotated = {name: frozenset(about["annotated"]) for name, about in read_manifest(corpus)["sources"].items()}
+    annotated = {name: frozenset(about.annotated) for name, about in read_manifest(corpus).sources.items()}
     nouns = load_generic_nouns(ROOT / "assets" / "synthetic" / "generic_nouns.yml")
     generic = {lang: frozenset(map(form_key, forms)) for lang, forms in nouns.items()}
     paths = {

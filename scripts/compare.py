@@ -13,7 +13,8 @@ from medner.evaluation.comparisons import FILE, comparable_pairs, compare_suite,
 from medner.evaluation.results import load_runs, write_result
 from medner.exceptions import InputError
 from medner.files import write_text
-from medner.report.summary import sentence, significance_text
+from medner.report.summary import significance_text
+from medner.report.wording import sentence
 from medner.study import load_study
 
 app = new_app()

@@ -11,12 +11,22 @@ from rich.progress import track
 from spacy.tokens import DocBin
 from steps import ROOT, good, new_app, note, step
 
-from medner.data.build import Statistics, convert, statistics_table, write_corpus
+from medner.data.build import convert, statistics_table, write_corpus
 from medner.data.labels import load_scheme
+from medner.data.manifests import (
+    MANIFEST,
+    CorpusManifest,
+    MissingManifest,
+    Origin,
+    SourceManifest,
+    SplitStatistics,
+    TrainingManifest,
+)
 from medner.data.sources import medical_splits, missing_sources, ronec_splits, synthetic_splits
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
 from medner.files import new_folder, read_bytes, read_text, sha256, write_text
+from medner.outputs import write_output
 from medner.study import load_study, reasons
 
 app = new_app()
@@ -44,7 +54,7 @@ def main(
 
     nlp = blank()
     parts: dict[tuple[str, str], DocBin] = {}
-    statistics: dict[str, dict[str, Statistics]] = {}
+    statistics: dict[str, dict[str, SplitStatistics]] = {}
     notes: dict[str, str] = {}
     paths = {name: root / about["path"] for name, about in files.items()}
     medical = medical_splits(study, [name for name, about in study.sources.items() if about.files], paths, scheme)
@@ -62,42 +72,41 @@ def main(
         statistics[source] = {split: stats for split, (_, stats) in converted.items()}
 
     table = statistics_table(statistics, scheme.labels)
-    abouts = {
-        source: {"note": notes[source], "stand_in": about.labels == "ronec" and ronec["variant"] != "v2"}
+    origins = {
+        source: Origin(note=notes[source], stand_in=about.labels == "ronec" and ronec["variant"] != "v2")
         for source, about in study.sources.items()
     }
     skipped = reasons(whole.suites, missing)
-    manifest = {
-        "sources": {
-            source: {
-                **abouts[source],
-                "annotated": sorted(scheme.corpus(about.labels).annotated),
-                "documents": about.documents or False,
-                "splits": {split: stats.as_dict() for split, stats in statistics[source].items()},
-            }
-            for source, about in study.sources.items()
-        },
-        "persons": scheme.persons,
-        "experiments": {name: list(experiment.sources) for name, experiment in study.trained.items()},
-        "suites": {name: list(suite.sources) for name, suite in study.suites.items()},
-        "skipped": skipped,
-    }
     with new_folder(output, sign="manifest.json") as folder:
         write_corpus(folder, study, parts)
-        manifest["sha256"] = {
-            str(path.relative_to(folder)): sha256(read_bytes(path)) for path in sorted(folder.rglob("*.spacy"))
-        }
-        write_text(folder / "manifest.json", srsly.json_dumps(manifest, indent=2) + "\n")
+        manifest = CorpusManifest(
+            sources={
+                source: SourceManifest(
+                    **origins[source].model_dump(),
+                    annotated=sorted(scheme.corpus(about.labels).annotated),
+                    documents=about.documents or False,
+                    splits=statistics[source],
+                )
+                for source, about in study.sources.items()
+            },
+            persons=scheme.persons,
+            experiments={name: list(experiment.sources) for name, experiment in study.trained.items()},
+            suites={name: list(suite.sources) for name, suite in study.suites.items()},
+            skipped=skipped,
+            sha256={
+                str(path.relative_to(folder)): sha256(read_bytes(path)) for path in sorted(folder.rglob("*.spacy"))
+            },
+        )
+        write_output(folder / MANIFEST, manifest)
         write_text(folder / "statistics.md", table)
         # What a training run needs to know, beside its data: it must not run again because some suite has come.
         for name, experiment in study.trained.items():
-            about_training = {
-                "sources": {source: abouts[source] for source in experiment.sources},
-                "persons": scheme.persons,
-            }
-            write_text(folder / name / "manifest.json", srsly.json_dumps(about_training, indent=2) + "\n")
+            about_training = TrainingManifest(
+                sources={source: origins[source] for source in experiment.sources}, persons=scheme.persons
+            )
+            write_output(folder / name / MANIFEST, about_training)
         for name, reason in reasons(whole.experiments, missing).items():
-            write_text(folder / name / "manifest.json", srsly.json_dumps({"missing": reason}, indent=2) + "\n")
+            write_output(folder / name / MANIFEST, MissingManifest(missing=reason))
     typer.echo(table)
     for suite, reason in skipped.items():
         note(f"Suite {suite} is skipped: {reason}.")

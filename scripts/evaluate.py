@@ -11,9 +11,9 @@ import srsly
 import typer
 from rich.progress import track
 from spacy.training import Example
-from steps import ROOT, choose_processor, good, new_app, note, step
+from steps import ROOT, choose_processor, good, new_app, note, show, step
 
-from medner.data.build import read_manifest
+from medner.data.manifests import read_manifest
 from medner.evaluation.results import SCORES, write_run
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, write_text
@@ -27,7 +27,7 @@ from medner.model.prediction import (
 )
 from medner.model.provenance import Provenance
 from medner.model.training import CURVE, provenance
-from medner.report.summary import scores_table
+from medner.report.summary import run_table
 
 app = new_app()
 
@@ -65,17 +65,17 @@ def main(
             examples[source] = list(track(predict(nlp, asked), description=source, total=len(asked), transient=True))
             seconds[source] = time.perf_counter() - start
         suites = {}
-        for suite, sources in manifest["suites"].items():
+        for suite, sources in manifest.suites.items():
             found = [example for source in sources for example in examples[source]]
             spacys = spacy_scores(nlp, found, sum(seconds[source] for source in sources))
             write_text(folder / f"{suite}.json", srsly.json_dumps(spacys, indent=2) + "\n")
             suites[suite] = [as_prediction(example) for example in found]
-        scores = write_run(folder, about, tests, manifest["skipped"], suites, seen)
+        scores = write_run(folder, about, tests, manifest.skipped, suites, seen)
         if (trained := pipeline.parent / CURVE).is_file():
             write_text(folder / CURVE, read_text(trained))
-    for suite, reason in manifest["skipped"].items():
+    for suite, reason in manifest.skipped.items():
         note(f"Suite {suite} is skipped: {reason}.")
-    typer.echo(scores_table({experiment: scores}, scores.suites))
+    show(run_table(scores))
     good(f"Evaluated {experiment} on {', '.join(scores.suites)}")
 
 

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from steps import ROOT, good, new_app, note, step
+from steps import ROOT, good, new_app, note, show, step
 
-from medner.data.build import read_docbin, read_manifest
+from medner.data.docbins import read_docbin
+from medner.data.manifests import read_manifest
 from medner.data.tokenizer import blank
 from medner.evaluation.results import SCORES, write_run
 from medner.evaluation.zero_shot import provenance, read_labels
 from medner.exceptions import InputError
 from medner.files import new_folder
 from medner.model.prediction import describe_tests
-from medner.report.summary import scores_table
+from medner.report.summary import run_table
 from medner.study import load_study
 
 app = new_app()
@@ -47,19 +48,19 @@ def main(
         source: read_labels(folder / f"{source}.jsonl", source, read_docbin(corpus / source / "test.spacy", nlp), nlp)
         for source in found
     }
-    suites, skipped = {}, dict(manifest["skipped"])
-    for suite, sources in manifest["suites"].items():
+    suites, skipped = {}, dict(manifest.skipped)
+    for suite, sources in manifest.suites.items():
         if set(sources) <= set(found):
             suites[suite] = [one for source in sources for one in labels[source].predictions]
         else:
             skipped[suite] = f"no labels of {', '.join(source for source in sources if source not in found)}"
     with new_folder(output, sign=SCORES) as written:
-        about = provenance(EXPERIMENT, labels, manifest["persons"])
+        about = provenance(EXPERIMENT, labels, manifest.persons)
         scores = write_run(written, about, {s: tests[s] for s in found}, skipped, suites, set())
     for source, own in labels.items():
         if own.unusable:
             note(f"{source}: {own.unusable:,} of {len(own.predictions):,} texts have no usable answer.")
-    typer.echo(scores_table({EXPERIMENT: scores}, scores.suites))
+    show(run_table(scores))
     good(f"Evaluated {about.encoder.name} on {', '.join(scores.suites)}")
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import srsly
 import typer
 from rich.progress import track
 from steps import ROOT, good, new_app, note, step
 
 from medner.data.labels import load_scheme
-from medner.data.quality import load_floors, measure, parallel_pairs
+from medner.data.quality import FIGURES, QualityReport, load_floors, measure
 from medner.data.records import Record
 from medner.data.sources import SPLITS, synthetic_part
 from medner.exceptions import InputError
-from medner.files import write_text
+from medner.outputs import write_output
 
 app = new_app()
 
@@ -44,22 +43,17 @@ def main(
     for lang, own in files.items():
         if lacking := [f"{split}.jsonl" for split in SPLITS if split not in {path.stem for path in own}]:
             note(f"{lang}: the corpus step cannot use it without {', '.join(lacking)}.")
-    figures: dict[str, dict[str, Any]] = {
-        lang: measure(own, lang, floors.unlabelled_allowed.get(lang, ()))
-        for lang, own in track(records.items(), description="Measuring", transient=True)
-    }
-    for lang, sentences in records.items():
-        pairs = [pair for other in records if other != lang for pair in parallel_pairs(sentences, records[other])]
-        figures[lang]["parallel"] = round(len(pairs) / len(sentences), 4)
-        figures[lang]["examples"]["parallel"] = pairs
-    write_text(output, srsly.json_dumps(figures, indent=2) + "\n")
+    figures: QualityReport = {}
+    for lang, sentences in track(records.items(), description="Measuring", transient=True):
+        others = [own for other, own in records.items() if other != lang]
+        figures[lang] = measure(sentences, lang, floors.unlabelled_allowed.get(lang, ()), others)
+    write_output(output, figures)
 
-    names = [name for name in next(iter(figures.values())) if name not in ("examples", "entities")]
     typer.echo("| figure | " + " | ".join(figures) + " | floor |\n| --- |" + " ---: |" * len(figures) + " --- |")
-    for name in names:
+    for name in FIGURES:
         low, high = floors.minimum.get(name), floors.maximum.get(name)
         floor = f"≥ {low:,}" if low is not None else f"≤ {high:,}" if high is not None else ""
-        typer.echo(f"| {name} | " + " | ".join(f"{own[name]:,}" for own in figures.values()) + f" | {floor} |")
+        typer.echo(f"| {name} | " + " | ".join(f"{getattr(own, name):,}" for own in figures.values()) + f" | {floor} |")
     missed = {lang: f"{lang}: {'; '.join(faults)}" for lang in figures if (faults := floors.missed(figures[lang]))}
     for lang, what in missed.items():
         if lang not in floors.required:

@@ -15,7 +15,7 @@ import srsly
 from spacy.cli._util import parse_config_overrides
 from steps import ROOT, epochs_or_none, good, note
 
-from medner.data.build import read_manifest
+from medner.data.manifests import read_manifest
 from medner.evaluation.results import COUNTS, SCORES, Run, read_run, settings
 from medner.exceptions import InputError
 from medner.model.prediction import describe_tests

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import typer
+from rich.console import Console
 from thinc.api import require_gpu
 
 from medner.exceptions import InputError
+from medner.tables import Table
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,6 +54,15 @@ def note_left_out(folders: Iterable[Path]) -> None:
 def good(text: str) -> None:
     """Something done."""
     typer.secho(f"✔ {text}", fg=typer.colors.GREEN)
+
+
+def show(table: Table) -> None:
+    """Print a table: fitted to a terminal's width; as Markdown into a file or another program."""
+    console = Console()
+    if console.is_terminal:
+        console.print(table.terminal())
+    else:
+        typer.echo(table.markdown())
 
 
 def folder_or_none(path: str) -> Path | None:

@@ -28,18 +28,18 @@ def main(
     study = load_study(ROOT / "configs" / "experiments.yml")
     runs, left_out = some_runs(metrics, study.experiments)
     results = {n: main_run(found, metrics).scores for n, found in runs.items()}
-    # A document that quotes the results has the study's own experiments in full, of the others their F1.
+    # A document that quotes the results shows the study's steps in full, and of the other experiments their F1.
     shown = {n: result for n, result in results.items() if n in study.steps} if insert_into else results
     text = summarise(shown, study)
     if len(shown) < len(results) or any(len(found) > 1 for found in runs.values()):
-        text += "\n" + seeds_table(runs, study.suites)
+        text += f"\n{seeds_table(runs, list(study.suites)).markdown()}"
     if (metrics / FILE).is_file():
         significance: Significance = read_result(metrics / FILE, Significance, "significance")
         comparisons = significance.current(runs)
-        if left := len(significance.comparisons) - len(comparisons):
-            note(f"{left} comparisons are left out, being of earlier runs: run the significance step again")
-        if table := differences_table(comparisons, study.suites):
-            text += f"\n{table}"
+        if stale := len(significance.comparisons) - len(comparisons):
+            note(f"{stale} comparisons of earlier runs are left out: run the significance step again")
+        if table := differences_table(comparisons, study):
+            text += f"\n{table.markdown()}"
     note_left_out(left_out)
     if insert_into:
         document = Path(insert_into)

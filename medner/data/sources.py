@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from medner.data.readers.ronec import read_ronec
 from medner.data.readers.ronec_v1 import read_ronec_v1
 from medner.data.readers.simonero import read_simonero
 from medner.data.readers.synthetic import read_synthetic
-from medner.data.records import Record, Tally, longest
+from medner.data.records import Part, Record, Tally, longest
 from medner.exceptions import InputError
 from medner.study import Study
 
@@ -27,14 +26,6 @@ SPLITS = ("train", "dev", "test")
 DEV_SHARE = 0.1  # of a gold corpus that has no dev part of its own
 DEV_SEED = 0  # the same sentences whatever seed trains
 UNKNOWN = "unknown to the fetch step (configs/downloads.yml)"
-
-
-@dataclass(frozen=True)
-class Part:
-    """One split of one source, with the project's labels, and what reading it met."""
-
-    records: list[Record]
-    tally: Tally
 
 
 Files = Mapping[str, Path]  # by name of the download

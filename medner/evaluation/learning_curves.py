@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from medner.data.build import docbin, read_docbin
+from medner.data.docbins import parse_docbin, read_docbin
 from medner.data.tokenizer import blank
 from medner.evaluation.results import Run, read_counts
 from medner.evaluation.statistics import MIN_UNITS, f1_by_run
@@ -84,7 +84,7 @@ def write_part(study: Study, corpus: Path, point: Point) -> Path:
     whole = DocBin(store_user_data=True)
     for source in study.experiments[study.curves.base].sources:
         part = corpus / source / "train.spacy"
-        whole.merge(docbin(read_bytes(part), part))
+        whole.merge(parse_docbin(read_bytes(part), part))
     whole.merge(DocBin(docs=[doc for *_, doc in drawn[: point.sentences]], store_user_data=True))
     path = corpus / point.path / "train.spacy"
     data = whole.to_bytes()
@@ -95,7 +95,7 @@ def write_part(study: Study, corpus: Path, point: Point) -> Path:
 
 def _docs(path: Path) -> list[Doc]:
     read_docbin(path, blank())  # tells what is wrong with the file
-    return list(docbin(read_bytes(path), path).get_docs(Vocab()))
+    return list(parse_docbin(read_bytes(path), path).get_docs(Vocab()))
 
 
 class CurveRow(BaseModel):

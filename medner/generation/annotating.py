@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medner.data.build import read_docbin
+from medner.data.docbins import read_docbin
 from medner.data.records import Record
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ from spacy.language import Language
 from spacy.scorer import Scorer
 from spacy.training import Corpus, Example
 
-from medner.data.build import read_docbin
+from medner.data.docbins import read_docbin
+from medner.data.manifests import CorpusManifest
 from medner.data.overlap import mention_keys
 from medner.data.records import Entity
 from medner.evaluation.predictions import Prediction
@@ -60,15 +61,18 @@ def as_prediction(example: Example) -> Prediction:
     )
 
 
-def describe_tests(corpus: Path, manifest: Mapping[str, Any]) -> dict[str, TestSource]:
+def describe_tests(corpus: Path, manifest: CorpusManifest) -> dict[str, TestSource]:
     """What a run is tested on, by source."""
     return {
         source: TestSource(
-            **{key: about[key] for key in ("note", "stand_in", "annotated", "documents")},
+            note=about.note,
+            stand_in=about.stand_in,
+            annotated=tuple(about.annotated),
+            documents=about.documents,
             sha256=sha256(read_bytes(corpus / source / "test.spacy")),
         )
-        for source, about in manifest["sources"].items()
-        if source in {name for sources in manifest["suites"].values() for name in sources}
+        for source, about in manifest.sources.items()
+        if source in {name for sources in manifest.suites.values() for name in sources}
     }
 
 

@@ -17,7 +17,8 @@ import torch
 from spacy.util import load_config
 from thinc.api import Config
 
-from medner.data.build import docbin
+from medner.data.docbins import parse_docbin
+from medner.data.manifests import read_training_manifest
 from medner.exceptions import InputError
 from medner.files import read_bytes, read_json, read_text, sha256, write_text
 from medner.model.arithmetic import cpu_type
@@ -114,14 +115,7 @@ def prepare(
         if config["paths"][key] != value:
             what = f"[paths] {key} is {config['paths'][key]!r}, another experiment's"
             raise InputError(what, path=path, remedy=f"Set it to {value!r}")
-    manifest = root / "corpus" / experiment / "manifest.json"
-    about_corpus = read_json(manifest)
-    said = about_corpus.keys() if isinstance(about_corpus, dict) else set()
-    if not ("missing" in said or {"sources", "persons"} <= said):
-        raise InputError("is not what the corpus step writes", path=manifest, remedy="Run it again")
-    if "missing" in about_corpus:
-        remedy = "Give a mirror that holds it (MEDNER_MIRROR), then run the fetch step with --force and the corpus step"
-        raise InputError(f"{experiment} cannot be trained: {about_corpus['missing']}", remedy=remedy)
+    about_corpus = read_training_manifest(root / "corpus" / experiment).model_dump()
     encoder = NO_ENCODER
     if "encoder" in config["paths"]:
         encoder = read_manifest(folder := root / config["paths"]["encoder"])
@@ -130,7 +124,7 @@ def prepare(
     extra = dict(extra or {})
     paths = {part: root / extra.get(f"paths.{part}", config["paths"][part]) for part in ("train", "dev")}
     data = {part: read_bytes(path) for part, path in paths.items()}
-    documents = len(docbin(data["train"], paths["train"]))
+    documents = len(parse_docbin(data["train"], paths["train"]))
     chosen = overrides(config, encoder, documents, epochs=epochs, seed=seed) | extra
     about = {
         "experiment": experiment,

@@ -12,14 +12,15 @@ import srsly
 from conftest import GOLDEN, ROOT
 from typer.testing import CliRunner
 
-from medner.data.build import read_docbin, write_corpus
+from medner.data.build import write_corpus
+from medner.data.docbins import read_docbin
 from medner.data.labels import load_scheme
 from medner.data.overlap import Overlap
 from medner.data.sources import medical_splits, missing_sources, ronec_splits
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
 from medner.files import packed
-from medner.study import Study, load_study, reasons
+from medner.study import Experiment, Source, Study, load_study, reasons
 
 PLAN = load_study(ROOT / "configs" / "experiments.yml")
 SCHEME = load_scheme(ROOT / "configs" / "labels.yml")
@@ -115,7 +116,8 @@ def test_the_dev_part_is_the_same_every_time(files: dict[str, Path]) -> None:
 
 
 def test_a_source_without_a_reader_is_told(files: dict[str, Path]) -> None:
-    study = Study({"cardio": {"labels": "monero", "lang": "ro", "files": []}}, {}, {})
+    cardio = Source(labels="monero", lang="ro", files=("simonero-dev",), note="n")
+    study = Study(sources={"cardio": cardio}, experiments={}, suites={})
     with pytest.raises(InputError, match="source 'cardio' has no reader. Known ones are simonero, monero, "):
         medical_splits(study, ["cardio"], files, SCHEME)
 
@@ -131,8 +133,10 @@ def test_monero_does_not_train_without_simonero() -> None:
 
 def test_an_experiment_on_an_evaluation_corpus_is_refused(tmp_path: Path) -> None:
     """E3C has no train part: it is for evaluation only."""
+    mix = Experiment(model="cnn", sources=("e3c",))
+    study = Study(sources={"e3c": PLAN.sources["e3c"]}, experiments={"mix": mix}, suites={})
     with pytest.raises(InputError, match="mix needs a train part of e3c, which has none"):
-        write_corpus(tmp_path, Study({"e3c": {}}, {"mix": ("e3c",)}, {}), {})
+        write_corpus(tmp_path, study, {})
 
 
 @pytest.fixture
@@ -198,7 +202,7 @@ def test_suites_without_data_are_skipped_and_marked(root: Path, tmp_path: Path) 
     ]
     statistics = (tmp_path / "corpus" / "statistics.md").read_text()
     assert "| e3c | test | 2 |" in statistics
-    assert "- e3c test: discontinuous CLINENTITY 1, across sentences CLINENTITY 1, nested MEDICAL 1" in statistics
+    assert "- e3c test: across sentences CLINENTITY 1, discontinuous CLINENTITY 1, nested MEDICAL 1" in statistics
 
 
 def test_what_is_no_manifest_of_the_fetch_step(root: Path, tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from made import provenance
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
-from medner.data.build import Part, convert
+from medner.data.build import convert
 from medner.data.overlap import form_key, load_generic_nouns
-from medner.data.records import Entity, Record, Tally
+from medner.data.records import Entity, Part, Record, Tally
 from medner.data.tokenizer import blank, reference_doc
 from medner.evaluation.error_analysis import (
     Charge,
@@ -192,9 +192,11 @@ def test_examples_are_the_same_every_time_and_take_turns() -> None:
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def write_manifest(folder: Path, sources: dict[str, object]) -> None:
-    rest = {"persons": "named", "experiments": {}, "suites": {}, "skipped": {}}
-    srsly.write_json(folder / "corpus" / "manifest.json", {"sources": sources, **rest})
+def write_manifest(folder: Path, sources: dict[str, list[str]]) -> None:
+    about = {"note": "n", "stand_in": False, "documents": False, "splits": {}}
+    rest = {"persons": "named", "experiments": {}, "suites": {}, "skipped": {}, "sha256": {}}
+    annotated = {source: {**about, "annotated": labels} for source, labels in sources.items()}
+    srsly.write_json(folder / "corpus" / "manifest.json", {"sources": annotated, **rest})
 
 
 @pytest.fixture
@@ -205,7 +207,7 @@ def evaluated(tmp_path: Path) -> Path:
     docbin: DocBin = convert(nlp, train, "ronec")[0]
     (tmp_path / "corpus" / "exp1").mkdir(parents=True)
     docbin.to_disk(tmp_path / "corpus" / "exp1" / "train.spacy")
-    write_manifest(tmp_path, {"med-ro": {"annotated": list(LABELS)}})
+    write_manifest(tmp_path, {"med-ro": list(LABELS)})
     digest = sha256((tmp_path / "corpus" / "exp1" / "train.spacy").read_bytes())
     about = provenance(experiment="exp1", corpus={"train": digest})
     write_result(tmp_path / "metrics" / "exp1" / "scores.json", Scores(provenance=about, test={}, suites={}))
@@ -244,15 +246,15 @@ def test_bad_input_gives_one_line_and_writes_nothing(evaluated: Path) -> None:
     write_manifest(evaluated, {})
     refused("knows nothing of med-ro, which exp1 was evaluated on")
     for damaged, told in (
-        ("{", "is damaged"),
-        ("[]", "is no manifest of a corpus"),
-        ("{}", "lacks experiments, persons"),
+        ("{", "Invalid JSON"),
+        ("[]", "Input should be an object"),
+        ("{}", "sources: missing"),
     ):
         (evaluated / "corpus" / "manifest.json").write_text(damaged)
-        refused(f"manifest.json: {told}")
+        refused(f"manifest.json: not what the corpus step writes ({told}")
     DocBin().to_disk(evaluated / "corpus" / "exp1" / "train.spacy")
-    write_manifest(evaluated, {"med-ro": {"annotated": []}})
+    write_manifest(evaluated, {"med-ro": []})
     refused("train.spacy: is not what exp1 was trained on")
     shutil.rmtree(evaluated / "corpus" / "exp1")
-    write_manifest(evaluated, {"med-ro": {"annotated": []}})
+    write_manifest(evaluated, {"med-ro": []})
     refused("train.spacy: no such file")

@@ -6,7 +6,7 @@ import pytest
 from made import run, scores, suite_score
 from spacy.tokens import DocBin
 
-from medner.data.build import read_docbin
+from medner.data.docbins import read_docbin
 from medner.data.tokenizer import blank
 from medner.evaluation.learning_curves import RESAMPLES, Point, added, points, rows, write_part
 from medner.evaluation.results import Run

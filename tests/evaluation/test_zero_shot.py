@@ -16,8 +16,7 @@ from typer.testing import CliRunner
 
 from medner.data.build import convert
 from medner.data.readers.synthetic import read_synthetic
-from medner.data.records import Tally
-from medner.data.sources import Part
+from medner.data.records import Part, Tally
 from medner.data.tokenizer import blank
 from medner.evaluation.predictions import read_predictions
 from medner.evaluation.results import load_runs
@@ -41,13 +40,20 @@ def folder(tmp_path: Path) -> Path:
     docs.to_disk(tmp_path / "med-ro" / "test.spacy")
     (tmp_path / "med-fr").mkdir()
     (tmp_path / "med-fr" / "test.spacy").touch()
-    about = {"note": "n", "stand_in": False, "annotated": ["LOC", "MEDICAL", "ORG", "PERSON"], "documents": False}
+    about = {
+        "note": "n",
+        "stand_in": False,
+        "annotated": ["LOC", "MEDICAL", "ORG", "PERSON"],
+        "documents": False,
+        "splits": {},
+    }
     manifest = {
         "sources": {"med-ro": about, "med-fr": about},
         "persons": "named",
         "experiments": {},
         "suites": {"med-ro": ["med-ro"], "med-fr": ["med-fr"], "combined": ["med-ro", "med-fr"]},
         "skipped": {"simonero": "out of reach"},
+        "sha256": {},
     }
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     return tmp_path
@@ -140,7 +146,7 @@ def test_what_cannot_be_scored(folder: Path) -> None:
     (folder / "manifest.json").write_text("{")
     damaged = evaluate(folder)
     assert damaged.exit_code == 1
-    assert "manifest.json: is damaged" in " ".join(damaged.output.split())
+    assert "manifest.json: not what the corpus step writes" in " ".join(damaged.output.split())
     assert not (folder / "metrics").exists()
 
 
