@@ -1,4 +1,12 @@
-"""Further runs of an experiment, each trained and evaluated unless that has been done: what seeds and curves share."""
+"""Further runs of experiments: each is trained and evaluated unless a run with its provenance is there already.
+
+Two things decide in this project whether work is done, and no command is decided by both. Weasel's ``project.lock``
+decides for commands that always make the same thing: it has one entry per command name, with checksums of the files
+that the command reads and writes. It cannot decide for a command that makes many runs, which differ in experiment, seed
+or training data: its entry would hold the last ones alone. These commands are marked ``no_skip`` in project.yml, and
+this module decides by what every run carries with it: its provenance (config, corpora, encoder, seed, epochs,
+overrides) and the SHA-256 of its test files, both in ``scores.json``. Stopped at any moment, the same command goes on.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +21,18 @@ from typing import Any
 
 import srsly
 from spacy.cli._util import parse_config_overrides
-from steps import ROOT, epochs_or_none, good, note
 
+from medner.command_line import epochs_or_none, good, note
 from medner.data.build import read_manifest
 from medner.evaluation.results import COUNTS, SCORES, Run, read_run, settings
 from medner.exceptions import InputError
+from medner.model.arithmetic import VARIABLE, cpu_arithmetic
 from medner.model.prediction import describe_tests
 from medner.model.training import prepare, provenance
 
 
-def whole_numbers(seeds: str) -> list[int]:
-    """The option --seeds. Raises InputError for anything but whole numbers between commas."""
-    try:
-        return list(dict.fromkeys(int(seed) for seed in seeds.split(",")))
-    except ValueError:
-        what = f"--seeds is {seeds!r}"
-        raise InputError(what, remedy="Give whole numbers separated by commas, as in 0,1,2") from None
-
-
 def run(
+    root: Path,
     title: str,
     experiment: str,
     *,
@@ -46,12 +47,12 @@ def run(
 ) -> Run:
     """Train into ``training`` and evaluate into ``metrics``, unless that or ``elsewhere`` holds the same run already.
 
-    paths: [paths] of the config that differ. keep: leave the trained pipelines, which are large.
-    Raises InputError where a step fails.
+    root: the project folder. epochs: as the option --epochs. paths: [paths] of the config that differ. keep: do not
+    delete the trained pipelines, which are large. Raises InputError if the run cannot be prepared or a step fails.
     """
     extra = {**parse_config_overrides([]), **{f"paths.{key}": value for key, value in (paths or {}).items()}}
-    expected = prepare(ROOT, experiment, epochs=epochs_or_none(epochs), seed=seed, extra=extra).provenance
-    corpus = ROOT / "corpus"
+    expected = prepare(root, experiment, epochs=epochs_or_none(epochs), seed=seed, extra=extra).provenance
+    corpus = root / "corpus"
     tests = describe_tests(corpus, read_manifest(corpus))
     for folder in (*elsewhere, metrics):
         if (found := _evaluated(folder, expected, tests)) is not None:
@@ -60,8 +61,8 @@ def run(
     note(f"{title}: running")
     if not (training / "model-best").is_dir() or settings(provenance(training / "model-best")) != expected:
         options = ("--seed", seed, "--epochs", epochs, "--gpu", gpu, "--output", training)
-        _call("train", experiment, *options, overrides=extra)
-    _call("evaluate", experiment, "--model", training / "model-best", "--output", metrics, "--gpu", gpu)
+        _call(root, "train", experiment, *options, overrides=extra)
+    _call(root, "evaluate", experiment, "--model", training / "model-best", "--output", metrics, "--gpu", gpu)
     if not keep:
         shutil.rmtree(training)
     return read_run(metrics)
@@ -75,14 +76,17 @@ def _evaluated(folder: Path, expected: object, tests: object) -> Run | None:
 
 
 def as_arguments(overrides: Mapping[str, Any]) -> str:
-    """Overrides of a config as spaCy parses them: SPACY_CONFIG_OVERRIDES, whose values other than texts are JSON."""
+    """Overrides of a config as spaCy parses SPACY_CONFIG_OVERRIDES: strings as they are, other values as JSON."""
     texts = {key: value if isinstance(value, str) else srsly.json_dumps(value) for key, value in overrides.items()}
     return " ".join(f"--{key} {shlex.quote(text)}" for key, text in texts.items())
 
 
-def _call(name: str, *arguments: object, overrides: Mapping[str, Any] | None = None) -> None:
-    """Run another step in a process of its own, which gives all memory back; its messages go to the terminal."""
-    command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *map(str, arguments)]
-    environment = {**os.environ, "SPACY_CONFIG_OVERRIDES": as_arguments(overrides or {})}
-    if subprocess.run(command, check=False, env=environment).returncode:  # noqa: S603 - our own script
+def _call(root: Path, name: str, *arguments: object, overrides: Mapping[str, Any] | None = None) -> None:
+    """Run another step in its own process, which gives all memory back; its messages go to the terminal.
+
+    The arithmetic is this process's, so that all runs of one command share it.
+    """
+    command = [sys.executable, str(root / "scripts" / f"{name}.py"), *map(str, arguments)]
+    said = {"SPACY_CONFIG_OVERRIDES": as_arguments(overrides or {}), VARIABLE: cpu_arithmetic()}
+    if subprocess.run(command, check=False, env={**os.environ, **said}).returncode:  # noqa: S603 - our own script
         raise InputError(f"the {name} step failed", remedy="See its message above; the same command continues")
