@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 from rich.progress import track
-from steps import ROOT, good, new_app, note, step
 
+from medner.command_line import ROOT, good, new_app, note, step
 from medner.data.docbins import read_docbin
 from medner.data.leakage import LeakageReport, find_leakage, shared_forms
 from medner.data.manifests import read_manifest

@@ -8,8 +8,8 @@ from typing import Annotated
 import srsly
 import typer
 from rich.progress import track
-from steps import ROOT, good, new_app, note, step
 
+from medner.command_line import ROOT, good, new_app, note, step
 from medner.data.labels import load_scheme
 from medner.data.manifests import read_manifest
 from medner.data.overlap import form_key, load_generic_nouns

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 from rich.progress import track
-from steps import ROOT, good, new_app, note, note_left_out, step
 
+from medner.command_line import ROOT, good, new_app, note, note_left_out, step
 from medner.evaluation.comparisons import FILE, comparable_pairs, compare_suite, significance
 from medner.evaluation.results import load_runs, write_result
 from medner.exceptions import InputError

@@ -9,8 +9,8 @@ import srsly
 import typer
 from rich.progress import track
 from spacy.tokens import DocBin
-from steps import ROOT, good, new_app, note, step
 
+from medner.command_line import ROOT, good, new_app, note, step
 from medner.data.build import convert, statistics_table, write_corpus
 from medner.data.labels import load_scheme
 from medner.data.manifests import (

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import srsly
 import typer
-from steps import ROOT, good, new_app, step
 
+from medner.command_line import ROOT, good, new_app, step
 from medner.data.labels import load_scheme
 from medner.data.readers.marked import read_marked
 from medner.exceptions import InputError

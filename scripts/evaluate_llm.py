@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from steps import ROOT, good, new_app, note, show, step
 
+from medner.command_line import ROOT, good, new_app, note, show, step
 from medner.data.docbins import read_docbin
 from medner.data.manifests import read_manifest
 from medner.data.tokenizer import blank

@@ -9,8 +9,8 @@ from typing import Annotated
 import srsly
 import typer
 from rich.progress import track
-from steps import MIRROR_HELP, ROOT, folder_or_none, good, new_app, note, step
 
+from medner.command_line import MIRROR_HELP, ROOT, folder_or_none, good, new_app, note, step
 from medner.data.downloads import ABSENT, fetch, load_downloads, reachable, ronec_variant
 from medner.exceptions import InputError
 from medner.files import write_text

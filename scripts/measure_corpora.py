@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 from rich.progress import track
-from steps import ROOT, good, new_app, note, step
 
+from medner.command_line import ROOT, good, new_app, note, step
 from medner.data.labels import load_scheme
 from medner.data.quality import FIGURES, QualityReport, load_floors, measure
 from medner.data.records import Record

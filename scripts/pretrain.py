@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from steps import ROOT, good, new_app, note, step
 
+from medner.command_line import ROOT, good, new_app, note, step
 from medner.exceptions import InputError
 from medner.pretraining.recipe import load_recipe
 from medner.pretraining.run import export, prepare_text, pretrain

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from steps import ROOT, good, new_app, note, note_left_out, step
 
+from medner.command_line import ROOT, good, new_app, note, note_left_out, step
 from medner.evaluation.comparisons import FILE, Significance
 from medner.evaluation.results import main_run, read_result, some_runs
 from medner.files import read_text, write_text

@@ -19,6 +19,7 @@ from conftest import ROOT, write_embedded
 from spacy.tokens import DocBin
 
 from medner.evaluation.predictions import read_predictions
+from medner.study import load_study
 
 OFFLINE = "http://127.0.0.1:9"
 RO = "Pacienta Maria Dobre, internată la Spitalul Județean Arad din Arad, are HTA și diabet zaharat tip 2."
@@ -65,22 +66,29 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(project: Path, *command: str, **environment: str) -> str:
-    result = subprocess.run(
-        [sys.executable, "-m", *command],
+def python(project: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Python in a copy of the project, with the copy's package and without a network."""
+    path = os.pathsep.join([str(project), os.environ.get("PYTHONPATH", "")])
+    return subprocess.run(
+        [sys.executable, *command],
         cwd=project,
-        env={**os.environ, "HF_ENDPOINT": OFFLINE, **environment},
+        env={**os.environ, "PYTHONPATH": path, "HF_ENDPOINT": OFFLINE, **environment},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def run(project: Path, *command: str) -> str:
+    """What a command prints that ends well."""
+    result = python(project, *command)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout + result.stderr
 
 
 @pytest.fixture(scope="module")
 def study(project: Path) -> tuple[Path, str]:
-    return project, run(project, "spacy", "project", "run", "all")
+    return project, run(project, "-m", "spacy", "project", "run", "all")
 
 
 def test_the_table_is_printed_and_written(study: tuple[Path, str]) -> None:
@@ -108,9 +116,8 @@ def test_training_on_medical_text_finds_medical_mentions(study: tuple[Path, str]
 def test_metrics_are_what_spacy_evaluate_says(study: tuple[Path, str], suite: str) -> None:
     """Also where they are put together from several sources' predictions."""
     project = study[0]
-    run(
-        project, "spacy", "evaluate", "training/exp3/model-best", f"corpus/{suite}/test.spacy", "--output", "again.json"
-    )
+    gold = f"corpus/{suite}/test.spacy"
+    run(project, "-m", "spacy", "evaluate", "training/exp3/model-best", gold, "--output", "again.json")
     ours, theirs = (srsly.read_json(project / path) for path in (f"metrics/exp3/{suite}.json", "again.json"))
     for scores in (ours, theirs):
         assert scores.pop("speed") > 0
@@ -154,17 +161,16 @@ def test_evaluations_are_logged(study: tuple[Path, str]) -> None:
 
 
 def test_a_second_run_compares_anew_and_does_nothing_else(study: tuple[Path, str]) -> None:
-    output = run(study[0], "spacy", "project", "run", "all")
+    output = run(study[0], "-m", "spacy", "project", "run", "all")
     steps = yaml.safe_load((study[0] / "project.yml").read_text())["workflows"]["all"]
     assert output.count("nothing changed") == len(steps) - 1
-    assert re.findall(r"Running command: .*scripts/(\w+)\.py", output) == ["significance"]
+    assert re.findall(r"Running command: .*scripts/(\w+)\.py", output) == ["compare"]
 
 
 def test_the_same_seed_gives_the_same_scores(study: tuple[Path, str], tmp_path: Path) -> None:
     project = study[0]
-    subprocess.run(
-        [sys.executable, "scripts/train.py", "exp1", "--output", str(tmp_path / "again")], cwd=project, check=True
-    )
+    output = run(project, "scripts/train.py", "exp1", "--output", str(tmp_path / "again"))
+    assert re.search(r"Training takes about \d+ (seconds|minutes) \(\d+ batches, \d+ evaluations\)\n", output)
     first, again = (
         srsly.read_json(path / "model-best" / "meta.json")["performance"]
         for path in (project / "training" / "exp1", tmp_path / "again")
@@ -175,7 +181,7 @@ def test_the_same_seed_gives_the_same_scores(study: tuple[Path, str], tmp_path: 
 
 def test_plain_spacy_train_works(study: tuple[Path, str], tmp_path: Path) -> None:
     output = run(
-        study[0], "spacy", "train", "configs/exp2.cfg", "--output", str(tmp_path),
+        study[0], "-m", "spacy", "train", "configs/exp2.cfg", "--output", str(tmp_path),
         "--training.max_steps", "2", "--paths.log", str(tmp_path / "log.jsonl"),
     )  # fmt: skip
     assert "Saved pipeline to output directory" in output
@@ -239,7 +245,7 @@ def test_predictions_are_kept(study: tuple[Path, str]) -> None:
         assert [one.text[start:end] for start, end in one.tokens] == [token.text for token in doc]
 
 
-def test_differences_are_told(study: tuple[Path, str]) -> None:
+def test_comparisons_are_written_and_printed(study: tuple[Path, str]) -> None:
     project, output = study
     comparisons = srsly.read_json(project / "metrics" / "significance.json")["comparisons"]
     assert [(one["before"], one["after"]) for one in comparisons if one["suite"] == "combined"] == [
@@ -260,13 +266,8 @@ def test_further_seeds(study: tuple[Path, str], tmp_path: Path) -> None:
     project = tmp_path / "study"
     shutil.copytree(study[0], project)
 
-    def script(*command: str) -> str:
-        result = subprocess.run([sys.executable, *command], cwd=project, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stdout + result.stderr
-        return result.stdout
-
     seeds = ("scripts/seeds.py", "exp1", "--seeds", "0,1")
-    output = script(*seeds, "--keep-models")
+    output = run(project, *seeds, "--keep-models")
     assert "exp1, seed 0 (1 of 2): evaluated before" in output
     assert "Trained exp1" in output
     folder, model = project / "metrics" / "seeds" / "1" / "exp1", project / "training" / "seeds" / "1" / "exp1"
@@ -276,13 +277,36 @@ def test_further_seeds(study: tuple[Path, str], tmp_path: Path) -> None:
     assert not (project / "metrics" / "seeds" / "0").exists()
 
     shutil.rmtree(folder)  # as if the evaluation had been killed
-    output = script(*seeds)
+    output = run(project, *seeds)
     assert "Trained exp1" not in output
     assert "Evaluated exp1" in output
     assert not model.exists()
-    assert "Evaluated" not in script(*seeds)
+    assert "Evaluated" not in run(project, *seeds)
 
-    assert re.search(r"^\| exp1 \| 2 \| 0\.\d{3} ± 0\.\d{3} \|", script("scripts/summarise.py"), re.MULTILINE)
+    assert re.search(r"^\| exp1 \| 2 \| 0\.\d{3} ± 0\.\d{3} \|", run(project, "scripts/summarise.py"), re.MULTILINE)
+
+
+def test_an_experiment_that_has_no_command_of_its_own(study: tuple[Path, str], tmp_path: Path) -> None:
+    """The generic workflow runs it; a run that is there is not repeated, whatever ran in between."""
+    project = tmp_path / "study"
+    shutil.copytree(study[0], project)
+    study_file = project / "configs" / "experiments.yml"
+    study_file.write_text(
+        study_file.read_text().replace("\nexperiments:\n", "\nexperiments:\n  new: {model: cnn, sources: [med-ro]}\n")
+    )
+
+    def workflow(experiment: str) -> str:
+        variables = ("--vars.experiment", experiment, "--vars.epochs", "1")
+        return run(project, "-m", "spacy", "project", "run", "experiment", ".", *variables)
+
+    for experiment in ("new", "exp1-cnn"):
+        assert f"Trained {experiment} on" in workflow(experiment)
+        assert (project / "metrics" / experiment / "scores.json").is_file()
+    output = workflow("new")
+    assert "new (1 of 1): evaluated before" in output
+    assert "Trained" not in output
+    # The new experiment is a reason to convert the corpora again, but not to train the others again.
+    assert "Skipping 'train-exp1': nothing changed" in run(project, "-m", "spacy", "project", "run", "train-exp1")
 
 
 def test_learning_curves(study: tuple[Path, str], tmp_path: Path) -> None:
@@ -292,11 +316,9 @@ def test_learning_curves(study: tuple[Path, str], tmp_path: Path) -> None:
     plan = yaml.safe_load((project / "configs" / "experiments.yml").read_text())
     plan["curves"] |= {"sizes": [30], "mixes": {"ro": "exp2"}, "suites": {"med-ro": "ro"}}
     (project / "configs" / "experiments.yml").write_text(yaml.safe_dump(plan))
-    command = [sys.executable, "scripts/curves.py", "--seeds", "0"]
     for times in (1, 0):
-        result = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
-        assert result.returncode == 0, result.stdout + result.stderr
-        assert result.stdout.count("Trained exp2 on 110 sentences") == times
+        output = run(project, "scripts/curves.py", "--seeds", "0")
+        assert output.count("Trained exp2 on 110 sentences") == times
     rows = srsly.read_json(project / "metrics" / "curves.json")
     assert [(row["mix"], row["sentences"], row["suite"]) for row in rows] == [
         ("ro", size, "med-ro") for size in (0, 30, 100)
@@ -306,13 +328,14 @@ def test_learning_curves(study: tuple[Path, str], tmp_path: Path) -> None:
     assert not (project / "training" / "curves" / "ro" / "30" / "0").exists()
 
 
+KNOWN = load_study(ROOT / "configs" / "experiments.yml").trained
+UNKNOWN = f"experiments.yml: no experiment exp9 that trains a pipeline. Use one of: {', '.join(KNOWN)}."
+
+
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
-        (
-            ["train.py", "exp9"],
-            f"no such experiment. Use one of: {', '.join(sorted(path.stem for path in (ROOT / 'configs').glob('*.cfg')))}.",
-        ),
+        (["train.py", "exp9"], UNKNOWN),
         (["train.py", "exp1", "--epochs", "none"], "--epochs is 'none'. Give a whole number from 1, or auto."),
         (
             ["train.py", "gold-fr"],
@@ -330,10 +353,8 @@ def test_learning_curves(study: tuple[Path, str], tmp_path: Path) -> None:
             "--seeds is '1,two'. Give whole numbers separated by commas, as in 0,1,2.",
         ),
         (["seeds.py", "exp1", "--epochs", "0"], "--epochs is '0'. Give a whole number from 1, or auto."),
-        (
-            ["seeds.py", "exp9"],
-            f"no such experiment. Use one of: {', '.join(sorted(path.stem for path in (ROOT / 'configs').glob('*.cfg')))}.",
-        ),
+        (["seeds.py", "exp9"], UNKNOWN),
+        (["run_experiments.py", "exp9"], UNKNOWN),
         (
             ["compare.py", "--metrics", "nonesuch"],
             "nonesuch: holds no two experiments to compare. Evaluate two experiments first.",
@@ -345,13 +366,7 @@ def test_learning_curves(study: tuple[Path, str], tmp_path: Path) -> None:
 def test_bad_arguments_give_one_line_and_exit_code_1(
     study: tuple[Path, str], command: list[str], expected: str
 ) -> None:
-    result = subprocess.run(
-        [sys.executable, f"scripts/{command[0]}", *command[1:]],
-        cwd=study[0],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    result = python(study[0], f"scripts/{command[0]}", *command[1:])
     assert result.returncode == 1
     assert result.stderr.strip().split("\n")[-1].endswith(expected)
     assert "Traceback" not in result.stderr
@@ -367,42 +382,17 @@ def test_bad_arguments_give_one_line_and_exit_code_1(
     ],
 )
 def test_a_config_that_cannot_be_used(study: tuple[Path, str], tmp_path: Path, overrides: str, expected: str) -> None:
-    result = subprocess.run(
-        [sys.executable, "scripts/train.py", "exp1-cnn", "--output", str(tmp_path / "model")],
-        cwd=study[0],
-        env={**os.environ, "SPACY_CONFIG_OVERRIDES": overrides},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ("scripts/train.py", "exp1-cnn", "--output", str(tmp_path / "model"))
+    result = python(study[0], *command, SPACY_CONFIG_OVERRIDES=overrides)
     assert result.returncode == 1
     assert expected in result.stderr.strip().split("\n")[-1]
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "model").exists()
 
 
-@pytest.mark.parametrize(
-    "step",
-    [
-        "fetch",
-        "prepare_encoder",
-        "pretrain",
-        "convert_marked",
-        "convert",
-        "measure_corpora",
-        "check_overlap",
-        "train",
-        "evaluate",
-        "seeds",
-        "curves",
-        "compare",
-        "summarise",
-        "classify_errors",
-        "write_report",
-    ],
-)
-def test_help_has_an_example(step: str) -> None:
-    result = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / f"{step}.py"), "--help"], capture_output=True, text=True, check=True
-    )
-    assert f"Example: python scripts/{step}.py" in result.stdout
+SCRIPTS = [path.name for path in (ROOT / "scripts").glob("*.py") if "new_app()" in path.read_text()]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_has_an_example(script: str) -> None:
+    assert f"Example: python scripts/{script}" in run(ROOT, f"scripts/{script}", "--help")

@@ -12,6 +12,7 @@ import pytest
 from click.testing import Result
 from conftest import ROOT
 from llm_server import KEY, Llm, corpus, serving
+from medner.evaluation.significance import pairs
 from typer.testing import CliRunner
 
 from medner.data.build import convert
@@ -20,7 +21,6 @@ from medner.data.records import Part, Tally
 from medner.data.tokenizer import blank
 from medner.evaluation.predictions import read_predictions
 from medner.evaluation.results import load_runs
-from medner.evaluation.significance import pairs
 
 TEXTS = 5
 

@@ -29,7 +29,7 @@ from typer.testing import CliRunner, Result
 
 from medner.exceptions import InputError
 from medner.files import sha256
-from medner.model.encoder import load_settings, prepare, read_export, read_manifest
+from medner.model.encoder import load_pinned, prepare, read_export, read_manifest
 from medner.pretraining.objectives import new_encoder
 from medner.pretraining.pieces import Sampler, read_pieces, split
 from medner.pretraining.recipe import Recipe, load_recipe
@@ -166,7 +166,7 @@ def test_the_export_is_an_encoder_that_training_takes(tmp_path: Path, text: Path
     stated = read_manifest(output)
     assert (stated.name, stated.learning_rate) == ("small", load_recipe(config).training.learning_rate)
     assert {str(tensor.dtype) for tensor in load_file(output / "model.safetensors").values()} == {"torch.float16"}
-    settings = load_settings(ROOT / "configs" / "encoder.yml", "small")
+    settings = load_pinned(ROOT / "configs" / "encoder.yml", "small")
     used = prepare(tmp_path / "used", settings, output, mirror=None, strict=True, seed=0)
     assert used.sha256 == stated.sha256
     assert stated.revision == f"40 steps, {stated.sha256[:12]}"
