@@ -21,7 +21,7 @@ DARKEST = 50  # per cent of colour behind a cell whose share is 1
 
 # Commands and file names only: a backtick in a corpus's text marks nothing.
 _CODE = re.compile(r"`([\w ./-]+)`")
-_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
+_SPECIAL = re.compile(r"([\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_]))")  # not the underscore of MED_RO
 
 
 def html_text(text: str) -> Markup:
