@@ -21,7 +21,8 @@ from medner.data.build import docbin
 from medner.exceptions import InputError
 from medner.files import read_bytes, read_json, read_text, sha256, write_text
 from medner.model.arithmetic import cpu_type
-from medner.model.encoder import WEIGHTS, Manifest, read_manifest
+from medner.model.encoder import Manifest, read_manifest
+from medner.model.weights import WEIGHTS
 
 # In the place of an encoder's manifest where a config trains without one.
 NO_ENCODER = Manifest(
