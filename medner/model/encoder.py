@@ -8,11 +8,11 @@ from typing import Any
 from medner.data.downloads import reachable
 from medner.exceptions import InputError
 from medner.files import new_folder, read_bytes, read_text, sha256
+from medner.model.weights import WEIGHTS, expand, weights_file
 from medner.outputs import Output, read_output, write_output
 from medner.settings import Settings, load_settings
 
 MANIFEST = "manifest.json"
-WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
 WORDPIECES = "vocab.txt"
 # All that is ever copied or downloaded: a pickle (pytorch_model.bin) can run code when it is loaded.
@@ -126,7 +126,7 @@ def prepare(target: Path, pinned: Pinned, embedded: Path, *, mirror: Path | None
 def check_export(folder: Path) -> None:
     """Raise InputError if an encoder folder's weights or tokenizer are not those of its manifest."""
     stated = read_export(folder)
-    for name, wanted in ((WEIGHTS, stated.sha256), (TOKENIZER, stated.tokenizer_sha256)):
+    for name, wanted in ((weights_file(folder).name, stated.sha256), (TOKENIZER, stated.tokenizer_sha256)):
         if wanted and (found := sha256(read_bytes(folder / name))) != wanted:
             what = f"not the file that {MANIFEST} describes (SHA-256 {found[:12]}…, not {wanted[:12]}…)"
             raise InputError(what, path=folder / name, remedy="Fetch the encoder again, or pre-train again")
@@ -173,7 +173,7 @@ def _without_training(source: Path, folder: Path, seed: int) -> Manifest:
 
 
 def _copy(source: Path, folder: Path) -> None:
-    missing = [name for name in ("config.json", WEIGHTS) if not (source / name).is_file()]
+    missing = [name for name in ("config.json", weights_file(source).name) if not (source / name).is_file()]
     if not any((source / name).is_file() for name in VOCABULARIES):
         missing.append(" or ".join(VOCABULARIES))
     if missing:
@@ -187,6 +187,7 @@ def _copy(source: Path, folder: Path) -> None:
     for name in FILES:
         if (source / name).is_file():
             (folder / name).write_bytes(read_bytes(source / name))
+    expand(source, folder)
 
 
 def _pickles(folder: Path) -> list[str]:

@@ -24,7 +24,8 @@ from medner.files import new_folder, read_bytes, read_json, read_text, sha256, w
 from medner.model.arithmetic import cpu_arithmetic, mixed_precision
 from medner.model.configs import config_sha256, load_training_config, model_config
 from medner.model.duration import LOGGER
-from medner.model.encoder import WEIGHTS, Manifest, read_manifest
+from medner.model.encoder import Manifest, read_manifest
+from medner.model.weights import WEIGHTS
 
 # In the place of an encoder's manifest where a config trains without one.
 NO_ENCODER = Manifest(
