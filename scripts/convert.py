@@ -57,7 +57,8 @@ def main(
         else:
             splits = ronec_splits(ronec["variant"], fetched, root / "assets" / "sample", scheme)
             notes[source] = ronec["note"]
-        converted = {split: convert(nlp, part, source) for split, part in splits.items()}
+        annotated = scheme.corpus(about.labels).annotated
+        converted = {split: convert(nlp, part, source, annotated) for split, part in splits.items()}
         parts |= {(source, split): docbin for split, (docbin, _) in converted.items()}
         statistics[source] = {split: stats for split, (_, stats) in converted.items()}
 

@@ -41,10 +41,13 @@ class Statistics:
         return {k: dict(sorted(v.items())) if isinstance(v, Counter) else v for k, v in vars(self).items()}
 
 
-def convert(nlp: Language, part: Part, source: str) -> tuple[DocBin, Statistics]:
+def convert(
+    nlp: Language, part: Part, source: str, annotated: Iterable[str] | None = None
+) -> tuple[DocBin, Statistics]:
     """One split as a DocBin, tokenised by ``nlp``'s tokenizer, with its statistics.
 
-    Every doc carries ``id``, ``source`` and ``lang`` in its user data.
+    Every doc carries ``id``, ``source`` and ``lang`` in its user data, and ``annotated``, the labels that its source
+    annotates, if they are given. Where they are not, every label counts as annotated.
     """
     docbin, tally = DocBin(store_user_data=True), part.tally
     stats = Statistics(
@@ -53,6 +56,8 @@ def convert(nlp: Language, part: Part, source: str) -> tuple[DocBin, Statistics]
     for record in part.records:
         doc, off = reference_doc(nlp, record)
         doc.user_data = {"id": record.id, "source": source, "lang": record.lang}
+        if annotated is not None:
+            doc.user_data["annotated"] = sorted(annotated)
         docbin.add(doc)
         stats.sentences += 1
         stats.tokens += len(doc)
