@@ -8,12 +8,12 @@ pipeline's wheel. (No ``from __future__ import annotations``: spaCy reads the an
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from spacy.language import Language
-from spacy.pipeline.trainable_pipe import TrainablePipe
+from spacy.pipeline import TrainablePipe
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example, validate_get_examples
@@ -90,7 +90,7 @@ class Lattice:
         return self.restricted(allowed).log_partition() - self.log_partition()
 
     def viterbi(self) -> Tensor:
-        """The tags of every sentence's best sequence, [sentences, tokens]; what follows its last token has no meaning."""
+        """The tags of every sentence's best sequence, [sentences, tokens]; padding has tags without a meaning."""
         start, steps = self._transitions()
         best = start + self.emissions[:, 0]
         same = torch.arange(best.shape[1], device=best.device).expand_as(best)
@@ -117,12 +117,12 @@ class Lattice:
         score = alpha[sentence, first, begin]
         longest = int((end - first).max()) if len(spans) else 1
         for offset in range(1, longest):
-            token = first + offset
-            step = steps[begin if offset == 1 else inside, inside] + self.emissions[sentence, token.clamp(max=end - 1), inside]
-            score = score + torch.where(token < end, step, 0.0)
-        follows = end.clamp(max=alpha.shape[1] - 1)
-        rest = steps[torch.where(end - first == 1, begin, inside)] + self.emissions[sentence, follows] + beta[sentence, follows]
-        rest = rest.scatter(1, inside[:, None], FORBIDDEN).logsumexp(1)  # not one token longer
+            token = (first + offset).clamp(max=end - 1)
+            step = steps[begin if offset == 1 else inside, inside] + self.emissions[sentence, token, inside]
+            score = score + torch.where(first + offset < end, step, 0.0)
+        last, after = torch.where(end - first == 1, begin, inside), end.clamp(max=alpha.shape[1] - 1)
+        rest = steps[last] + self.emissions[sentence, after] + beta[sentence, after]
+        rest = rest.scatter(1, inside[:, None], FORBIDDEN).logsumexp(1)  # all ways on that do not make it longer
         return score + torch.where(end < self.lengths[sentence], rest, 0.0) - self.log_partition()[sentence]
 
     def _transitions(self) -> tuple[Tensor, Tensor]:
@@ -235,7 +235,7 @@ def _transitions() -> Model[list[Floats2d], Output]:
             model.inc_grad("transitions", gradient[1])
             return gradient[0]
 
-        return (X, model.get_param("transitions")), backprop
+        return (X, cast(Floats2d, model.get_param("transitions"))), backprop
 
     return Model("transitions", forward, init=initialise, params={"transitions": None}, dims={"nO": None})
 
@@ -247,8 +247,10 @@ def build_tagger(tok2vec: Model[list[Doc], list[Floats2d]]) -> Model[list[Doc], 
     The parameters are thinc's own arrays. So they are saved without pickle, and averaged over steps as those of
     ``ner`` are; a wrapped PyTorch module would be neither. Both are zero at first: all sequences are equally probable.
     """
+    dropout: Model[Floats2d, Floats2d] = Dropout()
     output: Model[Floats2d, Floats2d] = Linear(init_W=zero_init)
-    model: Model[list[Doc], Output] = chain(tok2vec, with_array(chain(Dropout(), output)), _transitions())
+    head: Model[list[Floats2d], list[Floats2d]] = with_array(chain(dropout, output))
+    model: Model[list[Doc], Output] = chain(tok2vec, head, _transitions())
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output", output)
     return model
@@ -271,18 +273,19 @@ subword_features = true
 
 
 def score_annotated(examples: Iterable[Example], **_: Any) -> dict[str, Any]:
-    """spaCy's entity scores, of the labels that each document's source annotates: others are neither right nor wrong."""
-    counted = []
-    for example in examples:
-        doc = example.predicted
-        annotated = annotated_labels(example.reference, {ent.label_ for ent in doc.ents})
-        kept = [ent for ent in doc.ents if ent.label_ in annotated]
-        if len(kept) < len(doc.ents):
-            doc = Doc(doc.vocab, words=[token.text for token in doc], spaces=[bool(token.whitespace_) for token in doc])
-            doc.set_ents([Span(doc, ent.start, ent.end, label=ent.label) for ent in kept])
-            example = Example(doc, example.reference)
-        counted.append(example)
-    return get_ner_prf(counted)
+    """spaCy's entity scores; entities of labels that a document's source does not annotate are left out."""
+    return get_ner_prf(_annotated_part(example) for example in examples)
+
+
+def _annotated_part(example: Example) -> Example:
+    doc = example.predicted
+    annotated = annotated_labels(example.reference, {ent.label_ for ent in doc.ents})
+    kept = [ent for ent in doc.ents if ent.label_ in annotated]
+    if len(kept) == len(doc.ents):
+        return example
+    copy = Doc(doc.vocab, words=[token.text for token in doc], spaces=[bool(token.whitespace_) for token in doc])
+    copy.set_ents([Span(copy, ent.start, ent.end, label=ent.label) for ent in kept])
+    return Example(copy, example.reference)
 
 
 @registry.scorers("medner.annotated_ents_scorer.v1")  # type: ignore[untyped-decorator]
@@ -346,8 +349,8 @@ class BioRecogniser(TrainablePipe):  # type: ignore[misc]
         if label in self.labels:
             return 0
         if self.model.get_ref("output").has_dim("nO"):
-            known = ", ".join(self.labels)
-            raise ValueError(f"{self.name} cannot learn {label!r}: its labels are {known}. Train it anew with that label.")
+            what = f"{self.name} cannot learn {label!r}: its labels are {', '.join(self.labels)}"
+            raise ValueError(f"{what}. Train it anew with that label.")
         self.cfg["labels"] = sorted([*self.labels, label])
         return 1
 
@@ -358,7 +361,10 @@ class BioRecogniser(TrainablePipe):  # type: ignore[misc]
         nlp: Language | None = None,
         labels: Sequence[str] | None = None,
     ) -> None:
-        """Set up the model for all labels of the examples, or for the given ones. Raises ValueError if there are none."""
+        """Set up the model for all labels of the examples, or for the given ones.
+
+        Raises ValueError if there are none.
+        """
         validate_get_examples(get_examples, "BioRecogniser.initialize")
         examples = list(get_examples())
         found = {ent.label_ for example in examples for ent in example.reference.ents}
@@ -387,10 +393,10 @@ class BioRecogniser(TrainablePipe):  # type: ignore[misc]
         for row, mask in zip(allowed, known, strict=True):
             row[: len(mask)] = mask.to(row.device)
         loss = -lattice.log_likelihood(allowed).sum()
-        loss.backward()
-        return loss.item(), ([torch2xp(one.grad) for one in emissions], torch2xp(transitions.grad))
+        gradients = [torch2xp(one) for one in torch.autograd.grad(loss, [transitions, *emissions])]
+        return loss.item(), cast(Output, (gradients[1:], gradients[0]))
 
-    def lattice(self, docs: Sequence[Doc]) -> Lattice:
+    def lattice(self, docs: list[Doc]) -> Lattice:
         """All tag sequences of the documents' words, without temperature, in double precision."""
         if any(len(doc) for doc in docs):
             emissions, transitions = self.model.predict(docs)
@@ -419,20 +425,18 @@ class BioRecogniser(TrainablePipe):  # type: ignore[misc]
         for doc, entities in zip(docs, scores, strict=True):
             before = {(ent.start, ent.end, ent.label_): ent for ent in doc.ents}
             taken = {token for ent in doc.ents for token in range(ent.start, ent.end)}
-            kept = [e for e in entities if e[:3] in before or taken.isdisjoint(range(e.start, e.end))]
-            spans = [before.get(e[:3]) or Span(doc, e.start, e.end, label=e.label) for e in kept]
-            doc.set_ents([*before.values(), *(span for span, e in zip(spans, kept, strict=True) if e[:3] not in before)])
+            new = [e for e in entities if taken.isdisjoint(range(e.start, e.end))]
+            doc.set_ents([*before.values(), *(Span(doc, e.start, e.end, label=e.label) for e in new)])
+            kept = [e for e in entities if e in new or e[:3] in before]  # found in an earlier pass, perhaps
+            spans = [Span(doc, e.start, e.end, label=e.label) for e in kept]
             probabilities = np.array([e.probability for e in kept], dtype="float32")
             doc.spans[SPANS] = SpanGroup(doc, name=SPANS, attrs={"scores": probabilities}, spans=spans)
 
 
 def best_spans(lattice: Lattice) -> Tensor:
-    """The entities of every sentence's best sequence: sentence, first token, token after the last, label, [spans, 4]."""
-    spans = [
-        (sentence, *span)
-        for sentence, (tags, length) in enumerate(zip(lattice.viterbi().tolist(), lattice.lengths.tolist(), strict=True))
-        for span in spans_of_tags(tags[:length])
-    ]
+    """The entities of the best sequences: sentence, first token, token after the last and label of each, [spans, 4]."""
+    best = zip(lattice.viterbi().tolist(), lattice.lengths.tolist(), strict=True)
+    spans = [(row, *span) for row, (tags, length) in enumerate(best) for span in spans_of_tags(tags[:length])]
     return torch.tensor(spans, dtype=torch.long, device=lattice.emissions.device).reshape(-1, 4)
 
 
