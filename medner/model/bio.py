@@ -123,7 +123,8 @@ class Lattice:
         last, after = torch.where(end - first == 1, begin, inside), end.clamp(max=alpha.shape[1] - 1)
         rest = steps[last] + self.emissions[sentence, after] + beta[sentence, after]
         rest = rest.scatter(1, inside[:, None], FORBIDDEN).logsumexp(1)  # all ways on that do not make it longer
-        return score + torch.where(end < self.lengths[sentence], rest, 0.0) - self.log_partition()[sentence]
+        score = score + torch.where(end < self.lengths[sentence], rest, 0.0)
+        return score - alpha[:, -1].logsumexp(1)[sentence]
 
     def _transitions(self) -> tuple[Tensor, Tensor]:
         """Scores of a first tag, [tags], and of a tag after another, [tags, tags]."""

@@ -27,6 +27,7 @@ from medner.data.records import Entity, Record, Tally
 from medner.data.sources import Part
 from medner.data.tokenizer import blank
 from medner.model.bio import BioRecogniser, allowed_tags
+from medner.model.temperature import calibrate
 
 Spans = list[tuple[int, int, str]]
 SMALL = {"width": 32, "depth": 2, "embed_size": 200, "window_size": 1, "maxout_pieces": 2, "subword_features": False}
@@ -152,6 +153,47 @@ def test_temperature_changes_the_probability_alone(trained: Language) -> None:
     again = copy_of(nlp)
     assert bio_of(again).temperature == 3.0
     assert found(again(TRAIN[0][0])) == after
+
+
+def dev(nlp: Language, *, wrong: int, annotated: list[str] | None = None) -> list[Example]:
+    """Twenty times the same two entities, of which gold lacks MEDICAL ``wrong`` times."""
+    text, spans = TRAIN[0]
+    return [gold(nlp, text, spans[: 1 if number < wrong else 2], annotated) for number in range(20)]
+
+
+def test_calibration_makes_confidence_the_share_that_is_right(trained: Language) -> None:
+    nlp = copy_of(trained)
+    before = found(nlp(TRAIN[0][0]))
+    examples = dev(nlp, wrong=8)
+    temperature = calibrate(nlp, examples)
+    assert temperature == bio_of(nlp).temperature > 1
+    after = found(nlp(TRAIN[0][0]))
+    assert np.mean([one[2] for one in before]) > 0.95
+    assert np.mean([one[2] for one in after]) == pytest.approx(0.8, abs=0.05)  # 32 of 40
+    assert [one[:2] for one in after] == [one[:2] for one in before]
+    assert not any(example.predicted.ents for example in examples)  # left as they were
+
+
+def test_calibration_stays_within_limits_where_all_is_right(trained: Language) -> None:
+    nlp = copy_of(trained)
+    temperature = calibrate(nlp, dev(nlp, wrong=0))
+    assert temperature is not None
+    assert 0.5 <= temperature < 1
+
+
+def test_calibration_leaves_out_what_gold_cannot_judge(trained: Language) -> None:
+    """Only the persons, which are all right; or nothing at all."""
+    nlp = copy_of(trained)
+    temperature = calibrate(nlp, dev(nlp, wrong=8, annotated=["PERSON"]))
+    assert temperature is not None
+    assert temperature < 1
+    nlp = copy_of(trained)
+    assert calibrate(nlp, dev(nlp, wrong=8, annotated=[])) == 1.0
+
+
+def test_calibration_of_other_pipelines_does_nothing(trained: Language) -> None:
+    assert calibrate(blank(), []) is None
+    assert calibrate(copy_of(trained), []) == 1.0
 
 
 # What is known of a sentence
