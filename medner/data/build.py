@@ -66,8 +66,9 @@ def build_corpus(
     docs: dict[_Key, DocBin] = {}
     statistics: dict[str, dict[str, SplitStatistics]] = {source: {} for source in parts}
     for source in progress(list(parts)):
+        annotated = scheme.corpus(possible.sources[source].labels).annotated
         for split, part in parts[source].items():
-            docs[source, split], statistics[source][split] = convert(nlp, part, source)
+            docs[source, split], statistics[source][split] = convert(nlp, part, source, annotated)
 
     with new_folder(output, sign=MANIFEST) as folder:
         checksums = {}
@@ -102,10 +103,13 @@ def build_corpus(
     return Corpus(manifest, untrainable)
 
 
-def convert(nlp: Language, part: Part, source: str) -> tuple[DocBin, SplitStatistics]:
+def convert(
+    nlp: Language, part: Part, source: str, annotated: Iterable[str] | None = None
+) -> tuple[DocBin, SplitStatistics]:
     """One split as a DocBin, tokenised by ``nlp``'s tokenizer, with its statistics.
 
-    Every doc carries ``id``, ``source`` and ``lang`` in its user data.
+    Every doc carries ``id``, ``source`` and ``lang`` in its user data, and ``annotated``, the labels that its source
+    annotates, if they are given. Where they are not, every label counts as annotated.
     """
     docs, tally = DocBin(store_user_data=True), part.tally
     tokens = 0
@@ -113,6 +117,8 @@ def convert(nlp: Language, part: Part, source: str) -> tuple[DocBin, SplitStatis
     for record in part.records:
         doc, off = reference_doc(nlp, record)
         doc.user_data = {"id": record.id, "source": source, "lang": record.lang}
+        if annotated is not None:
+            doc.user_data["annotated"] = sorted(annotated)
         docs.add(doc)
         tokens += len(doc)
         entities.update(entity.label for entity in record.entities)
