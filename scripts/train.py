@@ -9,9 +9,10 @@ import typer
 from spacy.cli._util import parse_config_overrides
 
 from medner.command_line import EPOCHS_HELP, GPU_HELP, ROOT, epochs_or_none, good, new_app, note, step
+from medner.model.arithmetic import choose_processor
 from medner.model.duration import slow_on_cpu
 from medner.model.encoder import read_manifest
-from medner.model.training import choose_processor, give_memory_back, prepare, train
+from medner.model.training import give_memory_back, prepare, train
 
 app = new_app()
 
@@ -37,10 +38,10 @@ def main(
     if training.encoder.untrained:
         note(f"Encoder: {training.encoder.title}. Its scores are a floor, not a result.")
     compact = read_manifest(ROOT / "assets" / "encoder")
-    if gpu < 0 and (warning := slow_on_cpu(training.encoder, compact, words=training.words, epochs=about["epochs"])):
+    if gpu < 0 and (warning := slow_on_cpu(training.encoder, compact, words=training.words, epochs=about.epochs)):
         note(warning)
     train(ROOT, training, Path(output).absolute() if output else ROOT / "training" / experiment, gpu=gpu)
-    good(f"Trained {experiment} on {about['documents']:,} sentences")
+    good(f"Trained {experiment} on {about.documents:,} sentences")
 
 
 if __name__ == "__main__":

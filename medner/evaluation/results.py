@@ -18,14 +18,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from medner.evaluation.predictions import SUFFIX, Prediction, write_predictions
 from medner.evaluation.scores import Counts, SuiteScore, TestSource, score_suite, unit_counts
+from medner.evaluation.statistics import CONFIDENCE
 from medner.exceptions import InputError
 from medner.files import read_json, write_text
 from medner.model.provenance import Provenance
+from medner.tables import Cell, Row, Table
 
 SEEDS = "seeds"
 SCORES = "scores.json"
 COUNTS = "counts.json"  # all that comparisons need of the predictions, which hold texts that are not ours to publish
-CURVE = "curve.json"
 _T = TypeVar("_T")
 
 
@@ -41,24 +42,6 @@ class Scores(BaseModel):
     test: dict[str, TestSource]
     skipped: dict[str, str] = Field(default={})
     suites: dict[str, SuiteScore]
-
-
-class Evaluation(BaseModel):
-    """An evaluation on the dev data during training. Epochs count from 0; losses are by component."""
-
-    epoch: int
-    step: int
-    p: float
-    r: float
-    f1: float
-    losses: dict[str, float]
-
-
-class TrainingCurve(BaseModel):
-    """``curve.json``: the evaluations of a training, and the one whose weights were kept."""
-
-    evaluations: list[Evaluation] = Field(min_length=1)
-    best: Evaluation
 
 
 def read_result(path: Path, shape: type[_T] | Any, step: str) -> Any:
@@ -83,6 +66,16 @@ def write_result(path: Path, result: BaseModel | Sequence[BaseModel]) -> None:
     if not isinstance(result, BaseModel):
         plain = [one.model_dump(mode="json", exclude_unset=True) for one in result]
     write_text(path, srsly.json_dumps(plain, indent=2) + "\n")
+
+
+def run_table(scores: Scores) -> Table:
+    """The scores of one run, a row for each suite."""
+    rows: list[Row] = []
+    for suite, score in scores.suites.items():
+        interval = "[{:.3f}, {:.3f}]".format(*score.f1_interval) if score.f1_interval else "–"
+        f1 = Cell(f"{score.f1:.3f}", strong=True)
+        rows.append([suite, f"{score.support:,}", f"{score.p:.3f}", f"{score.r:.3f}", f1, interval])
+    return Table(["suite", "mentions", "P", "R", "F1", f"{CONFIDENCE:.0%} interval"], rows)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict
+
 from medner.data.downloads import reachable
 from medner.exceptions import InputError
 from medner.files import new_folder, read_bytes, read_text, sha256
+from medner.model.provenance import EncoderInfo
 from medner.model.weights import WEIGHTS, expand, weights_file
-from medner.outputs import Output, read_output, write_output
+from medner.outputs import read_output, write_output
 from medner.settings import Settings, load_settings
 
 MANIFEST = "manifest.json"
@@ -24,23 +27,18 @@ HUB_SECONDS = 5
 UNTRAINED = "untrained"  # the name that asks for the embedded encoder with random weights: the floor of comparisons
 
 
-class Manifest(Output):
-    """What the encoder folder holds; goes into every pipeline, metrics file and report made with it.
+class Manifest(EncoderInfo):
+    """What the encoder folder holds; goes into the provenance of every pipeline that is trained with it.
 
     revision: of the hub, or what the makers call it. untrained: whether the weights are random. sha256: of the weights.
     learning_rate, epochs: what the encoder asks for when it is fine-tuned. embedded: whether it is the compact encoder
     that comes with the project.
     """
 
-    name: str
-    revision: str
-    untrained: bool
+    model_config = ConfigDict(extra="ignore")  # what an Export says besides
+
     parameters: int
     vocabulary: int
-    sha256: str
-    learning_rate: float | None = None
-    epochs: int | None = None
-    embedded: bool = False
 
     @property
     def title(self) -> str:

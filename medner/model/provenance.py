@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+import srsly
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from medner.exceptions import InputError
+from medner.files import read_json, write_text
+from medner.settings import first_fault
+
+KEY = "medner"  # in a pipeline's meta.json
 
 
 class EncoderInfo(BaseModel):
@@ -71,3 +79,23 @@ class Provenance(BaseModel):
         if not self.sources:
             return ""
         return "transformer" if self.encoder.parameters else "cnn"
+
+
+def write_provenance(pipeline: Path, provenance: Provenance) -> None:
+    """Write a pipeline's provenance into its ``meta.json``. Raises InputError if that is missing or damaged."""
+    path = pipeline / "meta.json"
+    meta = {**read_json(path), KEY: provenance.model_dump(mode="json", exclude={"unusable"})}
+    write_text(path, srsly.json_dumps(meta, indent=2) + "\n")
+
+
+def read_provenance(pipeline: Path) -> Provenance:
+    """The provenance of a pipeline folder. Raises InputError for a pipeline that the train step did not make."""
+    path, remedy = pipeline / "meta.json", "Train it with the train step"
+    meta = read_json(path)
+    if not isinstance(meta, dict) or KEY not in meta:
+        raise InputError("does not say what it was trained with", path=path, remedy=remedy)
+    try:
+        return Provenance.model_validate(meta[KEY])
+    except ValidationError as error:
+        what, place = first_fault(error)
+        raise InputError(what, path=path, place=".".join(map(str, (KEY, *place))), remedy=remedy) from None

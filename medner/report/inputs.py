@@ -16,9 +16,10 @@ from medner.data.quality import QualityReport
 from medner.evaluation.comparisons import FILE, Comparison, Significance
 from medner.evaluation.error_analysis import Errors
 from medner.evaluation.learning_curves import CurveRow
-from medner.evaluation.results import CURVE, Run, Scores, TrainingCurve, main_run, read_result, some_runs
+from medner.evaluation.results import Run, Scores, main_run, read_result, some_runs
 from medner.evaluation.scores import SuiteScore
 from medner.evaluation.statistics import MIN_UNITS
+from medner.model.curve import CURVE, TrainingCurve
 from medner.settings import load_settings
 from medner.study import Study
 

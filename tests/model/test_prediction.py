@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import made
 import pytest
 from spacy.language import Language
 from spacy.pipeline import EntityRuler
@@ -62,7 +63,7 @@ def test_from_a_test_file_to_predictions(nlp: Language, corpus: Path) -> None:
     assert (scores["ents_p"], scores["ents_r"], scores["speed"]) == (0.5, pytest.approx(1 / 3), 8 / 2)
 
 
-def test_what_a_run_is_measured_on(corpus: Path) -> None:
+def test_the_description_of_a_run_s_tests(corpus: Path) -> None:
     about = {"note": "n", "stand_in": False, "annotated": ["LOC"], "documents": "^(\\w+)", "splits": {}}
     manifest = CorpusManifest.model_validate(
         {
@@ -71,15 +72,15 @@ def test_what_a_run_is_measured_on(corpus: Path) -> None:
         }
     )  # fmt: skip
     mark = sha256((corpus / "med-ro" / "test.spacy").read_bytes())
-    assert describe_tests(corpus, manifest) == {
-        "med-ro": {"note": "n", "stand_in": False, "annotated": ["LOC"], "documents": "^(\\w+)", "sha256": mark}
-    }
+    described = made.source_under_test(["LOC"], "n", documents="^(\\w+)", sha256=mark)
+    assert describe_tests(corpus, manifest) == {"med-ro": described}
 
 
 def test_seen_refers_to_the_file_that_the_model_was_trained_on(nlp: Language, corpus: Path) -> None:
     path = corpus / "med-ro" / "test.spacy"
-    provenance = {"experiment": "exp9", "sources": {"a": {}}, "corpus": {"train": sha256(path.read_bytes())}}
-    assert training_mentions(nlp, path, provenance) == {("PERSON", "ana pop"), ("MEDICAL", "hta"), ("MEDICAL", "covid")}
-    provenance["corpus"] = {"train": "another"}
+    mentions = {("PERSON", "ana pop"), ("MEDICAL", "hta"), ("MEDICAL", "covid")}
+    trained_on_it = made.provenance("exp9", corpus={"train": sha256(path.read_bytes())})
+    assert training_mentions(nlp, path, trained_on_it) == mentions
+    assert training_mentions(nlp, path, made.provenance("llm", sources={})) == set()
     with pytest.raises(InputError, match=r"test.spacy: is not what exp9 was trained on\. Train it again, or make"):
-        training_mentions(nlp, path, provenance)
+        training_mentions(nlp, path, made.provenance("exp9", corpus={"train": "another"}))

@@ -8,24 +8,19 @@ from pathlib import Path
 
 import pytest
 import spacy
-import srsly
 import torch
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medner.exceptions import InputError
 from medner.model.arithmetic import cpu_type
 from medner.model.configs import config_sha256, load_training_config
 from medner.model.encoder import Manifest
 from medner.model.training import (
     NO_ENCODER,
-    curve,
     made_with,
     overrides,
-    provenance,
     schedule,
-    stamp,
 )
 
 CONFIG = load_training_config(ROOT / "configs" / "transformer.cfg")
@@ -81,37 +76,6 @@ def test_arithmetic_and_versions_are_recorded() -> None:
     assert about["spacy"] == spacy.__version__
     assert made_with(encoder(), gpu=0)["arithmetic"] == "fp32"
     assert made_with(encoder(), gpu=-1)["arithmetic"] == ("bf16" if cpu_type() == torch.bfloat16 else "fp32")
-
-
-def test_provenance_travels_with_the_pipeline(tmp_path: Path) -> None:
-    srsly.write_json(tmp_path / "meta.json", {"lang": "xx"})
-    with pytest.raises(InputError, match=r"says nothing about encoder and data\. Train it with the train step\."):
-        provenance(tmp_path)
-    stamp(tmp_path, {"seed": 3})
-    assert provenance(tmp_path) == {"seed": 3}
-    assert srsly.read_json(tmp_path / "meta.json")["lang"] == "xx"
-
-
-ROW = '{"epoch": %d, "step": %d, "losses": {"ner": 2.5}, "scores": {"ents_f": %s, "ents_p": 50.0, "ents_r": 20.0}, "score": 0}\n'
-
-
-def test_the_curve_and_its_best_evaluation(tmp_path: Path) -> None:
-    """Of equal ones the last is best: spaCy saves model-best again where a score is reached again."""
-    log = tmp_path / "log.jsonl"
-    log.write_text(ROW % (0, 0, "0.0") + ROW % (1, 20, "40.0") + ROW % (2, 40, "40.0") + ROW % (3, 60, "30.0"))
-    found = curve(log)
-    assert found["best"] == {"epoch": 2, "step": 40, "p": 0.5, "r": 0.2, "f1": 0.4, "losses": {"ner": 2.5}}
-    assert [evaluation["f1"] for evaluation in found["evaluations"]] == [0.0, 0.4, 0.4, 0.3]
-    log.write_text("")
-    assert curve(log) == {"evaluations": [], "best": None}
-
-
-@pytest.mark.parametrize("line", ["{", '{"epoch": 1}', "[]", ROW % (0, 0, "null")])
-def test_damaged_logs(tmp_path: Path, line: str) -> None:
-    log = tmp_path / "log.jsonl"
-    log.write_text(ROW % (0, 0, "0.0") + line)
-    with pytest.raises(InputError, match=r"line 2: not an evaluation of spaCy's logger .* Train again\."):
-        curve(log)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps what was freed")
