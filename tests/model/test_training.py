@@ -18,7 +18,7 @@ from made import provenance
 from medner.exceptions import InputError
 from medner.model.arithmetic import cpu_type
 from medner.model.configs import config_sha256, load_training_config
-from medner.model.curve import read_log
+from medner.model.curve import Evaluation, read_log
 from medner.model.provenance import EncoderInfo, read_provenance, stamp
 from medner.model.training import NO_ENCODER, made_with, overrides, schedule
 
@@ -95,9 +95,11 @@ def test_the_curve_and_its_best_evaluation(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     log.write_text(ROW % (0, 0, "0.0") + ROW % (1, 20, "40.0") + ROW % (2, 40, "40.0") + ROW % (3, 60, "30.0"))
     found = read_log(log)
-    assert found["best"] == {"epoch": 2, "step": 40, "p": 0.5, "r": 0.2, "f1": 0.4, "losses": {"ner": 2.5}}
-    assert [evaluation["f1"] for evaluation in found["evaluations"]] == [0.0, 0.4, 0.4, 0.3]
+    assert found.best == Evaluation(epoch=2, step=40, p=0.5, r=0.2, f1=0.4, losses={"ner": 2.5})
+    assert [evaluation.f1 for evaluation in found.evaluations] == [0.0, 0.4, 0.4, 0.3]
     log.write_text("")
+    with pytest.raises(InputError, match=r"log.jsonl: no evaluation\. Train again\."):
+        read_log(log)
 
 
 @pytest.mark.parametrize("line", ["{", '{"epoch": 1}', "[]", ROW % (0, 0, "null")])
