@@ -24,13 +24,13 @@ from medner.model.arithmetic import cpu_arithmetic, mixed_precision
 from medner.model.configs import config_sha256, load_training_config, model_config
 from medner.model.curve import CURVE, read_log
 from medner.model.duration import LOGGER
-from medner.model.encoder import Manifest, read_manifest
-from medner.model.provenance import Provenance, SourceInfo, write_provenance
+from medner.model.encoder import read_manifest
+from medner.model.provenance import EncoderInfo, Provenance, stamp
 from medner.model.weights import WEIGHTS
 from medner.outputs import write_output
 
 # In the place of an encoder's manifest where a config trains without one.
-NO_ENCODER = Manifest(
+NO_ENCODER = EncoderInfo(
     name="none, spaCy's CNN",
     revision=f"spaCy {version('spacy')}",
     untrained=False,
@@ -60,7 +60,7 @@ def schedule(documents: int, batch_size: int, epochs: int) -> dict[str, float]:
     }
 
 
-def overrides(config: Config, encoder: Manifest, documents: int, *, epochs: int | None, seed: int) -> dict[str, Any]:
+def overrides(config: Config, encoder: EncoderInfo, documents: int, *, epochs: int | None, seed: int) -> dict[str, Any]:
     """All overrides of a training config: schedule, seed, and the learning rate that the encoder asks for.
 
     documents: of the training corpus. epochs: None takes the encoder's number, else the config's.
@@ -84,7 +84,7 @@ class Training:
     log: str
     overrides: Mapping[str, Any]
     provenance: Provenance
-    encoder: Manifest
+    encoder: EncoderInfo
     words: int
 
 
@@ -115,10 +115,10 @@ def prepare(
         **overrides(config, encoder, len(docs), epochs=epochs, seed=seed),
         **extra,
     }
-    provenance = Provenance(
+    about = Provenance(
         experiment=experiment,
         encoder=encoder,
-        sources={name: SourceInfo(**origin.model_dump()) for name, origin in about_corpus.sources.items()},
+        sources=about_corpus.sources,
         persons=about_corpus.persons,
         seed=seed,
         epochs=chosen["training.max_epochs"],
@@ -128,7 +128,7 @@ def prepare(
         overrides={key: value for key, value in extra.items() if key != "paths.log"},
     )
     log = extra.get("paths.log", own["log"])
-    return Training(path, log, chosen, provenance, encoder, words=sum(map(len, docs.tokens)))
+    return Training(path, log, chosen, about, encoder, words=sum(map(len, docs.tokens)))
 
 
 def train(root: Path, training: Training, target: Path, *, gpu: int) -> None:
@@ -155,13 +155,12 @@ def train(root: Path, training: Training, target: Path, *, gpu: int) -> None:
             what = f"spaCy cannot train with it: {' '.join(str(error).split())}"
             remedy = "Compare it with configs/transformer.cfg in the repository"
             raise InputError(what, path=training.config, remedy=remedy) from None
-        made = {"made_with": made_with(training.encoder, gpu=gpu)}
         for pipeline in sorted(folder.glob("model-*")):
-            write_provenance(pipeline, training.provenance.model_copy(update=made))
+            stamp(pipeline, training.provenance.model_copy(update={"made_with": made_with(training.encoder, gpu=gpu)}))
         write_output(folder / CURVE, read_log(log))
 
 
-def made_with(encoder: Manifest, *, gpu: int) -> dict[str, str]:
+def made_with(encoder: EncoderInfo, *, gpu: int) -> dict[str, str]:
     """What a training's scores depend on besides its settings: its arithmetic, and packages by version."""
     arithmetic = cpu_arithmetic() if gpu < 0 and encoder.parameters else "fp32"
     versions = {name: version(name) for name in PACKAGES}

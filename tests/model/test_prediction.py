@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import made
 import pytest
+from made import provenance
 from spacy.language import Language
 from spacy.pipeline import EntityRuler
 from spacy.tokens import DocBin
@@ -11,6 +11,7 @@ from spacy.tokens import DocBin
 from medner.data.manifests import CorpusManifest
 from medner.data.records import Entity, Record
 from medner.data.tokenizer import blank, reference_doc
+from medner.evaluation.scores import TestSource
 from medner.exceptions import InputError
 from medner.files import sha256
 from medner.model.prediction import (
@@ -63,7 +64,7 @@ def test_from_a_test_file_to_predictions(nlp: Language, corpus: Path) -> None:
     assert (scores["ents_p"], scores["ents_r"], scores["speed"]) == (0.5, pytest.approx(1 / 3), 8 / 2)
 
 
-def test_the_description_of_a_run_s_tests(corpus: Path) -> None:
+def test_what_a_run_is_measured_on(corpus: Path) -> None:
     about = {"note": "n", "stand_in": False, "annotated": ["LOC"], "documents": "^(\\w+)", "splits": {}}
     manifest = CorpusManifest.model_validate(
         {
@@ -72,15 +73,15 @@ def test_the_description_of_a_run_s_tests(corpus: Path) -> None:
         }
     )  # fmt: skip
     mark = sha256((corpus / "med-ro" / "test.spacy").read_bytes())
-    described = made.source_under_test(["LOC"], "n", documents="^(\\w+)", sha256=mark)
-    assert describe_tests(corpus, manifest) == {"med-ro": described}
+    assert describe_tests(corpus, manifest) == {
+        "med-ro": TestSource(note="n", stand_in=False, annotated=("LOC",), documents="^(\\w+)", sha256=mark)
+    }
 
 
 def test_seen_refers_to_the_file_that_the_model_was_trained_on(nlp: Language, corpus: Path) -> None:
     path = corpus / "med-ro" / "test.spacy"
-    mentions = {("PERSON", "ana pop"), ("MEDICAL", "hta"), ("MEDICAL", "covid")}
-    trained_on_it = made.provenance("exp9", corpus={"train": sha256(path.read_bytes())})
-    assert training_mentions(nlp, path, trained_on_it) == mentions
-    assert training_mentions(nlp, path, made.provenance("llm", sources={})) == set()
+    about = provenance("exp9", corpus={"train": sha256(path.read_bytes())})
+    assert training_mentions(nlp, path, about) == {("PERSON", "ana pop"), ("MEDICAL", "hta"), ("MEDICAL", "covid")}
+    other = provenance("exp9", corpus={"train": "another"})
     with pytest.raises(InputError, match=r"test.spacy: is not what exp9 was trained on\. Train it again, or make"):
-        training_mentions(nlp, path, made.provenance("exp9", corpus={"train": "another"}))
+        training_mentions(nlp, path, other)
