@@ -1,7 +1,7 @@
 """The gain of an encoder: the difference in F1 between an experiment trained from it and from another encoder.
 
 The significance step compares experiments of one encoder. This compares the runs of two metrics folders, for example of
-two copies of the project, one of them run with `--vars.encoder untrained`. Interval and p are over test texts and seeds;
+two copies of the project, one of them run with `--vars.encoder untrained`. Interval and p cover test texts and seeds;
 the seed variance is pooled over all runs in both folders. p is not adjusted.
 
 Example: python benchmarks/encoder_gain.py ../untrained/metrics metrics exp1 exp3 exp3-cnn:exp3
