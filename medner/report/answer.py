@@ -174,8 +174,8 @@ def _caveats(inputs: Inputs) -> Iterator[str]:
     if lacking := sorted(_tested_labels(inputs) - _learnt_labels(inputs, first)):
         labels = listed(lacking)
         yield (
-            f"Nothing that {first} trains on annotates {labels}, so {first} finds no {labels} mention. Where a suite "
-            f"has such mentions, a difference from {first} is a difference from zero."
+            f"{first} trains on no {labels} annotation and finds no {labels} mention: on {labels}, a difference from "
+            f"{first} is a difference from zero."
         )
 
 
@@ -194,7 +194,7 @@ def _tested_labels(inputs: Inputs) -> set[str]:
 def _verdicts(found: Sequence[Finding]) -> str:
     """The suites of each verdict, the strongest verdict first."""
     suites = {
-        verdict: [f"{one.suite} ({points(one.difference)} points)" for one in found if one.verdict == verdict]
+        verdict: [f"{one.suite} ({points(one.difference)})" for one in found if one.verdict == verdict]
         for verdict in Verdict
     }
     return "; ".join(f"{verdict} on {listed(own)}" for verdict, own in suites.items() if own)

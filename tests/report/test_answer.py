@@ -54,7 +54,7 @@ def test_a_verdict_needs_interval_and_adjusted_p(
     inputs = read(metrics)
     assert [one.verdict for one in findings(inputs.comparisons)] == [verdict] * 2
     text = said(metrics)
-    assert f"two against one, on real medical text: {verdict} on real ({points((low + high) / 2)} points)." in text
+    assert f"two against one, on real medical text: {verdict} on real ({points((low + high) / 2)})." in text
     assert f"the interval {'includes' if low <= 0.035 <= high else 'excludes'} the claimed gain" in text
 
 
@@ -90,26 +90,26 @@ def test_the_last_step_is_compared_with_the_references_of_a_suite(metrics: Path)
     made.run(metrics, scores("annotated", 0.6))
     compared(metrics, [comparison(suite, "annotated", "three", -0.3, -0.1, 0.01) for suite in ("real", "combined")])
     text = said(metrics)
-    assert f"three against real annotation (annotated): {Verdict.LOSS} on real (−20.0 points)." in text
+    assert f"three against real annotation (annotated): {Verdict.LOSS} on real (−20.0)." in text
     assert "combined (−20.0" not in text
 
 
 def test_without_a_test_only_intervals_that_do_not_overlap_show_a_difference(metrics: Path) -> None:
     text = said(metrics)
-    assert f"{Verdict.SEPARATE_GAIN} on real (+5.0 points)" in text
+    assert f"{Verdict.SEPARATE_GAIN} on real (+5.0)" in text
     assert "These intervals do not include seed variance" in text
     made.run(metrics, scores("two", 0.31))
     text = said(metrics)
-    assert f"two against one, on real medical text: {Verdict.OVERLAP} on real (+1.0 points)" in text
+    assert f"two against one, on real medical text: {Verdict.OVERLAP} on real (+1.0)" in text
     assert "significant" not in text
     change_suite(metrics, "two", "real", f1_interval=None)
-    assert f"two against one, on real medical text: {Verdict.NO_INTERVAL} on real (+1.0 points)" in said(metrics)
+    assert f"two against one, on real medical text: {Verdict.NO_INTERVAL} on real (+1.0)" in said(metrics)
 
 
 def test_untrained_weights_and_stand_ins_are_named_first(metrics: Path) -> None:
     caveats = answer(read(metrics)).caveats
     assert caveats[0] == "ronec is a stand-in: a note."
-    assert caveats[1].startswith("Nothing that one trains on annotates MEDICAL, so one finds no MEDICAL mention.")
+    assert caveats[1].startswith("one trains on no MEDICAL annotation and finds no MEDICAL mention")
     made.run(metrics, scores("one", 0.3, untrained=True))
     assert "it does not answer the study's question" in answer(read(metrics)).caveats[0]
 
