@@ -18,7 +18,9 @@ import yaml
 from conftest import ROOT, write_embedded
 from spacy.tokens import DocBin
 
+from medner.evaluation.comparisons import Comparison
 from medner.evaluation.predictions import read_predictions
+from medner.report.wording import sentence
 
 OFFLINE = "http://127.0.0.1:9"
 RO = "Pacienta Maria Dobre, internată la Spitalul Județean Arad din Arad, are HTA și diabet zaharat tip 2."
@@ -88,7 +90,9 @@ def test_the_table_is_printed_and_written(study: tuple[Path, str]) -> None:
     table = (project / "metrics" / "summary.md").read_text()
     assert table.strip() in output
     for name in ("exp1", "exp2", "exp3"):
-        assert re.search(rf"^\| {name} \| 0\.\d{{3}} / 0\.\d{{3}} / \*\*0\.\d{{3}}\*\*", table, re.MULTILINE)
+        assert re.search(
+            rf"^\| {name} \| \*\*0\.\d{{3}}\*\* (\[.*\] )?P 0\.\d{{3}} R 0\.\d{{3}} \|", table, re.MULTILINE
+        )
     assert "Encoder: tiny, revision 1" in table
     assert "ronec: STAND-IN: SAMPLE in RONEC's format" in table
     assert "- simonero: SKIPPED, simonero-dev is neither present, nor in a mirror, nor on the network" in table
@@ -239,7 +243,7 @@ def test_predictions_are_kept(study: tuple[Path, str]) -> None:
         assert [one.text[start:end] for start, end in one.tokens] == [token.text for token in doc]
 
 
-def test_differences_are_told(study: tuple[Path, str]) -> None:
+def test_differences_are_printed_and_written(study: tuple[Path, str]) -> None:
     project, output = study
     comparisons = srsly.read_json(project / "metrics" / "significance.json")["comparisons"]
     assert [(one["before"], one["after"]) for one in comparisons if one["suite"] == "combined"] == [
@@ -251,8 +255,9 @@ def test_differences_are_told(study: tuple[Path, str]) -> None:
     for one in comparisons:
         before, after = (results[one[key]]["suites"][one["suite"]]["f1"] for key in ("before", "after"))
         assert one["difference"] == pytest.approx(after - before, abs=2e-6)
-        assert f"- {one['sentence']}\n" in text
-        assert f"{one['suite']}: {one['sentence']}" in output
+        said = sentence(Comparison(**one))
+        assert f"- {said}\n" in text
+        assert f"{one['suite']}: {said}" in output
 
 
 def test_further_seeds(study: tuple[Path, str], tmp_path: Path) -> None:
@@ -282,7 +287,7 @@ def test_further_seeds(study: tuple[Path, str], tmp_path: Path) -> None:
     assert not model.exists()
     assert "Evaluated" not in script(*seeds)
 
-    assert re.search(r"^\| exp1 \| 2 \| 0\.\d{3} ± 0\.\d{3} \|", script("scripts/summarise.py"), re.MULTILINE)
+    assert re.search(r"^\| exp1 \| 2 \| \*\*0\.\d{3}\*\* ± 0\.\d{3} \|", script("scripts/summarise.py"), re.MULTILINE)
 
 
 def test_learning_curves(study: tuple[Path, str], tmp_path: Path) -> None:
