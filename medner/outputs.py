@@ -34,6 +34,8 @@ def read_output(path: Path, shape: type[_T], step: str) -> _T:
 
     Raises InputError, naming the key at fault, if the file is missing or is not what the step writes.
     """
+    if not path.is_file():
+        raise InputError("no such file", path=path, remedy=f"Run the {step} step first")
     try:
         return TypeAdapter(shape).validate_json(read_text(path), strict=True)
     except ValidationError as error:

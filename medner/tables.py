@@ -23,7 +23,7 @@ DARKEST = 50  # per cent of colour behind a cell whose share is 1
 _CODE = re.compile(r"`([\w ./-]+)`")
 # What is markup in running text. A bracket is, where the target of a link or a definition follows it; a < is, where a
 # tag could begin. So intervals and p-values can be read in the file as well.
-_SPECIAL = re.compile(r"([\\`*_|~]|\](?=[(\[:]))")
+_SPECIAL = re.compile(r"([\\`*|~]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:]))")  # not the underscore of MED_RO
 _HTML = re.compile(r"<(?=[A-Za-z/!?])|&(?=[A-Za-z#])|^>")
 
 

@@ -24,8 +24,8 @@ from asking import (
     model_of,
     opened,
 )
-from steps import good, new_app, step
 
+from medner.command_line import good, new_app, step
 from medner.exceptions import InputError
 from medner.generation.annotating import Annotating
 from medner.generation.config import load_language

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from steps import ROOT, good, note
 
+from medner.command_line import ROOT, good, note
 from medner.exceptions import InputError
 from medner.generation.batch import collect, find, pending, submission_path, submit
 from medner.generation.client import Client, access

@@ -11,12 +11,13 @@ import srsly
 import typer
 from rich.progress import track
 from spacy.training import Example
-from steps import ROOT, choose_processor, good, new_app, note, show, step
 
+from medner.command_line import GPU_HELP, ROOT, good, new_app, note, show, step
 from medner.data.manifests import read_manifest
 from medner.evaluation.results import SCORES, write_run
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, write_text
+from medner.model.curve import CURVE
 from medner.model.prediction import (
     as_prediction,
     describe_tests,
@@ -25,8 +26,8 @@ from medner.model.prediction import (
     spacy_scores,
     training_mentions,
 )
-from medner.model.provenance import Provenance
-from medner.model.training import CURVE, provenance
+from medner.model.provenance import read_provenance
+from medner.model.training import choose_processor
 from medner.report.summary import run_table
 
 app = new_app()
@@ -36,7 +37,7 @@ app = new_app()
 @step
 def main(
     experiment: Annotated[str, typer.Argument(help="Experiment whose training/NAME/model-best is evaluated.")],
-    gpu: Annotated[int, typer.Option(help="GPU number; -1 for the CPU.")] = -1,
+    gpu: Annotated[int, typer.Option(help=GPU_HELP)] = -1,
     model: Annotated[str, typer.Option(help="Pipeline to evaluate; empty: training/NAME/model-best.")] = "",
     output: Annotated[str, typer.Option(help="Folder to write; empty: metrics/NAME.")] = "",
     corpus: Annotated[Path, typer.Option(help="Folder of the corpus step.")] = ROOT / "corpus",
@@ -52,10 +53,10 @@ def main(
             "no such pipeline", path=pipeline, remedy=f"Train it first: spacy project run train-{experiment}"
         )
     manifest = read_manifest(corpus)
-    about, tests = Provenance.model_validate(provenance(pipeline)), describe_tests(corpus, manifest)
+    about, tests = read_provenance(pipeline), describe_tests(corpus, manifest)
     choose_processor(gpu)
     nlp = spacy.load(pipeline)
-    seen = training_mentions(nlp, ROOT / nlp.config["paths"]["train"], about)
+    seen = training_mentions(nlp, ROOT / nlp.config.interpolate()["paths"]["train"], about)
     examples: dict[str, list[Example]] = {}
     seconds: dict[str, float] = {}
     with new_folder(Path(output) if output else ROOT / "metrics" / experiment, sign=SCORES) as folder:

@@ -25,8 +25,8 @@ from asking import (
     model_of,
     opened,
 )
-from steps import good, new_app, note, step
 
+from medner.command_line import good, new_app, note, step
 from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Tally
 from medner.exceptions import InputError

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from medner.tables import Cell, Table
 
-HOSTILE = "a|b\n<script>alert('*')</script> [x](y) `run all`"
+HOSTILE = "a|b _c_d\n<script>alert('*')</script> [x](y) `run all`"
 TABLE = Table(
     ["suite", "F1", "floor"],
     [["ronec", Cell("0.750", "[0.70, 0.80]", strong=True), "≥ 0.5"], [HOSTILE, Cell("0.1", share=0.125), ""]],
@@ -24,7 +24,7 @@ def test_markdown_is_one_line_a_row_whatever_a_cell_holds() -> None:
         "| suite | F1 | floor |\n"
         "| --- | ---: | --- |\n"
         "| ronec | **0.750** [0.70, 0.80] | ≥ 0.5 |\n"
-        "| a\\|b &lt;script>alert('\\*')&lt;/script> [x\\](y) `run all` | 0.1 |  |\n"
+        "| a\\|b \\_c_d &lt;script>alert('\\*')&lt;/script> [x\\](y) `run all` | 0.1 |  |\n"
     )
 
 

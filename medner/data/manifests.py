@@ -13,6 +13,34 @@ from medner.outputs import Output, read_output
 MANIFEST = "manifest.json"
 
 
+class RonecVersion(Output):
+    """Which RONEC the fetched files allow: v2, v1 with v2's valid and test parts, or the committed sample."""
+
+    variant: Literal["v2", "v1", "sample"]
+    note: str
+
+
+class FetchedFile(Output):
+    """One entry of ``configs/downloads.yml`` after the fetch step; reason: why it is not available.
+
+    git_blob, sha256: the checksum that it was checked against, of a file or of a collection of files.
+    """
+
+    path: str
+    git_blob: str | None = None
+    sha256: str | None = None
+    licence: str
+    available: bool
+    reason: str | None = None
+
+
+class FetchManifest(Output):
+    """``assets/fetched/manifest.json``; files: by name of the download."""
+
+    ronec: RonecVersion
+    files: dict[str, FetchedFile]
+
+
 class Origin(Output):
     """Where the text of a source comes from; stand_in: whether it replaces the corpus that the study asks for."""
 
@@ -75,6 +103,11 @@ class MissingManifest(Output):
 
 class _ExperimentManifest(RootModel[TrainingManifest | MissingManifest]):
     pass
+
+
+def read_fetch_manifest(fetched: Path) -> FetchManifest:
+    """The manifest of the folder of fetched files. Raises InputError if the fetch step has to run again."""
+    return read_output(fetched / MANIFEST, FetchManifest, "fetch")
 
 
 def read_manifest(corpus: Path) -> CorpusManifest:

@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
+from pydantic import RootModel
 
 from medner.data.records import CEDILLA_TO_COMMA, Record
-from medner.exceptions import InputError
-from medner.files import read_text
+from medner.settings import load_settings
 
 NGRAM = 6  # words; long enough that a shared one is no coincidence
 NEAR = 0.5  # share of the shorter sentence's n-grams that makes two sentences near-duplicates
@@ -107,13 +106,13 @@ def form_key(form: str) -> str:
     return " ".join(word[:-2] if len(word) >= STEM_FROM else word for word in _WORD.findall(bare))
 
 
-def load_generic_nouns(path: Path) -> dict[str, list[str]]:
-    """``assets/synthetic/generic_nouns.yml``: forms by language. Raises InputError for another kind of file."""
-    try:
-        found = {str(lang): [str(form) for form in forms] for lang, forms in yaml.safe_load(read_text(path)).items()}
-    except (yaml.YAMLError, AttributeError, TypeError):
-        raise InputError("is no list of nouns by language", path=path, remedy="Write `ro: [boală, …]`") from None
-    return found
+class _GenericNouns(RootModel[dict[str, tuple[str, ...]]]):
+    pass
+
+
+def load_generic_nouns(path: Path) -> dict[str, tuple[str, ...]]:
+    """``assets/synthetic/generic_nouns.yml``: forms by language. Raises InputError for a malformed file."""
+    return load_settings(path, _GenericNouns, remedy="Write `ro: [boală, …]`").root
 
 
 def mention_keys(records: Iterable[Record]) -> set[tuple[str, str]]:

@@ -12,11 +12,15 @@ from typing import Annotated
 import py3langid
 from pydantic import AfterValidator
 
+from medner.data.labels import Scheme
 from medner.data.overlap import NearDuplicates
 from medner.data.records import Record
+from medner.data.sources import SPLITS, synthetic_part
 from medner.data.tokenizer import blank, reference_doc
+from medner.exceptions import InputError
 from medner.outputs import Output
 from medner.settings import Settings, load_settings
+from medner.tables import Table
 
 PARALLEL = 0.3  # share of common word beginnings (after folding spelling) of two sentences in two languages
 SHARED_BEGINNINGS = 5  # fewer in common are chance
@@ -104,13 +108,37 @@ def load_floors(path: Path) -> Floors:
     return load_settings(path, Floors)
 
 
-def measure(
-    records: Sequence[Record], lang: str, allowed: Iterable[str] = (), others: Iterable[Sequence[Record]] = ()
-) -> CorpusFigures:
-    """Measure one corpus.
+def read_corpora(folder: Path, scheme: Scheme) -> dict[str, list[Record]]:
+    """The synthetic corpora of a folder, with one folder of JSON Lines files a language, by language.
 
-    allowed: forms whose unlabelled occurrences are right. others: corpora in other languages, for ``parallel``.
+    Raises InputError for a folder without corpora, a corpus without sentences, and what the corpus step would refuse.
     """
+    corpora = {
+        own.name: [
+            record for path in sorted(own.glob("*.jsonl")) for record in synthetic_part(path, scheme, own.name).records
+        ]
+        for own in sorted(folder.glob("*/"))
+    }
+    if not corpora:
+        raise InputError("no corpus in this folder", path=folder, remedy="Add a folder of JSONL files a language")
+    if empty := [lang for lang, records in corpora.items() if not records]:
+        raise InputError("no sentence in this folder", path=folder / empty[0], remedy="Add JSONL files, or remove it")
+    return corpora
+
+
+def missing_splits(folder: Path) -> dict[str, list[str]]:
+    """The files that the corpus step needs and that a corpus lacks, by language."""
+    names = [f"{split}.jsonl" for split in SPLITS]
+    missing = {own.name: [name for name in names if not (own / name).is_file()] for own in sorted(folder.glob("*/"))}
+    return {lang: lacking for lang, lacking in missing.items() if lacking}
+
+
+def measure(corpora: Mapping[str, Sequence[Record]], lang: str, allowed: Iterable[str] = ()) -> CorpusFigures:
+    """Measure the corpus of one language, which the others are needed for to find translations.
+
+    allowed: forms whose unlabelled occurrences are right.
+    """
+    records = corpora[lang]
     words = [_WORD.findall(record.text.lower()) for record in records]
     trigrams = [tuple(w[i : i + 3]) for w in words for i in range(len(w) - 2)]
     openings = Counter(tuple(w[:2]) for w in words)
@@ -124,7 +152,7 @@ def measure(
     other_language = [record for record in records if py3langid.classify(record.text)[0] != lang]
     nlp = blank()
     off = [(r, r.surface(r.entities[n])) for r in records for n in reference_doc(nlp, r)[1]]
-    parallel = [pair for other in others for pair in parallel_pairs(records, other)]
+    parallel = [pair for other, own in corpora.items() if other != lang for pair in parallel_pairs(records, own)]
     return CorpusFigures(
         sentences=len(records),
         words=sum(map(len, words)),
@@ -151,6 +179,16 @@ def measure(
             parallel=parallel,
         ),
     )
+
+
+def figures_table(report: QualityReport, floors: Floors) -> Table:
+    """All figures by language, with their thresholds."""
+    rows = []
+    for name in FIGURES:
+        low, high = floors.minimum.get(name), floors.maximum.get(name)
+        threshold = f"≥ {low:,}" if low is not None else f"≤ {high:,}" if high is not None else ""
+        rows.append([name, *(f"{getattr(figures, name):,}" for figures in report.values()), threshold])
+    return Table(["figure", *report, "threshold"], rows, text=(0, -1))
 
 
 def _share(part: int, whole: int) -> float:

@@ -50,7 +50,7 @@ def test_near_duplicates() -> None:
 
 
 def test_figures() -> None:
-    figures = measure(RECORDS, "ro")
+    figures = measure({"ro": RECORDS}, "ro")
     assert (figures.sentences, figures.near_duplicates, figures.unlabelled, figures.off_tokens) == (4, 1, 1, 0)
     assert figures.medical_forms == 3
     assert figures.top_medical_form == 0.4
@@ -77,7 +77,7 @@ def test_translations_are_found() -> None:
 
 def test_floors() -> None:
     floors = load_floors(ROOT / "configs" / "quality.yml")
-    figures = measure(RECORDS, "ro").model_copy(update={**floors.minimum, **floors.maximum})
+    figures = measure({"ro": RECORDS}, "ro").model_copy(update={**floors.minimum, **floors.maximum})
     assert floors.missed(figures) == []
     assert floors.missed(figures.model_copy(update={"org_forms": 249, "unlabelled": 1})) == [
         "org_forms is 249, below 250",
@@ -94,14 +94,14 @@ def test_the_committed_corpora_keep_every_floor(tmp_path: Path) -> None:
 def test_a_folder_without_corpora(tmp_path: Path) -> None:
     result = CliRunner().invoke(step.app, ["--corpora", str(tmp_path), "--output", str(tmp_path / "out.json")])
     assert result.exit_code == 1
-    assert f"{tmp_path}: holds no corpus. It needs one folder of JSONL files per language." in result.output
+    assert f"{tmp_path}: no corpus in this folder. Add a folder of JSONL files a language." in result.output
 
 
 def test_a_language_without_sentences(tmp_path: Path) -> None:
     (tmp_path / "de").mkdir()
     result = CliRunner().invoke(step.app, ["--corpora", str(tmp_path), "--output", str(tmp_path / "out.json")])
     assert result.exit_code == 1
-    assert f"{tmp_path / 'de'}: holds no sentence. Put its JSONL files there, or remove the folder." in result.output
+    assert f"{tmp_path / 'de'}: no sentence in this folder. Add JSONL files, or remove it." in result.output
 
 
 def measured(tmp_path: Path, lang: str, label: str = "MEDICAL") -> Result:
@@ -132,7 +132,7 @@ def test_a_corpus_below_the_floors_fails(tmp_path: Path) -> None:
     other = measured(tmp_path, "it")  # a language that no floor binds
     assert other.exit_code == 0, other.output
     assert "it: sentences is 4, below 1500" in other.output
-    assert "it: the corpus step cannot use it without dev.jsonl, test.jsonl." in other.output
+    assert "it: the corpus step needs dev.jsonl, test.jsonl as well." in other.output
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_two_files_of_one_s_own_leave_the_study_s_result_alone(tmp_path: Path) -
 @pytest.mark.parametrize("text", ["- boală\n", "ro:\n", "ro: 3\n", "ro: [\n"])
 def test_malformed_generic_nouns(tmp_path: Path, text: str) -> None:
     (tmp_path / "nouns.yml").write_text(text)
-    with pytest.raises(InputError, match="is no list of nouns by language"):
+    with pytest.raises(InputError, match="nouns.yml.* Write `ro: "):
         load_generic_nouns(tmp_path / "nouns.yml")
 
 

@@ -26,13 +26,13 @@ def test_the_committed_settings_are_whole(code: str) -> None:
     [
         ("cardiology: 2", "cardiology: -2", "specialties.cardiology: Input should be greater than 0"),
         ("cardiology: 2", "cardiology: much", "specialties.cardiology: Input should be a valid number"),
-        ("sentences_per_request:", "sentences_per_reqest:", "sentences_per_reqest: is no setting"),
-        ("prompt_version:", "# prompt_version:", "prompt_version: is missing"),
+        ("sentences_per_request:", "sentences_per_reqest:", "sentences_per_reqest: unknown key"),
+        ("prompt_version:", "# prompt_version:", "prompt_version: missing"),
         ("PERSON: 0.45", "PERSONS: 0.45", "genres.discharge.mentions.PERSONS"),
         ("{count}", "{cuont}", "user: has a bad placeholder"),
         ("</MEDICAL> la efort mic", " la efort mic", "examples.0: nested tag"),
         ("code: ro", "code: fr", "code: is 'fr', not 'ro'"),
-        ("code: ro", "code: [ro", "is no YAML"),
+        ("code: ro", "code: [ro", "not valid YAML"),
     ],
 )
 def test_malformed_settings_are_told(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -11,7 +11,7 @@ import made
 import srsly
 from conftest import ROOT
 
-from medner.data.labels import Scheme, load_scheme
+from medner.data.labels import CorpusLabels, Scheme, load_scheme
 from medner.data.leakage import Leakage
 from medner.data.manifests import CorpusManifest, SourceManifest, SplitStatistics
 from medner.data.quality import CorpusFigures, Examples
@@ -20,8 +20,9 @@ from medner.evaluation.comparisons import Basis, Comparison, Significance, Texts
 from medner.evaluation.error_analysis import Errors, Knowledge, analyse, choose_examples
 from medner.evaluation.learning_curves import CurveRow
 from medner.evaluation.predictions import Prediction
-from medner.evaluation.results import Evaluation, Scores, TrainingCurve, load_runs, read_run, write_result
+from medner.evaluation.results import Scores, load_runs, read_run
 from medner.evaluation.scores import SuiteScore
+from medner.model.curve import Evaluation, TrainingCurve
 from medner.outputs import write_output
 from medner.report.inputs import Inputs, read_inputs
 from medner.report.pages import write_report
@@ -63,8 +64,8 @@ STEPS = list(STUDY.steps)
 @functools.cache
 def scheme() -> Scheme:
     """The project's labels, and a real corpus that annotates MEDICAL alone."""
-    real = SCHEME.corpora["synthetic"].__class__({"DISO": "MEDICAL"}, frozenset(), False)
-    return SCHEME.__class__(**{**vars(SCHEME), "corpora": {**SCHEME.corpora, "real": real}})
+    real = CorpusLabels(map={"DISO": "MEDICAL"}, drop=frozenset())
+    return SCHEME.model_copy(update={"corpora": {**SCHEME.corpora, "real": real}})
 
 
 def suite_score(f1: float, **changed: Any) -> SuiteScore:
@@ -127,7 +128,7 @@ def compared(metrics: Path, comparisons: Sequence[Comparison]) -> None:
     basis = {name: Basis.of(found) for name, found in runs.items()}
     made_with = {"confidence": 0.95, "permutations": 1, "resamples": 1, "seed": 0}
     found = Significance(**made_with, experiments=basis, comparisons=list(comparisons))
-    write_result(metrics / "significance.json", found)
+    write_output(metrics / "significance.json", found)
 
 
 def predictions(text: str) -> list[Prediction]:
@@ -167,13 +168,13 @@ def everything(folder: Path, text: str) -> Path:
     ]
     for name in STUDY.experiments:
         made.run(metrics, scores(name, 0.4, note=text))
-        write_result(metrics / name / "curve.json", TrainingCurve(evaluations=evaluations, best=evaluations[-1]))
+        write_output(metrics / name / "curve.json", TrainingCurve(evaluations=evaluations, best=evaluations[-1]))
     made.run(metrics, scores("one", 0.44, note=text, seed=1), main=False)
     suites, annotated = {"med-ro": predictions(text)}, {"med-ro": ["MEDICAL"]}
     lines, counts = analyse(suites, annotated, ["MEDICAL"], Knowledge())
     first, *others = choose_examples(suites, lines, annotated)
     first = first.model_copy(update={"gold": [Entity(0, 3, text)]})
-    write_result(metrics / "errors" / "three.json", Errors(suites=counts, examples=[first, *others]))
+    write_output(metrics / "errors" / "three.json", Errors(suites=counts, examples=[first, *others]))
     rows = [comparison(suite, "one", "two", 0.01, 0.03, 0.01) for suite in ("real", "combined")]
     compared(metrics, [*rows, comparison(text, "one", "three", 0, 1, 0.5, family=text)])
     learning = [
@@ -182,7 +183,7 @@ def everything(folder: Path, text: str) -> Path:
         for seed in (0, 1)
         for row in curve_rows(mix, {size: 0.1 + slope * size / 1000 for size in (0, 100, 300)}, seed, suite=text)
     ]
-    write_result(metrics / "curves.json", learning)
+    write_output(metrics / "curves.json", learning)
     leakage = {f"{text} > b": Leakage(sentences=[text], seen={"ORG": 0.5}, forms={})}
     write_output(metrics / "leakage.json", leakage)
     write_output(metrics / "corpora.json", {text: _figures(text)})

@@ -95,18 +95,18 @@ def test_the_command(metrics: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("leakage.json", "{", ": is damaged"),
-        ("leakage.json", '{"a > b": {"seen": {}}}', ", a > b.sentences: damaged or of another version (Field required)"),
-        ("leakage.json", "[]", ": damaged or of another version"),
-        ("one/curve.json", "{}", ", evaluations: damaged or of another version (Field required)"),
-        ("one/curve.json", '{"evaluations": [], "best": null}', ", evaluations: damaged or of another version"),
-        ("curves.json", '[{"mix": "ro"}]', ", 0.sentences: damaged or of another version (Field required)"),
-        ("curves.json", '{"mix": "ro"}', ": damaged or of another version"),
-        ("significance.json", '{"comparisons": []}', ", confidence: damaged or of another version"),
-        ("errors/three.json", '{"suites": {}}', ", examples: damaged or of another version (Field required)"),
-        ("corpora.json", '{"ro": 5}', ", ro: damaged or of another version"),
-        ("manifest.json", '{"sources": {"ronec": {}}}', ", sources.ronec.note: damaged or of another version"),
-        ("one/scores.json", '{"provenance": {"seed": 0}, "test": {}, "suites": {}}', ", provenance.experiment: damaged"),
+        ("leakage.json", "{", ": not what the leakage step writes"),
+        ("leakage.json", '{"a > b": {"seen": {}}}', ": not what the leakage step writes (a > b.sentences: missing)"),
+        ("leakage.json", "[]", ": not what the leakage step writes"),
+        ("one/curve.json", "{}", ": not what the evaluate step writes (evaluations: missing)"),
+        ("one/curve.json", '{"evaluations": [], "best": null}', ": not what the evaluate step writes (evaluations: "),
+        ("curves.json", '[{"mix": "ro"}]', ": not what the curves step writes (0.sentences: missing)"),
+        ("curves.json", '{"mix": "ro"}', ": not what the curves step writes"),
+        ("significance.json", '{"comparisons": []}', ": not what the significance step writes (confidence: "),
+        ("errors/three.json", '{"suites": {}}', ": not what the errors step writes (examples: missing)"),
+        ("corpora.json", '{"ro": 5}', ": not what the quality step writes (ro: "),
+        ("manifest.json", '{"sources": {"ronec": {}}}', ": not what the corpus step writes (sources.ronec.note: "),
+        ("one/scores.json", '{"provenance": {"seed": 0}, "test": {}, "suites": {}}', ": not what the evaluate step writes (provenance.experiment: "),
     ],
 )  # fmt: skip
 def test_a_damaged_file_is_named_with_its_place(metrics: Path, file: str, content: str, said: str) -> None:
@@ -125,7 +125,7 @@ def test_the_command_refuses_a_damaged_file_in_one_line_and_writes_nothing(metri
     (metrics / "leakage.json").write_text("{")
     result = CliRunner().invoke(app, ["--metrics", str(metrics), "--corpus", str(metrics)], catch_exceptions=False)
     assert result.exit_code == 1
-    assert f"{metrics / 'leakage.json'}: is damaged" in result.stderr
+    assert f"{metrics / 'leakage.json'}: not what the leakage step writes" in result.stderr
     assert result.stderr.count("\n") == 1
     assert not (metrics / "report").exists()
 
@@ -141,7 +141,7 @@ def test_counts_of_errors_are_checked(metrics: Path, broken: Any) -> None:
     everything(metrics.parent, "x")
     path = metrics / "errors" / "three.json"
     edit_json(path, lambda whole: {**whole, "suites": {"med-ro": broken(whole["suites"]["med-ro"])}})
-    with pytest.raises(InputError, match="three.json, suites.med-ro.*: damaged or of another version"):
+    with pytest.raises(InputError, match=r"three.json: not what the errors step writes \(suites.med-ro"):
         read(metrics)
 
 

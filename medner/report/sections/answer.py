@@ -13,8 +13,8 @@ from medner.report.wording import p_text, points, runs_text
 from medner.tables import Cell, Table
 
 READING = (
-    f"Differences are in points: one point is 0.01 F1. A difference is significant if its {CONFIDENCE:.0%} interval excludes zero and its p, "
-    f"adjusted for the number of comparisons (Holm), is below {ALPHA}."
+    f"Differences are in points: one point is 0.01 F1. A difference is significant if its {CONFIDENCE:.0%} interval "
+    f"excludes zero and its p, adjusted for the number of comparisons (Holm), is below {ALPHA}."
 )
 
 
