@@ -9,7 +9,7 @@ from typing import Any
 
 from medner.evaluation.comparisons import Comparison
 from medner.evaluation.results import Run, Scores
-from medner.evaluation.statistics import CONFIDENCE
+from medner.evaluation.statistics import CONFIDENCE, MIN_UNITS
 from medner.exceptions import InputError
 from medner.model.provenance import Provenance
 from medner.report.cells import EMPTY, count_cell, f1_cell, spread_cell
@@ -50,7 +50,7 @@ def summarise(results: Mapping[str, Scores], study: Study) -> str:
         "and recall (R).",
         "F1 is micro-averaged over mentions with the exact span and label. A suite counts only the labels that it "
         "annotates.",
-        "A suite of fewer than ten independent texts has no interval.",
+        f"A suite of fewer than {MIN_UNITS} independent texts has no interval.",
         "",
         scores_table(results, study.group("headline")).markdown(),
     ]
