@@ -95,7 +95,7 @@ def test_labels_by_batch(folder: Path) -> None:
         assert "5 annotated texts" not in waiting.output
         without = annotate(llm, folder)
         assert without.exit_code == 1
-        assert "a batch job is out. Add --batch to collect it" in " ".join(without.output.split())
+        assert "a batch job is not collected yet. Add --batch to collect it" in " ".join(without.output.split())
         llm.job_status = "completed"
         collected = annotate(llm, folder, "--batch")
     assert "5 annotated texts" in collected.output
