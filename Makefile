@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test lint format readme reference clean
+.PHONY: run test lint format configs readme reference clean
 
 run: $(INSTALLED)
 	$(BIN)/python -m spacy project run all
@@ -19,6 +19,10 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# exp1.cfg, exp2.cfg and exp3.cfg from transformer.cfg.
+configs: $(INSTALLED)
+	$(BIN)/python scripts/write_configs.py
 
 # The commands section from project.yml, the results from the committed metrics (those that it has a place for).
 readme: $(INSTALLED)

@@ -16,10 +16,10 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from medner.evaluation.significance import Counts3, compare, data_differing, f1_by_run, p_text, signed, spread
 
 from medner.evaluation.results import Run, load_runs, read_counts
 from medner.evaluation.scores import MIN_UNITS
-from medner.evaluation.significance import Counts3, compare, data_differing, f1_by_run, p_text, signed, spread
 from medner.study import load_study
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -26,7 +26,7 @@ from spacy.training import Example
 from spacy.util import registry
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from medner.data.build import docbin
+from medner.data.docbins import parse_docbin
 from medner.data.tokenizer import blank
 from medner.files import read_bytes
 from medner.model import training
@@ -59,7 +59,7 @@ def main(
     rounds: Annotated[int, typer.Option(help="Counted rounds of each side.")] = 3,
 ) -> None:
     """Print seconds and the ratio to the train step as it is."""
-    everything = list(docbin(read_bytes(train), train).get_docs(blank().vocab))
+    everything = list(parse_docbin(read_bytes(train), train).get_docs(blank().vocab))
     docs = random.Random(0).sample(everything, min(sentences, len(everything)))
     training.give_memory_back()
     with tempfile.TemporaryDirectory() as temporary:

@@ -11,11 +11,10 @@ import srsly
 import typer
 from rich.progress import track
 from spacy.training import Example
-from steps import ROOT, choose_processor, good, new_app, note, step
 
-from medner.data.build import read_manifest
+from medner.command_line import GPU_HELP, ROOT, good, new_app, note, show, step
+from medner.data.manifests import read_manifest
 from medner.evaluation.results import SCORES, write_run
-from medner.evaluation.scores import scores_table
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, write_text
 from medner.model.prediction import (
@@ -26,7 +25,9 @@ from medner.model.prediction import (
     spacy_scores,
     training_mentions,
 )
-from medner.model.training import CURVE, provenance
+from medner.model.provenance import Provenance
+from medner.model.training import CURVE, choose_processor, provenance
+from medner.report.summary import run_table
 
 app = new_app()
 
@@ -35,7 +36,7 @@ app = new_app()
 @step
 def main(
     experiment: Annotated[str, typer.Argument(help="Experiment whose training/NAME/model-best is evaluated.")],
-    gpu: Annotated[int, typer.Option(help="GPU number; -1 for the CPU.")] = -1,
+    gpu: Annotated[int, typer.Option(help=GPU_HELP)] = -1,
     model: Annotated[str, typer.Option(help="Pipeline to evaluate; empty: training/NAME/model-best.")] = "",
     output: Annotated[str, typer.Option(help="Folder to write; empty: metrics/NAME.")] = "",
     corpus: Annotated[Path, typer.Option(help="Folder of the corpus step.")] = ROOT / "corpus",
@@ -51,10 +52,10 @@ def main(
             "no such pipeline", path=pipeline, remedy=f"Train it first: spacy project run train-{experiment}"
         )
     manifest = read_manifest(corpus)
-    about, tests = provenance(pipeline), describe_tests(corpus, manifest)
+    about, tests = Provenance.model_validate(provenance(pipeline)), describe_tests(corpus, manifest)
     choose_processor(gpu)
     nlp = spacy.load(pipeline)
-    seen = training_mentions(nlp, ROOT / nlp.config["paths"]["train"], about)
+    seen = training_mentions(nlp, ROOT / nlp.config.interpolate()["paths"]["train"], about)
     examples: dict[str, list[Example]] = {}
     seconds: dict[str, float] = {}
     with new_folder(Path(output) if output else ROOT / "metrics" / experiment, sign=SCORES) as folder:
@@ -64,18 +65,18 @@ def main(
             examples[source] = list(track(predict(nlp, asked), description=source, total=len(asked), transient=True))
             seconds[source] = time.perf_counter() - start
         suites = {}
-        for suite, sources in manifest["suites"].items():
+        for suite, sources in manifest.suites.items():
             found = [example for source in sources for example in examples[source]]
             spacys = spacy_scores(nlp, found, sum(seconds[source] for source in sources))
             write_text(folder / f"{suite}.json", srsly.json_dumps(spacys, indent=2) + "\n")
             suites[suite] = [as_prediction(example) for example in found]
-        scores = write_run(folder, about, tests, manifest["skipped"], suites, seen)
+        scores = write_run(folder, about, tests, manifest.skipped, suites, seen)
         if (trained := pipeline.parent / CURVE).is_file():
             write_text(folder / CURVE, read_text(trained))
-    for suite, reason in manifest["skipped"].items():
+    for suite, reason in manifest.skipped.items():
         note(f"Suite {suite} is skipped: {reason}.")
-    typer.echo(scores_table({experiment: scores}, scores))
-    good(f"Evaluated {experiment} on {', '.join(scores)}")
+    show(run_table(scores))
+    good(f"Evaluated {experiment} on {', '.join(scores.suites)}")
 
 
 if __name__ == "__main__":

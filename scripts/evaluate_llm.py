@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from steps import ROOT, good, new_app, note, step
 
-from medner.evaluation.scores import scores_table
+from medner.command_line import ROOT, good, new_app, note, show, step
 from medner.evaluation.zero_shot import evaluate, experiment_name
+from medner.report.summary import run_table
 from medner.study import load_study
 
 app = new_app()
@@ -37,8 +37,8 @@ def main(
     for source, labels in done.labels.items():
         if labels.unusable:
             note(f"{source}: {labels.unusable:,} of {len(labels.predictions):,} texts have no usable answer.")
-    typer.echo(scores_table({name: done.scores}, done.scores))
-    good(f"Evaluated {done.model} on {', '.join(done.scores)}")
+    show(run_table(done.scores))
+    good(f"Evaluated {done.model} on {', '.join(done.scores.suites)}")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from steps import ROOT, good, new_app, step
 
+from medner.command_line import ROOT, good, new_app, step
 from medner.generation import asking
 from medner.generation.batch import pending
 from medner.generation.config import load_language

@@ -7,14 +7,20 @@ from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from steps import ROOT, good, new_app, note, step
 
-from medner.exceptions import InputError
+from medner.command_line import ROOT, good, new_app, note, step
+from medner.pretraining.export import Format, export
+from medner.pretraining.prepare import prepare_text
 from medner.pretraining.recipe import load_recipe
-from medner.pretraining.run import export, prepare_text, pretrain
+from medner.pretraining.run import pretrain
+from medner.pretraining.transplant import read_source
 
 app = new_app()
-SEEDS = 2**32  # one is multiplied with a million, and must stay a 64-bit number
+COLUMNS = (
+    TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+)  # fmt: skip
+RECIPE = ROOT / "configs" / "pretraining" / "from-scratch.yml"
+WORK = ROOT / "training" / "pretraining"
 
 
 @app.command(epilog="Example: python scripts/pretrain.py ~/text --any-text --steps 20000 --output ~/mirror/my-encoder")
@@ -22,43 +28,37 @@ SEEDS = 2**32  # one is multiplied with a million, and must stay a 64-bit number
 def main(
     text: Annotated[list[Path], typer.Argument(help="Folders of text: UTF-8 .txt, .txt.gz or .txt.xz, or .spacy.")],
     output: Annotated[Path, typer.Option(help="Encoder folder to write.")],
-    work: Annotated[Path, typer.Option(help="Folder for word-pieces, checkpoints and log.jsonl.")] = ROOT
-    / "training"
-    / "pretraining",
-    config: Annotated[Path, typer.Option(help="Encoder configuration with a recipe.")] = ROOT
-    / "configs"
-    / "encoder.yml",
+    work: Annotated[Path, typer.Option(help="Folder for word-pieces, checkpoints and log.jsonl.")] = WORK,
+    config: Annotated[Path, typer.Option(help="Recipe; configs/pretraining has two.")] = RECIPE,
     steps: Annotated[int | None, typer.Option(help="Batches to read, in place of the recipe's.")] = None,
     objective: Annotated[str | None, typer.Option(help="mlm or rtd, in place of the recipe's.")] = None,
     any_text: Annotated[bool, typer.Option("--any-text", help="Read all text found, not the recipe's groups.")] = False,
     tests: Annotated[
-        Path, typer.Option(help="Folder of the corpus step: text that holds a sentence of its test parts is not read.")
+        Path, typer.Option(help="Corpus folder; text that holds a sentence of its test parts is not read.")
     ] = ROOT / "corpus",
-    start: Annotated[Path | None, typer.Option(help="Encoder folder to go on from (weights and tokenizer).")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of weights, batches and masks.")] = 0,
+    start: Annotated[Path | None, typer.Option(help="Encoder folder, or ONNX file of a BERT, to start from.")] = None,
+    vocabulary: Annotated[
+        str, typer.Option(help="Folder whose tokenizer to take, or new to train one. Default: --start's, else new.")
+    ] = "",
+    weights: Annotated[Format, typer.Option(help="Format of the weights to write.")] = Format.fp16,
+    seed: Annotated[int, typer.Option(help="Seed of weights, batches and masks.", min=0, max=2**32 - 1)] = 0,
 ) -> None:
     """Read, tokenise, train, export. Killed at any moment and called again, it goes on from the last checkpoint."""
-    if not 0 <= seed < SEEDS:
-        raise InputError(f"--seed is {seed}", remedy=f"Give a whole number from 0, below {SEEDS:,}")
-    changes: dict[str, Any] = {"steps": steps, "objective": objective}
-    changes = {name: value for name, value in changes.items() if value is not None}
-    if any_text:
-        changes["groups"] = None
-    recipe = load_recipe(config, **changes)
+    options: dict[str, Any] = {"steps": steps, "objective": objective}
+    changes = {name: value for name, value in options.items() if value is not None}
+    recipe = load_recipe(config, **changes, **({"groups": None} if any_text else {}))
     parts = sorted(tests.glob("*/test.spacy"))
     if not parts:
-        note(f"No test corpus is in {tests}, so nothing is left out of the text for its sake.")
-    prepare_text(work, text, recipe, tests=parts, start=start)
-    columns = (
-        TextColumn("[progress.description]{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns) as bar:
+        note(f"There is no test corpus in {tests}; no text is left out")
+    source = read_source(start) if start else None
+    folder = {"": start, "new": None}.get(vocabulary, Path(vocabulary))
+    prepare_text(work, text, recipe, tests=parts, start=source, vocabulary=folder)
+    with Progress(*COLUMNS) as bar:
         task = bar.add_task(recipe.objective, total=recipe.steps)
-        for at in pretrain(work, recipe, seed=seed, start=start):
+        for at in pretrain(work, recipe, seed=seed, start=source):
             losses = ", ".join(f"{name} {value:.3f}" for name, value in at.losses.items() if name != "loss")
             bar.update(task, completed=at.step, description=f"{at.speed:,.0f} pieces/s, {losses}")
-    size = export(work, recipe, output)
+    size = export(work, recipe, output, weights)
     good(f"{output}: {size / 1e6:.1f} MB after {recipe.steps:,} steps")
 
 

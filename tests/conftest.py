@@ -47,7 +47,8 @@ def write_embedded(folder: Path, texts: Iterable[str], **options: Any) -> None:
     write_encoder(folder, texts, **{k: v for k, v in options.items() if k in ("vocabulary", "hidden")})
     about = {k: v for k, v in options.items() if k in ("learning_rate", "epochs")}
     digest = sha256(read_bytes(folder / "model.safetensors"))
-    write_manifest(folder, Manifest("tiny", "1", untrained=False, parameters=0, vocabulary=0, sha256=digest, **about))
+    identity = {"name": "tiny", "revision": "1", "untrained": False, "sha256": digest}
+    write_manifest(folder, Manifest(parameters=0, vocabulary=0, **identity, **about))
 
 
 @pytest.fixture(scope="session")

@@ -6,20 +6,21 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from spacy.language import Language
 
-from medner.data.build import read_docbin, read_manifest
+from medner.data.docbins import read_docbin
+from medner.data.manifests import read_manifest
 from medner.data.records import Record
 from medner.data.tokenizer import blank
 from medner.evaluation.predictions import Prediction
-from medner.evaluation.results import SCORES, write_run
+from medner.evaluation.results import SCORES, Scores, write_run
 from medner.exceptions import InputError
 from medner.files import new_folder
 from medner.generation.annotating import annotation_id, judged_texts
 from medner.generation.ledger import Ledger
 from medner.model.prediction import describe_tests
+from medner.model.provenance import EncoderInfo, Provenance
 from medner.study import Study
 
 
@@ -75,11 +76,11 @@ def read_labels(output: Path, source: str, gold: Sequence[Record], nlp: Language
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What :func:`evaluate` wrote. labels: by source. scores: by suite, as ``scores.json`` holds them."""
+    """What :func:`evaluate` wrote. labels: by source."""
 
     model: str
     labels: Mapping[str, Labels]
-    scores: Mapping[str, Mapping[str, Any]]
+    scores: Scores
 
 
 def experiment_name(study: Study, name: str | None) -> str:
@@ -115,33 +116,32 @@ def evaluate(folder: Path, output: Path, corpus: Path, experiment: str) -> Evalu
         source: read_labels(folder / f"{source}.jsonl", source, read_docbin(corpus / source / "test.spacy", nlp), nlp)
         for source in found
     }
-    suites, skipped = {}, dict(manifest["skipped"])
-    for suite, sources in manifest["suites"].items():
+    suites, skipped = {}, dict(manifest.skipped)
+    for suite, sources in manifest.suites.items():
         if lacking := [source for source in sources if source not in found]:
             skipped[suite] = f"no labels of {', '.join(lacking)}"
         else:
             suites[suite] = [one for source in sources for one in labels[source].predictions]
-    about = _provenance(experiment, labels, manifest["persons"])
+    about = _provenance(experiment, labels, manifest.persons)
     with new_folder(output, sign=SCORES) as written:
         scores = write_run(written, about, {source: tests[source] for source in found}, skipped, suites, set())
-    return Evaluation(about["encoder"]["name"], labels, scores)
+    return Evaluation(about.encoder.name, labels, scores)
 
 
-def _provenance(experiment: str, labels: Mapping[str, Labels], persons: str) -> dict[str, Any]:
+def _provenance(experiment: str, labels: Mapping[str, Labels], persons: str) -> Provenance:
     """The provenance of a run, for a model that was trained on none of the corpora."""
     models = sorted({model for own in labels.values() for model in own.models})
     prompts = sorted({prompt for own in labels.values() for prompt in own.prompts})
     if len(models) != 1:
         raise InputError(f"labels of several models: {', '.join(models)}", remedy="Use one folder for each model")
     revision = f"prompt {', '.join(prompts)}"
-    encoder = {"name": models[0], "revision": revision, "untrained": False, "parameters": None, "sha256": ""}
-    return {
-        "experiment": experiment,
-        "encoder": encoder,
-        "sources": {},
-        "persons": persons,
-        "seed": 0,
-        "epochs": 0,
-        "documents": 0,
-        "unusable": {source: own.unusable for source, own in labels.items()},
-    }
+    return Provenance(
+        experiment=experiment,
+        encoder=EncoderInfo(name=models[0], revision=revision, untrained=False, parameters=None, sha256=""),
+        sources={},
+        persons=persons,
+        seed=0,
+        epochs=0,
+        documents=0,
+        unusable={source: own.unusable for source, own in labels.items()},
+    )

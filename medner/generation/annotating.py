@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medner.data.build import docbin
+from medner.data.docbins import parse_docbin
 from medner.data.records import Entity, Record
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
@@ -47,7 +47,7 @@ def read_texts(path: Path) -> list[str]:
     """
     if path.suffix == ".spacy":
         try:
-            return [doc.text for doc in docbin(read_bytes(path), path).get_docs(blank().vocab)]
+            return [doc.text for doc in parse_docbin(read_bytes(path), path).get_docs(blank().vocab)]
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             what = f"is not a DocBin ({' '.join(str(error).split())})"
             raise InputError(what, path=path, remedy="Write it again, or give a text file") from None

@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from steps import good, note
 
+from medner.command_line import good, note
 from medner.exceptions import InputError
 from medner.generation.batch import Submission, collect, find, pending, submission_path, submit
 from medner.generation.client import Client, access

@@ -101,24 +101,30 @@ OBJECTIVES: Mapping[str, type[MaskedLanguageModel | ReplacedTokenDetection]] = {
 
 
 def new_encoder(settings: Mapping[str, Any], tokenizer: Any) -> Any:
-    """A transformer of transformers' ``model_type`` with random weights. Raises InputError for unknown settings."""
+    """A transformer of transformers' ``model_type`` with random weights, without BERT's pooler, which nothing uses.
+
+    Raises InputError for unknown settings.
+    """
     ends = {"pad_token_id": "pad", "cls_token_id": "cls", "sep_token_id": "sep"}
     numbers = {name: getattr(tokenizer, f"{end}_token_id") for name, end in ends.items()}
     try:
-        _spelt(settings)
+        _check_names(settings)
         config = AutoConfig.for_model(vocab_size=len(tokenizer), **numbers, **settings)
-        return AutoModel.from_config(config, attn_implementation=ATTENTION)
+        encoder = AutoModel.from_config(config, attn_implementation=ATTENTION)
     except Exception as error:  # the library raises whatever its parts raise
         raise _refused(error) from None
+    if hasattr(encoder, "pooler"):
+        encoder.pooler = None
+    return encoder
 
 
 def _refused(error: Exception) -> InputError:
-    what = f"no encoder of these settings ({' '.join(str(error).split())[:200]})"
+    what = f"no encoder can be built with these settings ({' '.join(str(error).split())[:200]})"
     return InputError(what, remedy="Give a model_type of transformers and its settings")
 
 
-def _spelt(settings: Mapping[str, Any]) -> None:
-    """transformers takes any setting, and passes over what it does not know. Raises ValueError for that."""
+def _check_names(settings: Mapping[str, Any]) -> None:
+    """Raise ValueError for a setting that the model type does not have; transformers would ignore it."""
     known = AutoConfig.for_model(settings.get("model_type"))
     for name in settings:
         if not hasattr(known, name):
@@ -144,7 +150,7 @@ def try_out(name: str, settings: Mapping[str, Any], generator: Mapping[str, Any]
     model = build(name, settings, tokenizer, generator)
     pieces = torch.full((1, length), tokenizer.unk_token_id)
     try:
-        _spelt({**settings, **generator})
+        _check_names({**settings, **generator})
         with torch.no_grad():
             model(pieces, torch.tensor([1]), torch.Generator())
     except Exception as error:  # the library raises whatever its parts raise

@@ -118,7 +118,7 @@ class Sampler:
         masked: float,
         seed: int,
     ) -> None:
-        self.groups = [groups[name] for name in weights]
+        self.groups = {name: groups[name] for name in weights}
         shares = np.array(list(weights.values()), dtype=np.float64)
         self.shares = shares / shares.sum()
         self.sequences, self.length, self.masked, self.seed = sequences, length, masked, seed
@@ -129,12 +129,13 @@ class Sampler:
     def batch(self, step: int) -> Batch:
         """The batch of a training step (from 0)."""
         rng = np.random.default_rng([self.seed, step])
-        chosen = rng.choice(len(self.groups), size=self.sequences, p=self.shares)
-        rows = np.stack([self._sequence(self.groups[n], rng) for n in chosen])
+        groups = list(self.groups.values())
+        chosen = rng.choice(len(groups), size=self.sequences, p=self.shares)
+        rows = np.stack([self._sequence(groups[n], rng) for n in chosen])
         return Batch(rows, self._mask(rows, rng))
 
-    def held_out(self, name: int, limit: int) -> Iterator[Batch]:
-        """At most ``limit`` batches that read group number ``name`` once, in order, always masked the same way."""
+    def held_out(self, name: str, limit: int) -> Iterator[Batch]:
+        """At most ``limit`` batches that read a group once, in order, always masked the same way."""
         body = self.length - 2
         pieces = self.groups[name]
         starts = range(0, max(1, len(pieces) - body + 1), body)
@@ -160,7 +161,7 @@ class Sampler:
         word = np.cumsum(self.starts_word[rows], axis=1)
         drawn = rng.random((len(rows), self.length + 1)) < self.masked
         hit = np.take_along_axis(drawn, word, axis=1) & (rows != self.cls) & (rows != self.sep)
-        return np.flatnonzero(hit) if hit.any() else np.array([1])  # of nothing, the loss would be no number
+        return np.flatnonzero(hit) if hit.any() else np.array([1])  # the mean loss over no piece would be NaN
 
 
 def shares(

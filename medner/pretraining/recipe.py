@@ -1,35 +1,37 @@
-"""How an encoder is pre-trained (``pretraining`` of ``configs/encoder.yml``), checked before any text is read."""
+"""How an encoder is pre-trained (``configs/pretraining/``), checked before any text is read."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from medner.exceptions import InputError
-from medner.files import read_text
 from medner.pretraining.objectives import try_out
-from medner.pretraining.text import GroupSettings
-from medner.settings import Settings, first_fault
+from medner.pretraining.text import GroupSettings, Variation
+from medner.settings import Settings, load_settings
 
 Number = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+REMEDY = "Correct it; the files in configs/pretraining of the repository are examples"
 
 
 class Tuning(Settings):
-    """How the encoder wants to be fine-tuned; goes into its manifest."""
+    """How the encoder should be fine-tuned; goes into its manifest."""
 
     learning_rate: Positive | None = None
     epochs: Number | None = None
 
 
 class Recipe(Settings):
-    """``pretraining`` of ``configs/encoder.yml``.
+    """A file of ``configs/pretraining/``.
 
     steps: batches read; warmup: steps of rising learning rate; decay: share of steps, at the end, of falling rate.
     sequences × length: pieces a batch. masked, held_out: shares. save, evaluate: every so many steps.
+    layers: which layers of a start are kept (from 0), all where nothing is said; frozen: first steps, in which only the
+    embeddings learn, and not the body between them and the output. varied: lines read a second time, changed.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -43,13 +45,16 @@ class Recipe(Settings):
     length: Annotated[int, Field(ge=3)]  # [CLS], a piece, [SEP]
     steps: Number
     learning_rate: Positive
-    warmup: Annotated[int, Field(ge=0)]
+    warmup: NotNegative
     decay: Annotated[float, Field(ge=0, le=1)]
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     held_out: Annotated[float, Field(gt=0, le=0.5)]
     evaluate: Number
     save: Number
     training: Tuning
+    layers: Annotated[list[NotNegative], Field(min_length=1)] | None = None
+    frozen: NotNegative = 0
+    varied: Variation = Variation()
     groups: list[GroupSettings] | None = None
 
     def rate(self, step: int) -> float:
@@ -59,23 +64,13 @@ class Recipe(Settings):
 
 
 def load_recipe(path: Path, **changes: Any) -> Recipe:
-    """The recipe in an encoder configuration, with changes.
+    """The recipe in a file, with changes.
 
     Raises InputError for a malformed one, and for an encoder that cannot be built or cannot read such sequences.
     """
-    remedy = "Compare it with configs/encoder.yml in the repository"
-    try:
-        recipe = Recipe.model_validate({**yaml.safe_load(read_text(path))["pretraining"], **changes})
-    except ValidationError as error:
-        what, place = first_fault(error)
-        if place[0] in changes:
-            raise InputError(what, place=f"--{place[0]}", remedy="Correct it") from None
-        raise InputError(what, path=path, place=".".join(map(str, ("pretraining", *place))), remedy=remedy) from None
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        what = f"holds no pre-training recipe ({' '.join(str(error).split())})"
-        raise InputError(what, path=path, remedy=remedy) from None
+    recipe = load_settings(path, Recipe, changes=changes, remedy=REMEDY)
     try:
         try_out(recipe.objective, recipe.encoder, recipe.generator, recipe.length)
     except InputError as error:
-        raise InputError(error.what, path=path, place="pretraining", remedy=error.remedy) from None
+        raise InputError(error.what, path=path, remedy=error.remedy) from None
     return recipe

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,9 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import spacy
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from medner.data.build import read_docbin
+from medner.data.docbins import read_docbin
 from medner.data.overlap import Overlap
 from medner.data.records import CEDILLA_TO_COMMA
 from medner.exceptions import InputError
@@ -25,11 +26,62 @@ TEXT_SUFFIXES = (".txt", ".txt.gz", ".txt.xz", ".spacy")
 
 
 class GroupSettings(Settings):
-    """A group as ``configs/encoder.yml`` asks for it; ``files`` are paths below a folder and may hold wildcards."""
+    """A group as a recipe asks for it; ``files`` are paths below a folder and may hold wildcards."""
 
     name: Annotated[str, Field(pattern="^[^/]+$")]  # its pieces go to a file of this name
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     files: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+DRAWS = 1000  # shares of lines are counted in thousandths
+
+
+class Variation(Settings):
+    """Shares of lines that are read a second time, written as much text is: in capitals, without diacritics, or both.
+
+    An encoder that has met such text copes with it better in what it is fine-tuned for.
+    """
+
+    capitals: Share = 0.0
+    lower_case: Share = 0.0
+    no_diacritics: Share = 0.0
+    capitals_no_diacritics: Share = 0.0
+
+    @model_validator(mode="after")
+    def _at_most_all(self) -> Variation:
+        if self.total > 1:
+            raise ValueError(f"the shares add up to {self.total:g}, more than 1")
+        return self
+
+    @property
+    def total(self) -> float:
+        """The share of lines that have a varied copy."""
+        return float(sum(share for _, share in self))
+
+    def copy_of(self, line: str) -> str:
+        """The varied copy of a line; empty for a line that has none. Depends on nothing but the line."""
+        draw = zlib.crc32(line.encode()) % DRAWS
+        below = 0.0
+        for name, share in self:
+            below += share
+            if draw < round(DRAWS * below):
+                return VARIATIONS[name](line)
+        return ""
+
+
+def without_diacritics(text: str) -> str:
+    """The text with plain letters in place of those with diacritics."""
+    bare = "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
+    return unicodedata.normalize("NFC", bare)
+
+
+VARIATIONS: Mapping[str, Callable[[str], str]] = {
+    "capitals": str.upper,
+    "lower_case": str.lower,
+    "no_diacritics": without_diacritics,
+    "capitals_no_diacritics": lambda line: without_diacritics(line).upper(),
+}
 
 
 @dataclass
@@ -43,18 +95,34 @@ class Group:
     weight: float
     files: tuple[Path, ...]
     tests: Overlap | None = None
+    varied: Variation | None = None
     left_out: int = 0
 
     def lines(self) -> Iterator[str]:
-        """All lines, an empty one after each file, without those that hold a test sentence, exactly or nearly."""
+        """All lines, an empty one after each file, without those that hold a test sentence, exactly or nearly.
+
+        The varied copies of a file's lines follow the file.
+        """
         self.left_out = 0
         for path in self.files:
             for line in lines(path):
-                if self.tests and line and self.tests.find(line):
+                if self._holds_test(line):
                     self.left_out += 1
                 else:
                     yield line
             yield ""
+            if self.varied and self.varied.total:
+                yield from self._copies(path, self.varied)
+
+    def _copies(self, path: Path, varied: Variation) -> Iterator[str]:
+        for line in lines(path):
+            copy = varied.copy_of(line)
+            if copy and not self._holds_test(line):
+                yield copy
+        yield ""
+
+    def _holds_test(self, line: str) -> bool:
+        return bool(line and self.tests and self.tests.find(line))
 
 
 def find_groups(folders: Sequence[Path], groups: Sequence[GroupSettings] | None) -> list[Group]:

@@ -16,8 +16,7 @@ from typer.testing import CliRunner
 
 from medner.data.build import convert
 from medner.data.readers.synthetic import read_synthetic
-from medner.data.records import Tally
-from medner.data.sources import Part
+from medner.data.records import Part, Tally
 from medner.data.tokenizer import blank
 from medner.evaluation.predictions import read_predictions
 from medner.evaluation.results import load_runs
@@ -35,18 +34,25 @@ def folder(tmp_path: Path) -> Path:
     """A corpus folder with the first texts of med-ro's test part, and suites that need more than that."""
     path = ROOT / "assets" / "synthetic" / "ro" / "test.jsonl"
     tally = Tally()
-    docs, _ = convert(blank(), Part(islice(read_synthetic(path, tally), TEXTS), tally), "med-ro")
+    docs, _ = convert(blank(), Part(list(islice(read_synthetic(path, tally), TEXTS)), tally), "med-ro")
     (tmp_path / "med-ro").mkdir()
     docs.to_disk(tmp_path / "med-ro" / "test.spacy")
     (tmp_path / "med-fr").mkdir()
     (tmp_path / "med-fr" / "test.spacy").touch()
-    about = {"note": "n", "stand_in": False, "annotated": ["LOC", "MEDICAL", "ORG", "PERSON"], "documents": False}
+    about = {
+        "note": "n",
+        "stand_in": False,
+        "annotated": ["LOC", "MEDICAL", "ORG", "PERSON"],
+        "documents": False,
+        "splits": {},
+    }
     manifest = {
         "sources": {"med-ro": about, "med-fr": about},
         "persons": "named",
         "experiments": {},
         "suites": {"med-ro": ["med-ro"], "med-fr": ["med-fr"], "combined": ["med-ro", "med-fr"]},
         "skipped": {"simonero": "out of reach"},
+        "sha256": {},
     }
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     return tmp_path
@@ -71,19 +77,19 @@ def test_labels_are_scored_like_a_pipeline(folder: Path) -> None:
     assert f"med-ro: 1 of {TEXTS} texts have no usable answer" in " ".join(done.output.split())
     runs, _ = load_runs(folder / "metrics", ["llm"])
     [run] = runs["llm"]
-    assert run.scores["skipped"] == {
+    assert run.scores.skipped == {
         "simonero": "out of reach",
         "med-fr": "no labels of med-fr",
         "combined": "no labels of med-fr",
     }
-    assert run.scores["provenance"]["encoder"]["name"] == "m"
+    assert run.scores.provenance.encoder.name == "m"
     predictions = read_predictions(folder / "metrics" / "llm" / "med-ro.predictions.jsonl")
     assert [one.predicted == one.gold for one in predictions] == [False, True, True, True, True]
-    own = run.scores["suites"]["med-ro"]
+    own = run.scores.suites["med-ro"]
     missed = len(predictions[0].gold)
     assert missed > 0
-    assert (own["fn"], own["fp"], own["tp"]) == (missed, 0, sum(len(one.gold) for one in predictions) - missed)
-    assert own["seen"]["support"] == 0
+    assert (own.fn, own.fp, own.tp) == (missed, 0, sum(len(one.gold) for one in predictions) - missed)
+    assert own.seen.support == 0
 
 
 def test_labels_by_batch(folder: Path) -> None:
@@ -112,7 +118,8 @@ def test_a_batch_answers_requests_that_were_cut_off(folder: Path) -> None:
 
 
 def test_a_model_without_an_answer_is_not_in_the_provenance(folder: Path) -> None:
-    with serving(Llm(corpus(split="test"), ["cut", "401"])) as llm:
+    texts = corpus(split="test")
+    with serving(Llm([texts[0], *texts], ["cut", "401"])) as llm:
         assert annotate(llm, folder, model="mistyped").exit_code == 1
         assert annotate(llm, folder, model="m").exit_code == 0
     done = evaluate(folder)
@@ -139,7 +146,7 @@ def test_missing_or_foreign_labels_are_refused(folder: Path) -> None:
     (folder / "manifest.json").write_text("{")
     damaged = evaluate(folder)
     assert damaged.exit_code == 1
-    assert "manifest.json: is damaged" in " ".join(damaged.output.split())
+    assert "manifest.json: not what the corpus step writes" in " ".join(damaged.output.split())
     assert not (folder / "metrics").exists()
 
 

@@ -50,7 +50,7 @@ def output(tmp_path: Path) -> Path:
 
 
 def run(llm: Llm, output: Path, n: int, *options: str, lang: str = "ro") -> Result:
-    arguments = [lang, str(output), "--n", str(n), "--base-url", llm.url, "--timeout", "1", *options]
+    arguments = [lang, str(output), "--n", str(n), "--base-url", llm.url, "--timeout", "3", *options]
     result = CliRunner().invoke(generate.app, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result
@@ -594,7 +594,7 @@ def test_a_new_language_needs_one_file_and_its_pools(tmp_path: Path) -> None:
 
 
 def annotate(llm: Llm, text: Path, output: Path, *options: str, lang: str = "ro") -> Result:
-    arguments = [str(text), str(output), lang, "--base-url", llm.url, "--timeout", "1", "--concurrency", "1", *options]
+    arguments = [str(text), str(output), lang, "--base-url", llm.url, "--timeout", "3", "--concurrency", "1", *options]
     result = CliRunner().invoke(annotate_llm.app, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result

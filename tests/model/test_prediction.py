@@ -7,6 +7,7 @@ from spacy.language import Language
 from spacy.pipeline import EntityRuler
 from spacy.tokens import DocBin
 
+from medner.data.manifests import CorpusManifest
 from medner.data.records import Entity, Record
 from medner.data.tokenizer import blank, reference_doc
 from medner.exceptions import InputError
@@ -62,11 +63,16 @@ def test_from_a_test_file_to_predictions(nlp: Language, corpus: Path) -> None:
 
 
 def test_what_a_run_is_measured_on(corpus: Path) -> None:
-    about = {"note": "n", "stand_in": False, "annotated": ["LOC"], "documents": True, "splits": {}}
-    manifest = {"sources": {"med-ro": about, "unused": about}, "suites": {"both": ["med-ro"]}}
+    about = {"note": "n", "stand_in": False, "annotated": ["LOC"], "documents": "^(\\w+)", "splits": {}}
+    manifest = CorpusManifest.model_validate(
+        {
+            "sources": {"med-ro": about, "unused": about}, "persons": "named", "experiments": {},
+            "suites": {"both": ["med-ro"]}, "skipped": {}, "sha256": {},
+        }
+    )  # fmt: skip
     mark = sha256((corpus / "med-ro" / "test.spacy").read_bytes())
     assert describe_tests(corpus, manifest) == {
-        "med-ro": {"note": "n", "stand_in": False, "annotated": ["LOC"], "documents": True, "sha256": mark}
+        "med-ro": {"note": "n", "stand_in": False, "annotated": ["LOC"], "documents": "^(\\w+)", "sha256": mark}
     }
 
 
