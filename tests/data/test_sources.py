@@ -1,4 +1,4 @@
-"""Sources that are there, sources that are missing, and what must not train."""
+"""Sources that are available, sources that are missing, and text that must not be in training data."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
     return paths
 
 
-def test_no_test_sentence_trains(files: dict[str, Path]) -> None:
+def test_no_test_sentence_is_in_training_data(files: dict[str, Path]) -> None:
     parts = medical_splits(PLAN, ["simonero", "monero", "quaero-emea", "quaero-medline"], files, SCHEME)
     assert {source: list(splits) for source, splits in parts.items()} == {
         "simonero": ["test"],
@@ -99,8 +99,8 @@ def test_no_test_sentence_trains(files: dict[str, Path]) -> None:
     assert parts["quaero-emea"]["train"].tally.overlapping == 2
 
 
-def test_ronec_trains_on_no_sentence_of_its_own_valid_and_test(tmp_path: Path) -> None:
-    """In no version: v2's parts share sentences too."""
+def test_ronec_train_holds_no_valid_or_test_sentence(tmp_path: Path) -> None:
+    """In every version: the parts of v2 share sentences too."""
     for split in ("train", "valid", "test"):
         shutil.copy(ROOT / "assets" / "sample" / f"{split}.json", tmp_path)
     parts = {split: json.loads((tmp_path / f"{split}.json").read_text()) for split in ("train", "valid", "test")}
@@ -110,20 +110,20 @@ def test_ronec_trains_on_no_sentence_of_its_own_valid_and_test(tmp_path: Path) -
     assert (len(found["train"].records), found["train"].tally.overlapping) == (own, 2)
 
 
-def test_the_dev_part_is_the_same_every_time(files: dict[str, Path]) -> None:
+def test_the_dev_part_is_reproducible(files: dict[str, Path]) -> None:
     first, again = (medical_splits(PLAN, ["simonero", "monero"], files, SCHEME)["monero"]["dev"] for _ in range(2))
     assert first.records == again.records
     assert first.records
 
 
-def test_a_source_without_a_reader_is_told(files: dict[str, Path]) -> None:
+def test_a_source_without_a_reader_is_refused(files: dict[str, Path]) -> None:
     cardio = Source(labels="monero", lang="ro", files=("simonero-dev",), note="n")
     study = Study(sources={"cardio": cardio}, experiments={}, suites={})
-    with pytest.raises(InputError, match="source 'cardio' has no reader. Known ones are simonero, monero, "):
+    with pytest.raises(InputError, match="source 'cardio' has no reader. Use one of simonero, monero, "):
         medical_splits(study, ["cardio"], files, SCHEME)
 
 
-def test_monero_does_not_train_without_simonero() -> None:
+def test_monero_is_left_out_without_simonero() -> None:
     names = ("monero-cardiology", "monero-diabetes", "monero-endocrinology", "simonero-dev")
     files = {name: FetchedFile(path=f"{name}.txt", licence="MIT", available=True) for name in names}
     files["simonero-dev"] = FetchedFile(path="dev.conllu", licence="MIT", available=False, reason=ABSENT)
@@ -135,7 +135,7 @@ def test_monero_does_not_train_without_simonero() -> None:
 
 
 def test_an_experiment_on_an_evaluation_corpus_is_refused() -> None:
-    """E3C has no train part: it is for evaluation only."""
+    """E3C has no train part."""
     mix = Experiment(model="cnn", sources=("e3c",))
     study = Study(sources={"e3c": PLAN.sources["e3c"]}, experiments={"mix": mix}, suites={})
     with pytest.raises(InputError, match="mix needs a train part of e3c, which has none"):
@@ -167,7 +167,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
-def test_suites_without_data_are_skipped_and_marked(root: Path, tmp_path: Path) -> None:
+def test_suites_without_data_are_skipped_with_a_reason(root: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(step.app, ["--root", str(root), "--output", str(tmp_path / "corpus")])
     assert result.exit_code == 0, result.output
     assert f"⚠ Suite quaero-emea is skipped: quaero is {ABSENT}." in result.output
@@ -208,7 +208,7 @@ def test_suites_without_data_are_skipped_and_marked(root: Path, tmp_path: Path) 
     assert "- e3c test: across sentences CLINENTITY 1, discontinuous CLINENTITY 1, nested MEDICAL 1" in statistics
 
 
-def test_what_is_no_manifest_of_the_fetch_step(root: Path, tmp_path: Path) -> None:
+def test_a_damaged_manifest_of_the_fetch_step(root: Path, tmp_path: Path) -> None:
     path = root / "assets" / "fetched" / "manifest.json"
     path.write_text("[]")
     result = CliRunner().invoke(step.app, ["--root", str(root), "--output", str(tmp_path / "corpus")])
@@ -219,8 +219,8 @@ def test_what_is_no_manifest_of_the_fetch_step(root: Path, tmp_path: Path) -> No
     )
 
 
-def test_what_a_training_run_reads(root: Path, tmp_path: Path) -> None:
-    """Its own folder alone, so that a suite that comes later does not make it run again."""
+def test_each_experiment_has_a_manifest_of_its_own(root: Path, tmp_path: Path) -> None:
+    """So that a training need not run again when a suite is added."""
     CliRunner().invoke(step.app, ["--root", str(root), "--output", str(tmp_path / "corpus")])
     assert srsly.read_json(tmp_path / "corpus" / "only-ro" / "manifest.json") == {
         "sources": {"med-ro": {"note": "synthetic, written by a language model", "stand_in": False}},
