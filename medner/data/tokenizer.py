@@ -49,7 +49,7 @@ _EDGE = "[-‐‑'’`@#]"
 def set_rules(nlp: Language) -> None:
     """Give ``nlp.tokenizer`` the project's prefix, suffix and infix rules."""
     defaults = nlp.Defaults
-    # A final full stop is a token, also after S.U.A: "virus B." and "U.R.S.S.." need the boundary before it. spaCy's rule
+    # A final full stop is a token, also after S.U.A: "virus B." and "U.R.S.S.." need the boundary before it. The rule
     # for ".." would include the abbreviation's full stop.
     suffixes = [rule for rule in defaults.suffixes or [] if rule != r"\.\.+"]
     infixes = [*_ELISION, *_GLUED, _PUNCTUATION, _HYPHEN, *(defaults.infixes or [])]

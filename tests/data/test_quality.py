@@ -3,16 +3,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import check_overlap as leakage_step
 import measure_corpora as step
 import pytest
 import srsly
 from conftest import ROOT
 from typer.testing import CliRunner, Result
 
-from medner.data.build import convert
-from medner.data.leakage import find_leakage
-from medner.data.overlap import form_key, load_generic_nouns
 from medner.data.quality import (
     load_floors,
     measure,
@@ -20,8 +16,7 @@ from medner.data.quality import (
     parallel_pairs,
     unlabelled_occurrences,
 )
-from medner.data.records import Entity, Part, Record, Tally
-from medner.data.tokenizer import blank
+from medner.data.records import Entity, Record
 from medner.exceptions import InputError
 
 
@@ -133,69 +128,6 @@ def test_a_corpus_below_the_thresholds_fails(tmp_path: Path) -> None:
     assert other.exit_code == 0, other.output
     assert "it: sentences is 4, below 1500" in other.output
     assert "it: the corpus step needs dev.jsonl, test.jsonl as well." in other.output
-
-
-@pytest.mark.parametrize(
-    ("left", "right", "same"),
-    [
-        ("hipertensiunea arterială", "Hipertensiunii arteriale", True),
-        ("Ștefănescu", "Stefanescu", True),
-        ("infarctus", "infarctus", True),
-        ("astm", "Astmul", True),
-        ("tuse", "tusea", False),  # a word of four letters keeps them all
-        ("hepatită A", "hepatită B", False),
-    ],
-)
-def test_form_keys(left: str, right: str, same: bool) -> None:
-    assert (form_key(left) == form_key(right)) is same
-
-
-def test_leakage_of_sentences_and_forms() -> None:
-    leak = find_leakage(RECORDS[:1], [RECORDS[0], RECORDS[1]], ["MEDICAL", "PERSON"])
-    assert leak.sentences == ["1 (exact)"]
-    assert leak.forms == {"MEDICAL": ["febră", "tuse"]}
-    assert leak.seen == {"MEDICAL": 0.6667}
-    assert find_leakage(RECORDS[:1], RECORDS[:1], ["MEDICAL"], exempt=["febra", "tusea"]).forms == {"MEDICAL": ["tuse"]}
-
-
-def docbin(path: Path, records: list[Record], source: str) -> str:
-    path.write_bytes(convert(blank(), Part(records, Tally()), source)[0].to_bytes())
-    return str(path)
-
-
-def test_two_files_are_compared(tmp_path: Path) -> None:
-    train = docbin(tmp_path / "train.spacy", RECORDS[:1], "med-ro")
-    clean = docbin(tmp_path / "clean.spacy", RECORDS[3:], "med-ro")
-    leaky = docbin(tmp_path / "leaky.spacy", RECORDS[1:3], "med-ro")
-    output = ["--output", str(tmp_path / "leakage.json")]
-    assert CliRunner().invoke(leakage_step.app, [train, clean, *output]).exit_code == 0
-    result = CliRunner().invoke(leakage_step.app, [train, leaky, *output])
-    assert result.exit_code == 1
-    assert f"{train} holds 2 surface forms of {leaky}" in result.output
-    alone = CliRunner().invoke(leakage_step.app, [train, *output])
-    assert alone.exit_code == 1
-    assert "one file alone cannot be compared. Give training and test data, or neither." in alone.output
-    (tmp_path / "no.spacy").write_bytes(b"no DocBin")
-    broken = CliRunner().invoke(leakage_step.app, [str(tmp_path / "no.spacy"), clean, *output])
-    assert broken.exit_code == 1
-    assert "not a DocBin (" in broken.output
-
-
-def test_comparing_two_files_keeps_the_report_of_the_study(tmp_path: Path) -> None:
-    train, clean = (
-        docbin(tmp_path / f"{n}.spacy", part, "med-ro") for n, part in enumerate((RECORDS[:1], RECORDS[3:]))
-    )
-    kept = ROOT / "metrics" / "leakage.json"
-    before = kept.read_bytes() if kept.is_file() else None
-    assert CliRunner().invoke(leakage_step.app, [train, clean]).exit_code == 0
-    assert (kept.read_bytes() if kept.is_file() else None) == before
-
-
-@pytest.mark.parametrize("text", ["- boală\n", "ro:\n", "ro: 3\n", "ro: [\n"])
-def test_malformed_generic_nouns(tmp_path: Path, text: str) -> None:
-    (tmp_path / "nouns.yml").write_text(text)
-    with pytest.raises(InputError, match="nouns.yml.* Write `ro: "):
-        load_generic_nouns(tmp_path / "nouns.yml")
 
 
 def test_a_threshold_of_an_unknown_figure(tmp_path: Path) -> None:
