@@ -14,7 +14,7 @@ test: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy medner scripts
+	$(BIN)/mypy medner scripts benchmarks
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

@@ -43,11 +43,11 @@ def main(
         sets[f"synthetic {lang}"] = [record for file in files for record in read_synthetic(file, Tally())]
     fetched = ROOT / "assets" / "fetched"
     if (fetched / MANIFEST).is_file():  # the fetch step has run
-        files = read_fetch_manifest(fetched).files
+        found = read_fetch_manifest(fetched).files
         study = load_study(ROOT / "configs" / "experiments.yml")
-        study = study.without(missing_sources(study, files))
+        study = study.without(missing_sources(study, found))
         wanted = [name for name, about in study.sources.items() if about.files]
-        paths = {name: ROOT / about.path for name, about in files.items()}
+        paths = {name: ROOT / about.path for name, about in found.items()}
         for name, splits in medical_splits(study, wanted, paths, scheme).items():
             sets |= {f"{name} test": part.records for split, part in splits.items() if split == "test"}
     print("| corpus | tokenizer | " + " | ".join(scheme.labels) + " | all |\n|" + " --- |" * (len(scheme.labels) + 3))

@@ -16,10 +16,11 @@ from medner.data.overlap import form_key, load_generic_nouns
 from medner.data.tokenizer import blank
 from medner.evaluation.error_analysis import Errors, Knowledge, analyse, choose_examples
 from medner.evaluation.predictions import SUFFIX, read_predictions
-from medner.evaluation.results import read_run, write_result
+from medner.evaluation.results import read_run
 from medner.exceptions import InputError
 from medner.files import new_folder
 from medner.model.prediction import training_mentions
+from medner.outputs import write_output
 from medner.study import load_study
 
 app = new_app()
@@ -64,7 +65,7 @@ def main(
             errors, counts = analyse(suites, annotated, scheme.labels, known)
             srsly.write_jsonl(folder / f"{name}.jsonl", errors)
             result = Errors(suites=counts, examples=choose_examples(suites, errors, annotated))
-            write_result(folder / f"{name}.json", result)
+            write_output(folder / f"{name}.json", result)
             good(f"{name}: {len(errors):,} errors")
     if missing:
         note(f"Not evaluated, left out: {', '.join(missing)}")

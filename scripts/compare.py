@@ -10,9 +10,10 @@ from rich.progress import track
 
 from medner.command_line import ROOT, good, new_app, note, note_left_out, step
 from medner.evaluation.comparisons import FILE, comparable_pairs, compare_suite, significance
-from medner.evaluation.results import load_runs, write_result
+from medner.evaluation.results import load_runs
 from medner.exceptions import InputError
 from medner.files import write_text
+from medner.outputs import write_output
 from medner.report.summary import significance_text
 from medner.report.wording import sentence
 from medner.study import load_study
@@ -43,7 +44,7 @@ def main(
     ]
     if not comparisons:
         raise InputError("no two experiments to compare", path=metrics, remedy="Evaluate two experiments first")
-    write_result(metrics / FILE, significance(runs, comparisons, seed))
+    write_output(metrics / FILE, significance(runs, comparisons, seed))
     text = significance_text(comparisons, {name: found[0].scores for name, found in runs.items()})
     write_text(metrics / "significance.md", text)
     for one in comparisons:

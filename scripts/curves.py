@@ -8,9 +8,10 @@ import typer
 
 from medner.command_line import EPOCHS_HELP, GPU_HELP, ROOT, good, new_app, note, step, whole_numbers
 from medner.evaluation.learning_curves import points, rows, write_part
-from medner.evaluation.results import SEEDS, write_result
+from medner.evaluation.results import SEEDS
 from medner.exceptions import InputError
 from medner.model.runs import run
+from medner.outputs import write_output
 from medner.study import load_study
 
 app = new_app()
@@ -54,7 +55,7 @@ def main(
             paths=own,
         )
         done.append((point, found))
-        write_result(ROOT / "metrics" / "curves.json", rows(study, done))
+        write_output(ROOT / "metrics" / "curves.json", rows(study, done))
     good(f"Wrote {ROOT / 'metrics' / 'curves.json'}: {len(done)} runs")
 
 

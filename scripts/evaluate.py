@@ -17,6 +17,7 @@ from medner.data.manifests import read_manifest
 from medner.evaluation.results import SCORES, write_run
 from medner.exceptions import InputError
 from medner.files import new_folder, read_text, write_text
+from medner.model.curve import CURVE
 from medner.model.prediction import (
     as_prediction,
     describe_tests,
@@ -25,8 +26,8 @@ from medner.model.prediction import (
     spacy_scores,
     training_mentions,
 )
-from medner.model.provenance import Provenance
-from medner.model.training import CURVE, choose_processor, provenance
+from medner.model.provenance import read_provenance
+from medner.model.training import choose_processor
 from medner.report.summary import run_table
 
 app = new_app()
@@ -52,7 +53,7 @@ def main(
             "no such pipeline", path=pipeline, remedy=f"Train it first: spacy project run train-{experiment}"
         )
     manifest = read_manifest(corpus)
-    about, tests = Provenance.model_validate(provenance(pipeline)), describe_tests(corpus, manifest)
+    about, tests = read_provenance(pipeline), describe_tests(corpus, manifest)
     choose_processor(gpu)
     nlp = spacy.load(pipeline)
     seen = training_mentions(nlp, ROOT / nlp.config.interpolate()["paths"]["train"], about)

@@ -9,8 +9,9 @@ import typer
 
 from medner.command_line import ROOT, good, new_app, note, note_left_out, step
 from medner.evaluation.comparisons import FILE, Significance
-from medner.evaluation.results import main_run, read_result, some_runs
+from medner.evaluation.results import main_run, some_runs
 from medner.files import read_text, write_text
+from medner.outputs import read_output
 from medner.report.summary import differences_table, insert, seeds_table, summarise
 from medner.study import load_study
 
@@ -34,7 +35,7 @@ def main(
     if len(shown) < len(results) or any(len(found) > 1 for found in runs.values()):
         text += f"\n{seeds_table(runs, list(study.suites)).markdown()}"
     if (metrics / FILE).is_file():
-        significance: Significance = read_result(metrics / FILE, Significance, "significance")
+        significance: Significance = read_output(metrics / FILE, Significance, "significance")
         comparisons = significance.current(runs)
         if stale := len(significance.comparisons) - len(comparisons):
             note(f"{stale} comparisons of earlier runs are left out: run the significance step again")

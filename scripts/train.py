@@ -37,10 +37,10 @@ def main(
     if training.encoder.untrained:
         note(f"Encoder: {training.encoder.title}. Its scores are a floor, not a result.")
     compact = read_manifest(ROOT / "assets" / "encoder")
-    if gpu < 0 and (warning := slow_on_cpu(training.encoder, compact, words=training.words, epochs=about["epochs"])):
+    if gpu < 0 and (warning := slow_on_cpu(training.encoder, compact, words=training.words, epochs=about.epochs)):
         note(warning)
     train(ROOT, training, Path(output).absolute() if output else ROOT / "training" / experiment, gpu=gpu)
-    good(f"Trained {experiment} on {about['documents']:,} sentences")
+    good(f"Trained {experiment} on {about.documents:,} sentences")
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from medner.evaluation.results import SCORES, Run, Scores, write_counts, write_result
+from medner.data.manifests import Origin
+from medner.evaluation.results import SCORES, Run, Scores, write_counts
 from medner.evaluation.scores import Counts, GroupScore, Matching, MatchScore, PartScore, Score, SuiteScore, TestSource
-from medner.model.provenance import EncoderInfo, Provenance, SourceInfo
+from medner.model.provenance import EncoderInfo, Provenance
+from medner.outputs import write_output
 
 FEW = Counts(1, 1, 1)
 
@@ -67,9 +69,9 @@ def _match(f1: float) -> MatchScore:
     return MatchScore(p=f1, r=f1, f1=f1, correct=1, incorrect=0, partial=0, missed=1, spurious=1)
 
 
-def source(note: str = "a note", *, stand_in: bool = False) -> SourceInfo:
+def source(note: str = "a note", *, stand_in: bool = False) -> Origin:
     """What is said of a source."""
-    return SourceInfo(note=note, stand_in=stand_in)
+    return Origin(note=note, stand_in=stand_in)
 
 
 def source_under_test(annotated: Iterable[str] = ("MEDICAL",), note: str = "a note", **more: Any) -> TestSource:
@@ -121,7 +123,7 @@ def run(metrics: Path, made: Scores, counts: Mapping[str, Iterable[Counts]] | No
     """
     about = made.provenance
     folder = metrics / about.experiment if main else metrics / "seeds" / str(about.seed) / about.experiment
-    write_result(folder / SCORES, made)
+    write_output(folder / SCORES, made)
     if counts is not None:
         write_counts(folder, {suite: list(own) for suite, own in counts.items()})
     return Run(folder, made)

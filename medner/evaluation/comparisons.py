@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from medner.evaluation.results import Run, read_counts
 from medner.evaluation.scores import DECIMALS, TestSource
@@ -25,6 +24,7 @@ from medner.evaluation.statistics import (
     seed_variance,
 )
 from medner.model.provenance import Provenance
+from medner.outputs import Output
 from medner.study import Study
 
 FILE = "significance.json"
@@ -33,18 +33,14 @@ TRAINING_KEYS = ("encoder", "epochs", "config", "overrides")  # of a training, b
 Pair = tuple[str, str]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class TextsOnly(_Model):
+class TextsOnly(Output):
     """Interval and p over texts alone: sampling variance, and nothing of another training."""
 
     interval: tuple[float, float]
     p: float
 
 
-class Difference(_Model):
+class Difference(Output):
     """``after`` minus ``before`` in mean F1 on one suite.
 
     interval, p: over texts and, with ``over_seeds``, over seeds. texts_only: over texts alone, of the runs whose seeds
@@ -62,7 +58,7 @@ class Difference(_Model):
     f1_after: tuple[float, ...]
 
 
-class _Pair(_Model):
+class _Pair(Output):
     suite: str
     family: str
     before: str
@@ -74,7 +70,7 @@ class Comparison(Difference, _Pair):
     """A difference that the study asks for. p_holm: p adjusted for the comparisons of the family on this suite."""
 
 
-class TestKeys(_Model):
+class TestKeys(Output):
     """What of a test source scores depend on."""
 
     __test__ = False
@@ -89,7 +85,7 @@ class TestKeys(_Model):
         return cls(sha256=source.sha256, annotated=source.annotated, documents=source.documents)
 
 
-class Basis(_Model):
+class Basis(Output):
     """What the comparisons of an experiment rest on: its training, its seeds and its test parts."""
 
     provenance: Provenance
@@ -107,7 +103,7 @@ class Basis(_Model):
         )
 
 
-class Significance(_Model):
+class Significance(Output):
     """``significance.json``. seed: of permutations and resamples."""
 
     confidence: float

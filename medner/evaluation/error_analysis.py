@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import model_validator
 
 from medner.data.overlap import form_key
 from medner.data.records import Entity
 from medner.evaluation.predictions import Prediction
+from medner.outputs import Output
 
 OUTSIDE = "O"
 MISSED_FORMS = 50  # most frequent ones that are kept per suite
@@ -165,11 +166,7 @@ def gold_tokens(tokens: Iterable[tuple[int, int]], gold: Iterable[Entity]) -> li
     return units
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Charge(_Model):
+class Charge(Output):
     """Errors of one kind, and the false positives and false negatives that they are."""
 
     errors: int
@@ -177,7 +174,7 @@ class Charge(_Model):
     fn: int
 
 
-class Confusion(_Model):
+class Confusion(Output):
     """Tokens by gold label (row) and predicted label (column), on gold tokens and on the pipeline's own."""
 
     labels: list[str]
@@ -193,7 +190,7 @@ class Confusion(_Model):
         return self
 
 
-class MissedForm(_Model):
+class MissedForm(Output):
     """A surface form whose mentions were missed. seen: whether training has it."""
 
     form: str
@@ -202,7 +199,7 @@ class MissedForm(_Model):
     seen: bool
 
 
-class SuiteErrors(_Model):
+class SuiteErrors(Output):
     """The errors of one suite. off_tokens: gold mentions that start or end inside a token."""
 
     texts: int
@@ -232,7 +229,7 @@ class SuiteErrors(_Model):
         return self
 
 
-class ErrorExample(_Model):
+class ErrorExample(Output):
     """A text with an error of the kind, and its mentions."""
 
     kind: Kind
@@ -244,7 +241,7 @@ class ErrorExample(_Model):
     predicted: list[Entity]
 
 
-class Errors(_Model):
+class Errors(Output):
     """``metrics/errors/<experiment>.json``."""
 
     suites: dict[str, SuiteErrors]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
@@ -17,6 +16,7 @@ from medner.evaluation.results import Run, read_counts
 from medner.evaluation.statistics import MIN_UNITS, f1_by_run
 from medner.exceptions import InputError
 from medner.files import read_bytes, write_bytes
+from medner.outputs import Output
 from medner.study import Study
 
 RESAMPLES = 500
@@ -98,15 +98,13 @@ def _docs(path: Path) -> list[Doc]:
     return list(parse_docbin(read_bytes(path), path).get_docs(Vocab()))
 
 
-class CurveRow(BaseModel):
+class CurveRow(Output):
     """One run of a learning curve on one suite, a row of ``metrics/curves.json``.
 
     reference: the mix of real annotation that the suite is measured against. resampled: F1 on ``RESAMPLES`` bootstrap
     samples of the suite's independent texts, the same samples for every run; None of a suite with fewer than
     ``MIN_UNITS``.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     mix: str
     sentences: int

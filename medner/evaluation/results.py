@@ -9,80 +9,33 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
-import srsly
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field
 
 from medner.evaluation.predictions import SUFFIX, Prediction, write_predictions
 from medner.evaluation.scores import Counts, SuiteScore, TestSource, score_suite, unit_counts
 from medner.exceptions import InputError
 from medner.files import read_json, write_text
 from medner.model.provenance import Provenance
+from medner.outputs import Output, read_output, write_output
 
 SEEDS = "seeds"
 SCORES = "scores.json"
 COUNTS = "counts.json"  # all that comparisons need of the predictions, which hold texts that are not ours to publish
-CURVE = "curve.json"
-_T = TypeVar("_T")
 
 
-class Scores(BaseModel):
+class Scores(Output):
     """``scores.json``: what a run was made with, what it was tested on, and its scores by suite.
 
     skipped: why other suites have no scores.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     provenance: Provenance
     test: dict[str, TestSource]
     skipped: dict[str, str] = Field(default={})
     suites: dict[str, SuiteScore]
-
-
-class Evaluation(BaseModel):
-    """An evaluation on the dev data during training. Epochs count from 0; losses are by component."""
-
-    epoch: int
-    step: int
-    p: float
-    r: float
-    f1: float
-    losses: dict[str, float]
-
-
-class TrainingCurve(BaseModel):
-    """``curve.json``: the evaluations of a training, and the one whose weights were kept."""
-
-    evaluations: list[Evaluation] = Field(min_length=1)
-    best: Evaluation
-
-
-def read_result(path: Path, shape: type[_T] | Any, step: str) -> Any:
-    """Read a JSON file that a step wrote, as the type that the step writes.
-
-    step: its name, for the message. Raises InputError, naming the first value that does not fit.
-    """
-    try:
-        return TypeAdapter(shape).validate_python(read_json(path), strict=False)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        remedy = f"Run the {step} step again"
-        raise InputError(
-            f"damaged or of another version ({first['msg']})", path=path, place=where, remedy=remedy
-        ) from None
-
-
-def write_result(path: Path, result: BaseModel | Sequence[BaseModel]) -> None:
-    """Write a result as JSON. Fields that were not set are left out."""
-    plain = TypeAdapter(type(result)).dump_python(result, mode="json", exclude_unset=True)
-    if not isinstance(result, BaseModel):
-        plain = [one.model_dump(mode="json", exclude_unset=True) for one in result]
-    write_text(path, srsly.json_dumps(plain, indent=2) + "\n")
 
 
 @dataclass(frozen=True)
@@ -122,13 +75,13 @@ def write_run(
         suite: score_suite(predictions, tests, seen, provenance.seed or 0) for suite, predictions in suites.items()
     }
     scores = Scores(provenance=provenance, test=dict(tests), skipped=dict(skipped), suites=scored)
-    write_result(folder / SCORES, scores)
+    write_output(folder / SCORES, scores)
     return scores
 
 
 def read_run(folder: Path) -> Run:
     """The run in a folder that the evaluate step wrote. Raises InputError if its scores.json is damaged."""
-    return Run(folder, read_result(folder / SCORES, Scores, "evaluate"))
+    return Run(folder, read_output(folder / SCORES, Scores, "evaluate"))
 
 
 def write_counts(folder: Path, suites: Mapping[str, Sequence[Counts]]) -> None:

@@ -16,13 +16,13 @@ from typing import NamedTuple, Self
 import numpy as np
 from nervaluate import Evaluator
 from nervaluate.entities import EvaluationResult
-from pydantic import BaseModel, ConfigDict
 
+from medner.data.manifests import Origin
 from medner.data.overlap import form_key
 from medner.data.records import Entity
 from medner.evaluation.predictions import Prediction, units
 from medner.evaluation.statistics import CONFIDENCE, f1_interval
-from medner.model.provenance import SourceInfo
+from medner.outputs import Output
 
 # Bins of text length, in the pipeline's tokens.
 LENGTHS = {
@@ -67,11 +67,7 @@ def total(counts: Iterable[Counts]) -> Counts:
     return Counts(*(sum(column) for column in zip(*counts, strict=True))) if (counts := list(counts)) else Counts()
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Score(_Model):
+class Score(Output):
     """Precision, recall, F1 and their counts; support is the number of gold mentions."""
 
     p: float
@@ -117,7 +113,7 @@ class PartScore(GroupScore):
     documents: int
 
 
-class MatchScore(_Model):
+class MatchScore(Output):
     """Rates and counts of one way of matching, as nervaluate counts them."""
 
     p: float
@@ -144,7 +140,7 @@ class MatchScore(_Model):
         )
 
 
-class Ways(_Model):
+class Ways(Output):
     """The four ways of matching of SemEval-2013 task 9.1.
 
     strict: span and label. exact: span, whatever the label. partial: overlap, whatever the label, worth half where the
@@ -184,7 +180,7 @@ class SuiteScore(GroupScore):
     matching: Matching
 
 
-class TestSource(SourceInfo):
+class TestSource(Origin):
     """The test part of a source.
 
     annotated: the labels that it annotates. documents: a regular expression for the part of an id that names its

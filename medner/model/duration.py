@@ -11,7 +11,7 @@ from spacy.language import Language
 from spacy.training.loggers import console_logger_v3
 from spacy.util import registry
 
-from medner.model.encoder import Manifest
+from medner.model.provenance import EncoderInfo
 
 LOGGER = "medner.ConsoleLogger.v1"
 BATCHES = 10  # that are timed: seconds for a small encoder, less than a minute for mBERT on a CPU
@@ -32,17 +32,18 @@ def in_words(seconds: float) -> str:
     return f"about {round(seconds / 1800) / 2:g} hours"
 
 
-def slow_on_cpu(encoder: Manifest, quick: Manifest, *, words: int, epochs: int) -> str:
+def slow_on_cpu(encoder: EncoderInfo, quick: EncoderInfo, *, words: int, epochs: int) -> str:
     """What to tell before an encoder of mBERT's size is trained on a CPU; empty for smaller encoders.
 
     quick: the encoder that is the alternative. words: of the training corpus. Durations are for two cores.
     """
-    if encoder.parameters <= LARGE:
+    parameters = encoder.parameters or 0
+    if parameters <= LARGE:
         return ""
-    seconds = words * epochs / MBERT * encoder.parameters / MBERT_PARAMETERS
+    seconds = words * epochs / MBERT * parameters / MBERT_PARAMETERS
     quick_seconds = words * (quick.epochs or epochs) / COMPACT
     return (
-        f"{encoder.name} has {encoder.parameters / 1e6:,.0f} million parameters: without a GPU, this training takes "
+        f"{encoder.name} has {parameters / 1e6:,.0f} million parameters: without a GPU, this training takes "
         f"{in_words(seconds)} on two cores. The compact encoder takes {in_words(quick_seconds)}: add "
         f"--vars.encoder {quick.name} to the `spacy project run` command."
     )

@@ -8,8 +8,9 @@ from typing import Any
 from medner.data.downloads import reachable
 from medner.exceptions import InputError
 from medner.files import new_folder, read_bytes, read_text, sha256
+from medner.model.provenance import EncoderInfo
 from medner.model.weights import WEIGHTS, expand, weights_file
-from medner.outputs import Output, read_output, write_output
+from medner.outputs import read_output, write_output
 from medner.settings import Settings, load_settings
 
 MANIFEST = "manifest.json"
@@ -24,31 +25,7 @@ HUB_SECONDS = 5
 UNTRAINED = "untrained"  # the name that asks for the embedded encoder with random weights: the floor of comparisons
 
 
-class Manifest(Output):
-    """What the encoder folder holds; goes into every pipeline, metrics file and report made with it.
-
-    revision: of the hub, or what the makers call it. untrained: whether the weights are random. sha256: of the weights.
-    learning_rate, epochs: what the encoder asks for when it is fine-tuned. embedded: whether it is the compact encoder
-    that comes with the project.
-    """
-
-    name: str
-    revision: str
-    untrained: bool
-    parameters: int
-    vocabulary: int
-    sha256: str
-    learning_rate: float | None = None
-    epochs: int | None = None
-    embedded: bool = False
-
-    @property
-    def title(self) -> str:
-        """The encoder's name as tables show it."""
-        return f"{self.name} (UNTRAINED weights)" if self.untrained else self.name
-
-
-class Export(Manifest):
+class Export(EncoderInfo):
     """The manifest of an encoder that ``scripts/pretrain.py`` wrote, by which the encoder step checks it.
 
     tokenizer_sha256: of tokenizer.json; older exports do not say. The encoder step's own manifest, and so the
@@ -70,9 +47,9 @@ class Pinned(Settings):
     pretraining: Any = None
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> EncoderInfo:
     """The manifest of an encoder folder. Raises InputError if the encoder step has not written one."""
-    return read_output(folder / MANIFEST, Manifest, "encoder")
+    return read_output(folder / MANIFEST, EncoderInfo, "encoder")
 
 
 def read_export(folder: Path) -> Export:
@@ -91,7 +68,9 @@ def load_pinned(path: Path, name: str = "") -> Pinned:
     return Pinned(name=name, repository=name, revision="main")
 
 
-def prepare(target: Path, pinned: Pinned, embedded: Path, *, mirror: Path | None, strict: bool, seed: int) -> Manifest:
+def prepare(
+    target: Path, pinned: Pinned, embedded: Path, *, mirror: Path | None, strict: bool, seed: int
+) -> EncoderInfo:
     """Fill ``target`` with encoder, tokenizer and manifest, from the mirror, the hub, or the ``embedded`` folder.
 
     The embedded encoder is taken where neither mirror nor hub has the pinned one, and where it is the pinned one
@@ -132,12 +111,12 @@ def check_export(folder: Path) -> None:
             raise InputError(what, path=folder / name, remedy="Fetch the encoder again, or pre-train again")
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: EncoderInfo) -> None:
     """Write an encoder folder's manifest."""
     write_output(folder / MANIFEST, manifest)
 
 
-def _embedded(source: Path, folder: Path) -> Manifest:
+def _embedded(source: Path, folder: Path) -> EncoderInfo:
     """Copy the embedded encoder. Raises InputError as :func:`_exported`, and for pickles, which it never needs."""
     if pickles := _pickles(source):
         what = f"{', '.join(pickles)} is a pickle, which can run code when it is loaded"
@@ -145,7 +124,7 @@ def _embedded(source: Path, folder: Path) -> Manifest:
     return _exported(source, folder, read_manifest(source).name).model_copy(update={"embedded": True})
 
 
-def _exported(source: Path, folder: Path, name: str) -> Manifest:
+def _exported(source: Path, folder: Path, name: str) -> EncoderInfo:
     """Copy an encoder that ``scripts/pretrain.py`` wrote; its manifest says how to fine-tune it.
 
     Raises InputError if its weights or its tokenizer are not those of its manifest.
@@ -157,7 +136,7 @@ def _exported(source: Path, folder: Path, name: str) -> Manifest:
     return manifest.model_copy(update={"learning_rate": stated.learning_rate, "epochs": stated.epochs})
 
 
-def _without_training(source: Path, folder: Path, seed: int) -> Manifest:
+def _without_training(source: Path, folder: Path, seed: int) -> EncoderInfo:
     import torch  # noqa: PLC0415 - slow to import
     from transformers import AutoModel  # noqa: PLC0415
 
@@ -213,7 +192,7 @@ def _download(folder: Path, pinned: Pinned) -> bool:
     return True
 
 
-def _inspect(folder: Path, source: Path | str, name: str, revision: str) -> Manifest:
+def _inspect(folder: Path, source: Path | str, name: str, revision: str) -> EncoderInfo:
     """Load the encoder once, as training will, and describe it."""
     from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
 
@@ -224,7 +203,7 @@ def _inspect(folder: Path, source: Path | str, name: str, revision: str) -> Mani
         what = f"the encoder cannot be loaded ({' '.join(str(error).split())[:200]})"
         raise InputError(what, path=source, remedy="Fetch it again") from None
     _match(tokenizer, model.config.vocab_size, folder, source)
-    return Manifest(
+    return EncoderInfo(
         name=name,
         revision=revision,
         untrained=False,

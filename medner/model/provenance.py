@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+import srsly
+from pydantic import Field, ValidationError
+
+from medner.data.manifests import Origin
+from medner.exceptions import InputError
+from medner.files import read_json, write_text
+from medner.outputs import Output
+
+META = "meta.json"
+KEY = "medner"  # of the provenance in a pipeline's meta.json
 
 
-class EncoderInfo(BaseModel):
+class EncoderInfo(Output):
     """What a pipeline builds on: an encoder, or a language model that gave the labels itself.
 
-    parameters: None where nobody knows them (a language model behind an interface), 0 without an encoder.
+    revision: of the model hub, or what the makers call it. untrained: whether the weights are random. parameters: None
+    where nobody knows them (a language model behind an interface), 0 without an encoder. sha256: of the weights.
+    learning_rate, epochs: what the encoder asks for when it is fine-tuned. embedded: whether it is the compact encoder
+    that comes with the project.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
     revision: str
@@ -26,17 +36,13 @@ class EncoderInfo(BaseModel):
     epochs: int | None = None
     embedded: bool = False
 
-
-class SourceInfo(BaseModel):
-    """What is said of a source wherever its results are shown."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    note: str
-    stand_in: bool
+    @property
+    def title(self) -> str:
+        """The encoder's name as tables show it."""
+        return f"{self.name} (UNTRAINED weights)" if self.untrained else self.name
 
 
-class Provenance(BaseModel):
+class Provenance(Output):
     """What a run was made with.
 
     sources: what it was trained on; empty for a language model's zero-shot labels. seed: None where several runs are
@@ -45,20 +51,18 @@ class Provenance(BaseModel):
     only). made_with: packages and arithmetic, which move scores as another seed does.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     experiment: str
     encoder: EncoderInfo
-    sources: dict[str, SourceInfo]
+    sources: dict[str, Origin]
     persons: str
     seed: int | None
     epochs: int
     documents: int
-    corpus: Mapping[str, str] = {}
+    corpus: dict[str, str] = Field(default={})
     config: str = ""
-    overrides: Mapping[str, Any] = {}
-    unusable: Mapping[str, int] = {}
-    made_with: Mapping[str, str] = {}
+    overrides: dict[str, Any] = Field(default={})
+    unusable: dict[str, int] = Field(default={})
+    made_with: dict[str, str] = Field(default={})
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -71,3 +75,19 @@ class Provenance(BaseModel):
         if not self.sources:
             return ""
         return "transformer" if self.encoder.parameters else "cnn"
+
+
+def stamp(pipeline: Path, provenance: Provenance) -> None:
+    """Write a pipeline's provenance into its ``meta.json``."""
+    meta = {**read_json(pipeline / META), KEY: provenance.model_dump(mode="json")}
+    write_text(pipeline / META, srsly.json_dumps(meta, indent=2) + "\n")
+
+
+def read_provenance(pipeline: Path) -> Provenance:
+    """The provenance of a pipeline folder. Raises InputError for a pipeline that the train step did not make."""
+    path = pipeline / META
+    try:
+        return Provenance.model_validate(read_json(path)[KEY])
+    except (KeyError, TypeError, ValidationError):
+        what, remedy = "no provenance: the train step did not make this pipeline", "Train it with the train step"
+        raise InputError(what, path=path, remedy=remedy) from None

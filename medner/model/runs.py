@@ -28,8 +28,8 @@ from medner.evaluation.results import COUNTS, SCORES, Run, read_run
 from medner.exceptions import InputError
 from medner.model.arithmetic import VARIABLE, cpu_arithmetic
 from medner.model.prediction import describe_tests
-from medner.model.provenance import Provenance
-from medner.model.training import prepare, provenance
+from medner.model.provenance import read_provenance
+from medner.model.training import prepare
 
 
 def run(
@@ -53,7 +53,7 @@ def run(
     """
     extra = {**parse_config_overrides([]), **{f"paths.{key}": value for key, value in (paths or {}).items()}}
     prepared = prepare(root, experiment, epochs=epochs_or_none(epochs), seed=seed, extra=extra)
-    expected = Provenance.model_validate(prepared.provenance).settings
+    expected = prepared.provenance.settings
     corpus = root / "corpus"
     tests = describe_tests(corpus, read_manifest(corpus))
     for folder in (*elsewhere, metrics):
@@ -61,7 +61,7 @@ def run(
             good(f"{title}: evaluated before")
             return found
     note(f"{title}: running")
-    if not (training / "model-best").is_dir() or _settings(training / "model-best") != expected:
+    if not (training / "model-best").is_dir() or read_provenance(training / "model-best").settings != expected:
         options = ("--seed", seed, "--epochs", epochs, "--gpu", gpu, "--output", training)
         _call(root, "train", experiment, *options, overrides=extra)
     _call(root, "evaluate", experiment, "--model", training / "model-best", "--output", metrics, "--gpu", gpu)
@@ -75,10 +75,6 @@ def _evaluated(folder: Path, expected: object, tests: object) -> Run | None:
         return None
     found = read_run(folder)
     return found if (found.scores.provenance.settings, found.scores.test) == (expected, tests) else None
-
-
-def _settings(pipeline: Path) -> object:
-    return Provenance.model_validate(provenance(pipeline)).settings
 
 
 def as_arguments(overrides: Mapping[str, Any]) -> str:

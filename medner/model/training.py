@@ -13,22 +13,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import srsly
 from spacy.cli.train import train as spacy_train
 from thinc.api import Config, require_gpu
 
 from medner.data.docbins import parse_docbin
 from medner.data.manifests import read_training_manifest
 from medner.exceptions import InputError
-from medner.files import new_folder, read_bytes, read_json, read_text, sha256, write_text
+from medner.files import new_folder, read_bytes, sha256
 from medner.model.arithmetic import cpu_arithmetic, mixed_precision
 from medner.model.configs import config_sha256, load_training_config, model_config
+from medner.model.curve import CURVE, read_log
 from medner.model.duration import LOGGER
-from medner.model.encoder import Manifest, read_manifest
+from medner.model.encoder import read_manifest
+from medner.model.provenance import EncoderInfo, Provenance, stamp
 from medner.model.weights import WEIGHTS
+from medner.outputs import write_output
 
 # In the place of an encoder's manifest where a config trains without one.
-NO_ENCODER = Manifest(
+NO_ENCODER = EncoderInfo(
     name="none, spaCy's CNN",
     revision=f"spaCy {version('spacy')}",
     untrained=False,
@@ -36,9 +38,6 @@ NO_ENCODER = Manifest(
     vocabulary=0,
     sha256="",
 )
-PROVENANCE = "medner"  # key in a pipeline's meta.json
-CURVE = "curve.json"  # dev scores and losses of a training, beside its pipelines and its metrics
-DEV_SCORES = {"p": "ents_p", "r": "ents_r", "f1": "ents_f"}
 PACKAGES = ("spacy", "spacy-transformers", "transformers", "tokenizers", "thinc", "torch", "numpy")
 WARM_UP = 0.1  # share of all steps
 M_MMAP_THRESHOLD, LARGE = -3, 8 << 20  # glibc's mallopt parameter (malloc.h), and bytes
@@ -61,7 +60,7 @@ def schedule(documents: int, batch_size: int, epochs: int) -> dict[str, float]:
     }
 
 
-def overrides(config: Config, encoder: Manifest, documents: int, *, epochs: int | None, seed: int) -> dict[str, Any]:
+def overrides(config: Config, encoder: EncoderInfo, documents: int, *, epochs: int | None, seed: int) -> dict[str, Any]:
     """All overrides of a training config: schedule, seed, and the learning rate that the encoder asks for.
 
     documents: of the training corpus. epochs: None takes the encoder's number, else the config's.
@@ -84,8 +83,8 @@ class Training:
     config: Path
     log: str
     overrides: Mapping[str, Any]
-    provenance: Mapping[str, Any]
-    encoder: Manifest
+    provenance: Provenance
+    encoder: EncoderInfo
     words: int
 
 
@@ -101,7 +100,7 @@ def prepare(
     path = model_config(root, experiment)
     config = load_training_config(path, experiment)
     own = config.interpolate()["paths"]
-    about_corpus = read_training_manifest(root / "corpus" / experiment).model_dump()
+    about_corpus = read_training_manifest(root / "corpus" / experiment)
     encoder = NO_ENCODER
     if "encoder" in own:
         encoder = read_manifest(folder := root / own["encoder"])
@@ -116,18 +115,18 @@ def prepare(
         **overrides(config, encoder, len(docs), epochs=epochs, seed=seed),
         **extra,
     }
-    about = {
-        "experiment": experiment,
-        "encoder": encoder.model_dump(),
-        "sources": about_corpus["sources"],
-        "persons": about_corpus["persons"],
-        "seed": seed,
-        "epochs": chosen["training.max_epochs"],
-        "documents": len(docs),
-        "corpus": {part: sha256(content) for part, content in data.items()},
-        "config": config_sha256(config),
-        "overrides": {key: value for key, value in extra.items() if key != "paths.log"},
-    }
+    about = Provenance(
+        experiment=experiment,
+        encoder=encoder,
+        sources=about_corpus.sources,
+        persons=about_corpus.persons,
+        seed=seed,
+        epochs=chosen["training.max_epochs"],
+        documents=len(docs),
+        corpus={part: sha256(content) for part, content in data.items()},
+        config=config_sha256(config),
+        overrides={key: value for key, value in extra.items() if key != "paths.log"},
+    )
     log = extra.get("paths.log", own["log"])
     return Training(path, log, chosen, about, encoder, words=sum(map(len, docs.tokens)))
 
@@ -139,7 +138,7 @@ def train(root: Path, training: Training, target: Path, *, gpu: int) -> None:
     the experiment's own folder, it goes beside ``target``. Raises InputError for a config that spaCy refuses.
     """
     log = Path(training.log)
-    if target != root / "training" / training.provenance["experiment"] and "paths.log" not in training.overrides:
+    if target != root / "training" / training.provenance.experiment and "paths.log" not in training.overrides:
         log = target.with_name(f"{target.name}.jsonl")
         log = log.relative_to(root) if log.is_relative_to(root) else log
     overrides = {"training.logger.@loggers": LOGGER, **training.overrides, "paths.log": str(log)}
@@ -157,8 +156,8 @@ def train(root: Path, training: Training, target: Path, *, gpu: int) -> None:
             remedy = "Compare it with configs/transformer.cfg in the repository"
             raise InputError(what, path=training.config, remedy=remedy) from None
         for pipeline in sorted(folder.glob("model-*")):
-            stamp(pipeline, {**training.provenance, "made_with": made_with(training.encoder, gpu=gpu)})
-        write_text(folder / CURVE, srsly.json_dumps(curve(log), indent=2) + "\n")
+            stamp(pipeline, training.provenance.model_copy(update={"made_with": made_with(training.encoder, gpu=gpu)}))
+        write_output(folder / CURVE, read_log(log))
 
 
 def choose_processor(gpu: int) -> None:
@@ -172,7 +171,7 @@ def choose_processor(gpu: int) -> None:
         raise InputError(f"--gpu is {gpu}: {error}", remedy=remedy) from None
 
 
-def made_with(encoder: Manifest, *, gpu: int) -> dict[str, str]:
+def made_with(encoder: EncoderInfo, *, gpu: int) -> dict[str, str]:
     """What a training's scores depend on besides its settings: its arithmetic, and packages by version."""
     arithmetic = cpu_arithmetic() if gpu < 0 and encoder.parameters else "fp32"
     versions = {name: version(name) for name in PACKAGES}
@@ -195,41 +194,3 @@ def give_memory_back() -> None:
     mallopt = getattr(ctypes.CDLL(None) if os.name == "posix" else None, "mallopt", None)
     if mallopt:
         mallopt(M_MMAP_THRESHOLD, LARGE)
-
-
-def stamp(pipeline: Path, provenance: Mapping[str, Any]) -> None:
-    """Write a pipeline's provenance (encoder, data, seed, …) into its ``meta.json``."""
-    meta = read_json(pipeline / "meta.json")
-    write_text(pipeline / "meta.json", srsly.json_dumps({**meta, PROVENANCE: dict(provenance)}, indent=2) + "\n")
-
-
-def provenance(pipeline: Path) -> dict[str, Any]:
-    """The provenance of a pipeline folder. Raises InputError for a pipeline that the train step did not make."""
-    path = pipeline / "meta.json"
-    try:
-        return dict(srsly.json_loads(read_text(path))[PROVENANCE])
-    except (KeyError, ValueError):
-        what = "says nothing about encoder and data"
-        raise InputError(what, path=path, remedy="Train it with the train step") from None
-
-
-def curve(log: Path) -> dict[str, Any]:
-    """The evaluations of a training run on its dev data, from the file of spaCy's ``ConsoleLogger.v3``.
-
-    ``evaluations`` has epoch, step, dev P, R, F1 (0 to 1) and the losses since the last one, by component; ``best`` is
-    the evaluation whose weights are in model-best (of equal ones the last, as spaCy chooses), None if there is none.
-    Raises InputError if the file is damaged.
-    """
-    evaluations = []
-    for number, line in enumerate(read_text(log).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = srsly.json_loads(line)
-            scores = {name: row["scores"][key] / 100 for name, key in DEV_SCORES.items()}
-            evaluations.append({"epoch": row["epoch"], "step": row["step"], **scores, "losses": dict(row["losses"])})
-        except (ValueError, KeyError, TypeError) as error:
-            what = f"not an evaluation of spaCy's logger ({error})"
-            raise InputError(what, path=log, place=f"line {number}", remedy="Train again") from None
-    best = max(reversed(evaluations), key=lambda evaluation: evaluation["f1"], default=None)
-    return {"evaluations": evaluations, "best": best}

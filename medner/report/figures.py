@@ -15,7 +15,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter
 
-from medner.evaluation.results import TrainingCurve
+from medner.model.curve import TrainingCurve
 from medner.report.exchange import Point
 
 # Colours that stand for the page's variables: replaced in the SVG. No two may be alike.

@@ -16,9 +16,11 @@ from medner.data.quality import QualityReport
 from medner.evaluation.comparisons import FILE, Comparison, Significance
 from medner.evaluation.error_analysis import Errors
 from medner.evaluation.learning_curves import CurveRow
-from medner.evaluation.results import CURVE, Run, Scores, TrainingCurve, main_run, read_result, some_runs
+from medner.evaluation.results import Run, Scores, main_run, some_runs
 from medner.evaluation.scores import SuiteScore
 from medner.evaluation.statistics import MIN_UNITS
+from medner.model.curve import CURVE, TrainingCurve
+from medner.outputs import read_output
 from medner.settings import load_settings
 from medner.study import Study
 
@@ -124,7 +126,7 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
 
 
 def _read(path: Path, shape: Any, step: str) -> Any:
-    return read_result(path, shape, step) if path.is_file() else None
+    return read_output(path, shape, step) if path.is_file() else None
 
 
 def _is_of_results(manifest: CorpusManifest, results: Mapping[str, Scores]) -> bool:

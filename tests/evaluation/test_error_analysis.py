@@ -33,8 +33,9 @@ from medner.evaluation.error_analysis import (
     gold_tokens,
 )
 from medner.evaluation.predictions import Prediction, write_predictions
-from medner.evaluation.results import Scores, write_result
+from medner.evaluation.results import Scores
 from medner.files import sha256
+from medner.outputs import write_output
 
 LABELS = ("PERSON", "ORG", "LOC", "MEDICAL")
 TEXT = "Ana Pop are HTA la Iași."
@@ -210,7 +211,7 @@ def evaluated(tmp_path: Path) -> Path:
     write_manifest(tmp_path, {"med-ro": list(LABELS)})
     digest = sha256((tmp_path / "corpus" / "exp1" / "train.spacy").read_bytes())
     about = provenance(experiment="exp1", corpus={"train": digest})
-    write_result(tmp_path / "metrics" / "exp1" / "scores.json", Scores(provenance=about, test={}, suites={}))
+    write_output(tmp_path / "metrics" / "exp1" / "scores.json", Scores(provenance=about, test={}, suites={}))
     write_predictions(tmp_path / "metrics" / "exp1" / "med-ro.predictions.jsonl", [prediction([NAME, DISEASE], [CITY])])
     return tmp_path
 

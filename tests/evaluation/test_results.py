@@ -6,9 +6,10 @@ import pytest
 from conftest import ROOT
 from made import run, scores
 
-from medner.evaluation.results import SCORES, load_runs, main_run, read_run, some_runs, write_result
+from medner.evaluation.results import SCORES, load_runs, main_run, read_run, some_runs
 from medner.exceptions import InputError
 from medner.files import read_json
+from medner.outputs import write_output
 from medner.study import load_study
 
 
@@ -38,9 +39,9 @@ def test_nothing_evaluated(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{}", r"scores.json, provenance: damaged or of another version .* Run the evaluate step again"),
-        ("[]", "scores.json: damaged or of another version"),
-        ("{", "scores.json: is damaged"),
+        ("{}", r"scores.json: not what the evaluate step writes \(provenance: missing\)\. Run the evaluate step again"),
+        ("[]", "scores.json: not what the evaluate step writes"),
+        ("{", "scores.json: not what the evaluate step writes"),
     ],
 )
 def test_damaged_scores(tmp_path: Path, text: str, message: str) -> None:
@@ -57,6 +58,7 @@ def test_reference_results_are_read_and_written_unchanged(reference: Path, tmp_p
     assert not left_out
     for own in runs.values():
         for found in own:
-            write_result(tmp_path / SCORES, found.scores)
-            assert read_json(tmp_path / SCORES) == read_json(found.folder / SCORES)
-            assert read_run(found.folder).scores == found.scores
+            write_output(tmp_path / SCORES, found.scores)
+            written, committed = (read_json(folder / SCORES) for folder in (tmp_path, found.folder))
+            assert written["suites"] == committed["suites"]
+            assert read_run(tmp_path).scores == found.scores

@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
     """A corpus folder with the first texts of med-ro's test part, and suites that need more than that."""
     path = ROOT / "assets" / "synthetic" / "ro" / "test.jsonl"
     tally = Tally()
-    docs, _ = convert(blank(), Part(islice(read_synthetic(path, tally), TEXTS), tally), "med-ro")
+    docs, _ = convert(blank(), Part(list(islice(read_synthetic(path, tally), TEXTS)), tally), "med-ro")
     (tmp_path / "med-ro").mkdir()
     docs.to_disk(tmp_path / "med-ro" / "test.spacy")
     (tmp_path / "med-fr").mkdir()
@@ -77,19 +77,19 @@ def test_labels_are_scored_like_a_pipeline(folder: Path) -> None:
     assert f"med-ro: 1 of {TEXTS} texts have no usable answer" in " ".join(done.output.split())
     runs, _ = load_runs(folder / "metrics", ["llm"])
     [run] = runs["llm"]
-    assert run.scores["skipped"] == {
+    assert run.scores.skipped == {
         "simonero": "out of reach",
         "med-fr": "no labels of med-fr",
         "combined": "no labels of med-fr",
     }
-    assert run.scores["provenance"]["encoder"]["name"] == "m"
+    assert run.scores.provenance.encoder.name == "m"
     predictions = read_predictions(folder / "metrics" / "llm" / "med-ro.predictions.jsonl")
     assert [one.predicted == one.gold for one in predictions] == [False, True, True, True, True]
-    own = run.scores["suites"]["med-ro"]
+    own = run.scores.suites["med-ro"]
     missed = len(predictions[0].gold)
     assert missed > 0
-    assert (own["fn"], own["fp"], own["tp"]) == (missed, 0, sum(len(one.gold) for one in predictions) - missed)
-    assert own["seen"]["support"] == 0
+    assert (own.fn, own.fp, own.tp) == (missed, 0, sum(len(one.gold) for one in predictions) - missed)
+    assert own.seen.support == 0
 
 
 def test_labels_by_batch(folder: Path) -> None:

@@ -8,11 +8,11 @@ import spacy
 import srsly
 
 from medner.model import duration
-from medner.model.encoder import Manifest
+from medner.model.encoder import EncoderInfo
 
 
-def encoder(name: str, parameters: int, epochs: int | None = None) -> Manifest:
-    return Manifest(
+def encoder(name: str, parameters: int, epochs: int | None = None) -> EncoderInfo:
+    return EncoderInfo(
         name=name, revision="1", untrained=False, parameters=parameters, vocabulary=1, sha256="", epochs=epochs
     )
 

@@ -17,8 +17,8 @@ from transformers import AutoModel
 from medner.exceptions import InputError
 from medner.files import sha256
 from medner.model.encoder import (
+    EncoderInfo,
     Export,
-    Manifest,
     check_export,
     load_pinned,
     prepare,
@@ -40,7 +40,7 @@ def embedded(tmp_path: Path) -> Path:
     return folder
 
 
-def make(target: Path, embedded: Path, name: str = "", **options: Any) -> Manifest:
+def make(target: Path, embedded: Path, name: str = "", **options: Any) -> EncoderInfo:
     pinned = load_pinned(ROOT / "configs" / "encoder.yml", name)
     return prepare(target, pinned, embedded, **({"mirror": None, "strict": False, "seed": 0} | options))
 
@@ -180,7 +180,7 @@ def test_the_tokenizer_s_checksum_is_not_part_of_a_run_s_identity(tmp_path: Path
     before = make(tmp_path / "before", embedded)
     export(embedded)
     assert make(tmp_path / "after", embedded) == before
-    assert read_manifest(embedded) == Manifest.model_validate(read_manifest(embedded).model_dump())
+    assert read_manifest(embedded) == EncoderInfo.model_validate(read_manifest(embedded).model_dump())
     files = [(tmp_path / name / "manifest.json").read_text() for name in ("before", "after")]
     assert files[0] == files[1]
     assert "tokenizer" not in files[0]

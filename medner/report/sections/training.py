@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medner.evaluation.results import TrainingCurve
+from medner.model.curve import TrainingCurve
 from medner.report import figures
 from medner.report.blocks import Figure, Missing, Panel, Section
 from medner.report.cells import command, count_cell, main_run_text
