@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medner.data.docbins import read_docbin
+from medner.data.markup import MarkupError, holds_tag, parse
 from medner.data.records import Record
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
@@ -14,7 +15,6 @@ from medner.files import read_text
 from medner.generation.client import Unusable, read_sentences
 from medner.generation.config import LABELS, Language
 from medner.generation.ledger import Answer, Ledger, Reject
-from medner.generation.markup import MarkupError, holds_tag, parse
 from medner.generation.planning import Task, system_prompt
 
 _TOKENS_AROUND = 512  # room for the tags and the JSON around the text
