@@ -49,7 +49,7 @@ def read_texts(path: Path) -> list[str]:
         try:
             return [doc.text for doc in parse_docbin(read_bytes(path), path).get_docs(blank().vocab)]
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            what = f"is not a DocBin ({' '.join(str(error).split())})"
+            what = f"not a DocBin ({' '.join(str(error).split())})"
             raise InputError(what, path=path, remedy="Write it again, or give a text file") from None
     return read_text(path).split("\n")
 
