@@ -222,36 +222,39 @@ class Prediction(NamedTuple):
 Output = tuple[list[Floats2d], Floats2d]  # emissions of every document, and transitions
 
 
-def _transitions() -> Model[list[Floats2d], Output]:
+def _add_transitions(
+    model: Model[list[Floats2d], Output], X: list[Floats2d], is_train: bool
+) -> tuple[Output, Callable[[Output], list[Floats2d]]]:
     """A layer that passes emissions on and adds the transitions, which are its parameter."""
 
-    def initialise(model: Model[Any, Any], X: list[Floats2d] | None = None, Y: Any = None) -> None:
-        if X is not None and model.has_dim("nO") is None:
-            tags = X[0].shape[1]
-            model.set_dim("nO", tags)
-            model.set_param("transitions", model.ops.alloc2f(tags + 1, tags))
+    def backprop(gradient: Output) -> list[Floats2d]:
+        model.inc_grad("transitions", gradient[1])
+        return gradient[0]
 
-    def forward(model: Model[Any, Any], X: list[Floats2d], is_train: bool) -> tuple[Output, Callable[[Output], Any]]:
-        def backprop(gradient: Output) -> list[Floats2d]:
-            model.inc_grad("transitions", gradient[1])
-            return gradient[0]
+    return (X, cast(Floats2d, model.get_param("transitions"))), backprop
 
-        return (X, cast(Floats2d, model.get_param("transitions"))), backprop
 
-    return Model("transitions", forward, init=initialise, params={"transitions": None}, dims={"nO": None})
+def _zero_transitions(model: Model[list[Floats2d], Output], X: list[Floats2d] | None = None, Y: Any = None) -> None:
+    if X is not None and model.has_dim("nO") is None:
+        tags = X[0].shape[1]
+        model.set_dim("nO", tags)
+        model.set_param("transitions", model.ops.alloc2f(tags + 1, tags))
 
 
 @registry.architectures("medner.BioTagger.v1")  # type: ignore[untyped-decorator]
 def build_tagger(tok2vec: Model[list[Doc], list[Floats2d]]) -> Model[list[Doc], Output]:
-    """Token vectors, dropout (``[training] dropout``, as in all of spaCy) and a linear layer onto the tags.
+    """Token vectors, dropout (``[training] dropout``, as in all of spaCy), a linear layer onto the tags, transitions.
 
     The parameters are thinc's own arrays. So they are saved without pickle, and averaged over steps as those of
-    ``ner`` are; a wrapped PyTorch module would be neither. Both are zero at first: all sequences are equally probable.
+    ``ner`` are; those of a wrapped PyTorch module would not be. They are zero at first: all sequences are as probable.
     """
     dropout: Model[Floats2d, Floats2d] = Dropout()
     output: Model[Floats2d, Floats2d] = Linear(init_W=zero_init)
     head: Model[list[Floats2d], list[Floats2d]] = with_array(chain(dropout, output))
-    model: Model[list[Doc], Output] = chain(tok2vec, head, _transitions())
+    transitions: Model[list[Floats2d], Output] = Model(
+        "transitions", _add_transitions, init=_zero_transitions, params={"transitions": None}, dims={"nO": None}
+    )
+    model: Model[list[Doc], Output] = chain(tok2vec, head, transitions)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output", output)
     return model

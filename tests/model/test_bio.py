@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import shutil
 import subprocess
@@ -345,6 +346,12 @@ def test_saving_is_exact_and_without_pickle(trained: Language, tmp_path: Path, m
         assert bio_of(nlp).to_bytes() == bio_of(trained).to_bytes()
         for text, _ in TRAIN:
             assert found(nlp(text)) == found(trained(text))
+
+
+def test_processes_can_be_spawned(trained: Language) -> None:
+    """nlp.pipe(n_process=2) pickles components where processes are not forked."""
+    pipe = pickle.loads(pickle.dumps(bio_of(trained)))
+    assert found(pipe(trained.make_doc(TRAIN[0][0]))) == found(trained(TRAIN[0][0]))
 
 
 def test_an_untrained_component_can_be_saved(tmp_path: Path) -> None:
