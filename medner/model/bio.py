@@ -210,7 +210,7 @@ def allowed_tags(example: Example, labels: Sequence[str]) -> np.ndarray[Any, np.
 # --- The component ----------------------------------------------------------------------------------------------------
 
 
-class Prediction(NamedTuple):
+class ScoredEntity(NamedTuple):
     """An entity of a document: tokens ``start`` to ``end`` (exclusive), label and probability."""
 
     start: int
@@ -409,7 +409,7 @@ class BioRecogniser(TrainablePipe):  # type: ignore[misc]
         tags = 2 * len(self.labels) + 1
         return Lattice.of([torch.zeros(0, tags) for _ in docs], torch.zeros(tags + 1, tags)).double()
 
-    def predict(self, docs: Iterable[Doc]) -> list[list[Prediction]]:
+    def predict(self, docs: Iterable[Doc]) -> list[list[ScoredEntity]]:
         """The entities of every document, in order."""
         docs = list(docs)
         if not docs:
@@ -417,14 +417,14 @@ class BioRecogniser(TrainablePipe):  # type: ignore[misc]
         lattice = self.lattice(docs)
         spans = best_spans(lattice)
         probabilities = lattice.at(self.temperature).span_log_probability(spans).exp().clamp(max=1).tolist()
-        found: list[list[Prediction]] = [[] for _ in docs]
+        found: list[list[ScoredEntity]] = [[] for _ in docs]
         words = [words_of(doc) for doc in docs]
         for (doc, first, end, label), probability in zip(spans.tolist(), probabilities, strict=True):
             start, last = words[doc][first], words[doc][end - 1]
-            found[doc].append(Prediction(start, last + 1, self.labels[label], probability))
+            found[doc].append(ScoredEntity(start, last + 1, self.labels[label], probability))
         return found
 
-    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Sequence[Prediction]]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Sequence[ScoredEntity]]) -> None:
         """Write what :meth:`predict` found into the documents."""
         for doc, entities in zip(docs, scores, strict=True):
             before = {(ent.start, ent.end, ent.label_): ent for ent in doc.ents}

@@ -166,8 +166,8 @@ def test_calibration_makes_confidence_the_share_that_is_right(trained: Language)
     nlp = copy_of(trained)
     before = found(nlp(TRAIN[0][0]))
     examples = dev(nlp, wrong=8)
-    temperature = calibrate(nlp, examples)
-    assert temperature == bio_of(nlp).temperature > 1
+    assert calibrate(nlp, examples) == {"medner_bio": bio_of(nlp).temperature}
+    assert bio_of(nlp).temperature > 1
     after = found(nlp(TRAIN[0][0]))
     assert np.mean([one[2] for one in before]) > 0.95
     assert np.mean([one[2] for one in after]) == pytest.approx(0.8, abs=0.05)  # 32 of 40
@@ -177,24 +177,22 @@ def test_calibration_makes_confidence_the_share_that_is_right(trained: Language)
 
 def test_calibration_stays_within_limits_where_all_is_right(trained: Language) -> None:
     nlp = copy_of(trained)
-    temperature = calibrate(nlp, dev(nlp, wrong=0))
-    assert temperature is not None
-    assert 0.5 <= temperature < 1
+    calibrate(nlp, dev(nlp, wrong=0))
+    assert 0.5 <= bio_of(nlp).temperature < 1
 
 
 def test_calibration_leaves_out_what_gold_cannot_judge(trained: Language) -> None:
     """Only the persons, which are all right; or nothing at all."""
     nlp = copy_of(trained)
-    temperature = calibrate(nlp, dev(nlp, wrong=8, annotated=["PERSON"]))
-    assert temperature is not None
-    assert temperature < 1
+    calibrate(nlp, dev(nlp, wrong=8, annotated=["PERSON"]))
+    assert bio_of(nlp).temperature < 1
     nlp = copy_of(trained)
-    assert calibrate(nlp, dev(nlp, wrong=8, annotated=[])) == 1.0
+    assert calibrate(nlp, dev(nlp, wrong=8, annotated=[])) == {"medner_bio": 1.0}
 
 
 def test_calibration_of_other_pipelines_does_nothing(trained: Language) -> None:
-    assert calibrate(blank(), []) is None
-    assert calibrate(copy_of(trained), []) == 1.0
+    assert calibrate(blank(), []) == {}
+    assert calibrate(copy_of(trained), []) == {"medner_bio": 1.0}
 
 
 # What is known of a sentence
