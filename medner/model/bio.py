@@ -26,6 +26,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 ANNOTATED = "annotated"  # key of a gold document's user data: the labels that its source annotates
 SPANS = "entities"  # key of doc.spans
+SAMPLE = 10  # documents that the model's sizes are taken from
 FORBIDDEN = -1e4  # a log-score whose exponential is 0; infinity would give gradients that are no numbers
 
 # --- The CRF ----------------------------------------------------------------------------------------------------------
@@ -370,16 +371,20 @@ class BioRecogniser(TrainablePipe):  # type: ignore[misc]
         Raises ValueError if there are none.
         """
         validate_get_examples(get_examples, "BioRecogniser.initialize")
-        examples = list(get_examples())
-        found = {ent.label_ for example in examples for ent in example.reference.ents}
-        for label in sorted(found if labels is None else labels):
+        found: set[str] = set()
+        sample: list[Doc] = []
+        for example in get_examples():
+            found.update(ent.label_ for ent in example.reference.ents)
+            if len(example.predicted) and len(sample) < SAMPLE:
+                sample.append(example.predicted)
+        for label in found if labels is None else labels:
             self.add_label(label)
         if not self.labels:
             raise ValueError(f"{self.name} has no labels: no training document has an entity. Check the corpus.")
         output = self.model.get_ref("output")
         if output.has_dim("nO") is None:
             output.set_dim("nO", 2 * len(self.labels) + 1)
-        self.model.initialize(X=[example.predicted for example in examples if len(example.predicted)][:10])
+        self.model.initialize(X=sample)
 
     def get_loss(self, examples: Iterable[Example], scores: Output) -> tuple[float, Output]:
         """Negative log-likelihood of what is known of the examples, and its gradient.

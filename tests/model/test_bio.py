@@ -501,6 +501,18 @@ def test_it_listens_to_a_transformer_wherever_it_goes(project: Path) -> None:
     assert [one[:2] for one in found(nlp(text))] == [one[:2] for one in expected]
 
 
+@pytest.mark.parametrize("texts", [["Mara are astm acum ."], ["", "Mara are astm acum .", " "], [""], [" "]])
+def test_updates_reach_the_transformer(project: Path, texts: list[str]) -> None:
+    nlp = spacy.load(project / "training" / "exp3-bio" / "model-best")
+    examples = [gold(nlp, text, [(0, 4, "MEDICAL")] if text.strip() else []) for text in texts]
+    optimizer = nlp.resume_training()
+    losses = [nlp.update(examples, sgd=optimizer) for _ in range(4)]
+    assert np.isfinite([list(loss.values()) for loss in losses]).all()
+    if any(text.strip() for text in texts):
+        assert losses[0]["transformer"] > 0
+        assert losses[-1]["ner"] < losses[0]["ner"]
+
+
 def test_several_processes(project: Path) -> None:
     code = """
 import spacy, medner.model.bio
