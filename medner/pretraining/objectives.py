@@ -15,6 +15,7 @@ from medner.pretraining.vocabulary import train_tokenizer
 
 # On a CPU, for sequences this short, plain attention is faster than the fused kernel.
 ATTENTION = "eager"
+POOLER = "pooler."
 
 
 class Guess(nn.Module):
@@ -101,9 +102,9 @@ OBJECTIVES: Mapping[str, type[MaskedLanguageModel | ReplacedTokenDetection]] = {
 
 
 def new_encoder(settings: Mapping[str, Any], tokenizer: Any) -> Any:
-    """A transformer of transformers' ``model_type`` with random weights, without BERT's pooler, which nothing uses.
+    """A transformer of transformers' ``model_type`` with random weights. Raises InputError for unknown settings.
 
-    Raises InputError for unknown settings.
+    BERT's pooler, which nothing uses, is zero: transformers warns of a model that lacks it.
     """
     ends = {"pad_token_id": "pad", "cls_token_id": "cls", "sep_token_id": "sep"}
     numbers = {name: getattr(tokenizer, f"{end}_token_id") for name, end in ends.items()}
@@ -113,8 +114,9 @@ def new_encoder(settings: Mapping[str, Any], tokenizer: Any) -> Any:
         encoder = AutoModel.from_config(config, attn_implementation=ATTENTION)
     except Exception as error:  # the library raises whatever its parts raise
         raise _refused(error) from None
-    if hasattr(encoder, "pooler"):
-        encoder.pooler = None
+    for name, parameter in encoder.named_parameters():
+        if name.startswith(POOLER):
+            parameter.data.zero_()
     return encoder
 
 

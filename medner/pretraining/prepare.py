@@ -58,7 +58,7 @@ def prepare_text(
     that does not fit the recipe, and from reading.
     """
     groups = find_groups(sources, recipe.groups)
-    taken = None if vocabulary is None else read_tokenizer(vocabulary, "Give an encoder folder with its tokenizer")
+    taken = None if vocabulary is None else read_tokenizer(vocabulary, "Give --vocabulary an encoder folder, or new")
     wanted = {
         "vocabulary": recipe.vocabulary if vocabulary is None else sha256(read_bytes(vocabulary / TOKENIZER)),
         "groups": [[group.name, group.weight, _sizes(group.files)] for group in groups],

@@ -23,6 +23,7 @@ from medner.exceptions import InputError
 from medner.files import read_json, sha256
 from medner.model.encoder import MANIFEST, TOKENIZER, check_export
 from medner.model.weights import read_weights, weights_file
+from medner.pretraining.objectives import POOLER
 from medner.pretraining.text import without_diacritics
 
 INNER = "##"  # begins a piece that continues a word
@@ -176,11 +177,12 @@ def transplant(source: Source, encoder: Any, pieces: Sequence[str], layers: Sequ
     found = {int(match[2]) for name in named if (match := LAYER.fullmatch(name))}
     if missing := sorted(set(layers or ()) - found):
         raise misfit(f"it has no layer {missing[0]}; its layers are 0 to {max(found, default=0)}")
-    wanted = encoder.state_dict()
-    body = {
+    own = encoder.state_dict()
+    body = {name: value for name, value in own.items() if name.startswith(POOLER)}
+    body |= {
         name: value
         for name, value in keep_layers(named, layers).items()
-        if name in wanted or LAYER.fullmatch(name)  # a layer too many must not pass unnoticed
+        if (name in own and name not in body) or LAYER.fullmatch(name)  # a layer too many must not pass unnoticed
     }
     matrix = encoder.get_input_embeddings().weight
     embeddings = next(name for name, parameter in encoder.named_parameters() if parameter is matrix)
