@@ -1,10 +1,10 @@
 """Start from a pre-trained body of another vocabulary, so that little text in one's own languages goes a long way.
 
-A transformer's body knows much that holds for any language; its embeddings are tied to a vocabulary. The body is kept,
-and each piece of the new vocabulary begins with the source's embedding of what it looks like. The idea is that of
-WECHSEL (Minixhofer, Paischer & Rekabsaz, NAACL 2022) and FOCUS (Dobler & de Melo, EMNLP 2023). WECHSEL finds relatives
-by a bilingual dictionary and FOCUS by static embeddings; here the form is enough, since medical words share their
-roots in English, French and Romanian.
+Much of what a transformer's body has learnt holds for any language; its embeddings are tied to a vocabulary. The body is
+kept, and each piece of the new vocabulary starts from source embeddings of related pieces. The idea is that of WECHSEL
+(Minixhofer, Paischer & Rekabsaz, NAACL 2022) and FOCUS (Dobler & de Melo, EMNLP 2023). Both find related pieces by
+static embeddings, WECHSEL with a bilingual dictionary, FOCUS with the pieces that both vocabularies hold. Here the form
+decides, since medical words share their roots in English, French and Romanian.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from medner.pretraining.objectives import POOLER
 from medner.pretraining.text import without_diacritics
 
 INNER = "##"  # begins a piece that continues a word
-NOISE = 0.1  # standard deviations, added to a mean so that pieces of the same source pieces can part
+NOISE = 0.1  # standard deviations, added to a mean: pieces that the same source pieces spell must not stay equal
 UNRELATED = 0.3  # standard deviations around the mean embedding, for a piece that the source cannot spell
 LAYER = re.compile(r"(.*\blayers?\.)(\d+)(\..*)")
 COMPARED = ("model_type", "num_attention_heads")  # what the sizes of tensors do not show
