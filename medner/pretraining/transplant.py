@@ -1,10 +1,10 @@
 """Start from a pre-trained body of another vocabulary, so that little text in one's own languages goes a long way.
 
-Much of what a transformer's body has learnt holds for any language; its embeddings are tied to a vocabulary. The body is
-kept, and each piece of the new vocabulary starts from source embeddings of related pieces. The idea is that of WECHSEL
-(Minixhofer, Paischer & Rekabsaz, NAACL 2022) and FOCUS (Dobler & de Melo, EMNLP 2023). Both find related pieces by
-static embeddings, WECHSEL with a bilingual dictionary, FOCUS with the pieces that both vocabularies hold. Here the form
-decides, since medical words share their roots in English, French and Romanian.
+Much of what a transformer's body has learnt holds for any language; its embeddings are tied to a vocabulary. The body
+is kept, and each piece of the new vocabulary starts from source embeddings of related pieces. The idea is that of
+WECHSEL (Minixhofer, Paischer & Rekabsaz, NAACL 2022) and FOCUS (Dobler & de Melo, EMNLP 2023). Both find related pieces
+by static embeddings, WECHSEL with a bilingual dictionary, FOCUS with the pieces that both vocabularies hold. Here the
+form decides, since medical words share their roots in English, French and Romanian.
 """
 
 from __future__ import annotations
