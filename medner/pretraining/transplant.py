@@ -76,7 +76,8 @@ def read_source(path: Path) -> Source:
     if (path / MANIFEST).is_file():
         check_export(path)
     digest = sha256(weights_file(path).read_bytes())
-    return Source(path, tensors, _tokenizer(path / TOKENIZER), read_json(path / "config.json"), digest)
+    config = read_json(path / "config.json")
+    return Source(path, tensors, _tokenizer(path / TOKENIZER), config if isinstance(config, dict) else {}, digest)
 
 
 def _tokenizer(path: Path) -> Tokenizer:
@@ -188,6 +189,8 @@ def transplant(source: Source, encoder: Any, pieces: Sequence[str], layers: Sequ
     embeddings = next(name for name, parameter in encoder.named_parameters() if parameter is matrix)
     if embeddings not in body:
         raise misfit(f"it has no {embeddings}")
+    if (last := max(source.tokenizer.get_vocab().values())) >= len(body[embeddings]):
+        raise misfit(f"its tokenizer has a piece {last}, its embeddings are {len(body[embeddings])}")
     body[embeddings] = initial_embeddings(body[embeddings], source.tokenizer, pieces, seed=seed)
     try:
         encoder.load_state_dict(body)
