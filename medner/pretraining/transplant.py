@@ -76,8 +76,8 @@ def read_source(path: Path) -> Source:
     if (path / MANIFEST).is_file():
         check_export(path)
     digest = sha256(weights_file(path).read_bytes())
-    config = read_json(path / "config.json")
-    return Source(path, tensors, _tokenizer(path / TOKENIZER), config if isinstance(config, dict) else {}, digest)
+    tokenizer, config = _tokenizer(path / TOKENIZER), read_json(path / "config.json")
+    return Source(path, tensors, tokenizer, config if isinstance(config, dict) else {}, digest)
 
 
 def _tokenizer(path: Path) -> Tokenizer:
