@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test lint format readme reference clean
+.PHONY: run test lint format configs readme reference clean
 
 run: $(INSTALLED)
 	$(BIN)/python -m spacy project run all
@@ -14,11 +14,15 @@ test: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy medner scripts
+	$(BIN)/mypy medner scripts benchmarks
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# exp1.cfg, exp2.cfg and exp3.cfg from transformer.cfg.
+configs: $(INSTALLED)
+	$(BIN)/python scripts/write_configs.py
 
 # The commands section from project.yml, the results from the committed metrics (those that it has a place for).
 readme: $(INSTALLED)

@@ -1,8 +1,8 @@
-"""What an encoder brings: the same experiment trained from it and from another (or from none), difference in F1.
+"""The gain of an encoder: the difference in F1 between an experiment trained from it and from another encoder.
 
-`significance` compares experiments of one encoder; this compares the runs of two metrics folders, made in two copies of
-the project, say, one with `--vars.encoder untrained`. Interval and p are over test texts and seeds, as there, the
-spread of seeds being that of all runs in both folders. p is not adjusted.
+The significance step compares experiments of one encoder. This compares the runs of two metrics folders, for example of
+two copies of the project, one of them run with `--vars.encoder untrained`. Interval and p cover test texts and seeds;
+the seed variance is pooled over all runs in both folders. p is not adjusted.
 
 Example: python benchmarks/encoder_gain.py ../untrained/metrics metrics exp1 exp3 exp3-cnn:exp3
 """
@@ -17,21 +17,18 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from medner.evaluation.results import Run, load_runs, read_counts
-from medner.evaluation.scores import MIN_UNITS
-from medner.evaluation.significance import Counts3, compare, data_differing, f1_by_run, p_text, signed, spread
+from medner.evaluation.comparisons import compare, counts_by_seed, data_differing
+from medner.evaluation.results import Run, load_runs
+from medner.evaluation.statistics import MIN_UNITS, Array, f1_by_run, seed_variance
+from medner.report.wording import p_text, signed
 from medner.study import load_study
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def tables(runs: Mapping[str, Sequence[Run]], suite: str) -> dict[str, Counts3]:
+def tables(runs: Mapping[str, Sequence[Run]], suite: str) -> dict[str, Array]:
     """Counts of every run and independent text, (runs, texts, 3), of the experiments evaluated on the suite."""
-    return {
-        name: np.stack([read_counts(run, suite) for run in own])
-        for name, own in runs.items()
-        if all(suite in run.scores["suites"] for run in own)
-    }
+    return {name: np.stack(list(own.values())) for name, own in counts_by_seed(runs, suite).items()}
 
 
 def main(
@@ -51,7 +48,7 @@ def main(
     for suite in study.suites:
         olds = tables(lefts, suite)
         news = tables(rights, suite) if after.resolve() != before.resolve() else olds
-        apart = spread([*olds.values(), *(news.values() if news is not olds else ())])
+        apart = seed_variance([*olds.values(), *(news.values() if news is not olds else ())])
         for left, right in named:
             if left not in olds or right not in news:
                 continue

@@ -82,9 +82,9 @@ def main(
         corpus = Path(temporary) / "corpus.spacy"
         DocBin(docs=docs).to_disk(corpus)
         sides = {
-            "compact encoder": ("exp3", encoder),
-            "CNN": ("exp3-cnn", None),
-            "BERT-base layout": ("exp3", large_bert(Path(temporary) / "bert", encoder)),
+            "compact encoder": ("transformer", encoder),
+            "CNN": ("cnn", None),
+            "BERT-base layout": ("transformer", large_bert(Path(temporary) / "bert", encoder)),
         }
         for name, (config, folder) in sides.items():
             nlp = pipeline(config, folder, corpus)

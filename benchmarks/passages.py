@@ -18,7 +18,7 @@ import spacy
 import typer
 from spacy.language import Language
 
-from medner.data.build import read_docbin
+from medner.data.docbins import read_docbin
 from medner.data.records import Entity, Record
 from medner.evaluation.predictions import Prediction
 from medner.evaluation.scores import count, total

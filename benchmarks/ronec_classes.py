@@ -13,7 +13,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,7 @@ import typer
 
 from medner.data.build import convert
 from medner.data.labels import CorpusLabels, Scheme, load_scheme
+from medner.data.manifests import read_fetch_manifest
 from medner.data.sources import ronec_splits
 from medner.data.tokenizer import blank
 
@@ -35,10 +35,12 @@ def every_class(scheme: Scheme) -> Scheme:
 
     def own(known: CorpusLabels) -> CorpusLabels:
         labels = {*known.map, *known.drop} - V1_ONLY
-        return CorpusLabels({label: V2_NAMES.get(label, label) for label in labels}, V1_ONLY, known.nominal_persons)
+        mapped = {label: V2_NAMES.get(label, label) for label in labels}
+        return CorpusLabels(map=mapped, drop=V1_ONLY, nominal_persons=known.nominal_persons)
 
     corpora = {name: own(scheme.corpus(name)) for name in ("ronec", "ronec-v1")}
-    return replace(scheme, labels=tuple(sorted(corpora["ronec"].annotated)), persons="all", corpora=corpora)
+    labels = tuple(sorted(corpora["ronec"].annotated))
+    return scheme.model_copy(update={"labels": labels, "persons": "all", "corpora": corpora})
 
 
 def run(*command: object, **environment: str) -> None:
@@ -59,7 +61,7 @@ def main(
 ) -> None:
     """Train and evaluate once per seed; print strict precision, recall and F1, then F1 by class of the last seed."""
     scheme = every_class(load_scheme(ROOT / "configs" / "labels.yml"))
-    variant = srsly.read_json(ROOT / "assets" / "fetched" / "manifest.json")["ronec"]["variant"]
+    variant = read_fetch_manifest(ROOT / "assets" / "fetched").ronec.variant
     parts = ronec_splits(variant, ROOT / "assets" / "fetched", ROOT / "assets" / "sample", scheme)
     found = []
     with tempfile.TemporaryDirectory() as temporary:

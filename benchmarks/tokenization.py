@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import spacy
-import srsly
 import typer
 
 from medner.data.downloads import mirrored
 from medner.data.labels import load_scheme, map_record
+from medner.data.manifests import MANIFEST, read_fetch_manifest
 from medner.data.readers.ronec import read_ronec
 from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Record, Tally
@@ -41,13 +41,13 @@ def main(
     for lang in ("ro", "fr"):
         files = sorted((ROOT / "assets" / "synthetic" / lang).glob("*.jsonl"))
         sets[f"synthetic {lang}"] = [record for file in files for record in read_synthetic(file, Tally())]
-    manifest = ROOT / "assets" / "fetched" / "manifest.json"
-    if manifest.is_file():  # the fetch step has run
-        files = srsly.read_json(manifest)["files"]
+    fetched = ROOT / "assets" / "fetched"
+    if (fetched / MANIFEST).is_file():  # the fetch step has run
+        found = read_fetch_manifest(fetched).files
         study = load_study(ROOT / "configs" / "experiments.yml")
-        study = study.without(missing_sources(study, files))
-        wanted = [name for name, about in study.sources.items() if "files" in about]
-        paths = {name: ROOT / about["path"] for name, about in files.items()}
+        study = study.without(missing_sources(study, found))
+        wanted = [name for name, about in study.sources.items() if about.files]
+        paths = {name: ROOT / about.path for name, about in found.items()}
         for name, splits in medical_splits(study, wanted, paths, scheme).items():
             sets |= {f"{name} test": part.records for split, part in splits.items() if split == "test"}
     print("| corpus | tokenizer | " + " | ".join(scheme.labels) + " | all |\n|" + " --- |" * (len(scheme.labels) + 3))

@@ -13,9 +13,10 @@ import os
 import random
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -26,7 +27,7 @@ from spacy.training import Example
 from spacy.util import registry
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from medner.data.build import docbin
+from medner.data.docbins import parse_docbin
 from medner.data.tokenizer import blank
 from medner.files import read_bytes
 from medner.model import training
@@ -59,13 +60,13 @@ def main(
     rounds: Annotated[int, typer.Option(help="Counted rounds of each side.")] = 3,
 ) -> None:
     """Print seconds and the ratio to the train step as it is."""
-    everything = list(docbin(read_bytes(train), train).get_docs(blank().vocab))
+    everything = list(parse_docbin(read_bytes(train), train).get_docs(blank().vocab))
     docs = random.Random(0).sample(everything, min(sentences, len(everything)))
     training.give_memory_back()
     with tempfile.TemporaryDirectory() as temporary:
         corpus = Path(temporary) / "corpus.spacy"
         DocBin(docs=docs).to_disk(corpus)
-        nlp = pipeline("exp3", ROOT / "assets/encoder", corpus)
+        nlp = pipeline("transformer", ROOT / "assets/encoder", corpus)
     settings = registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
     unsorted = registry.batchers.get("spacy.batch_by_sequence.v1")(size=nlp.config["training"]["batcher"]["size"])
 
@@ -79,7 +80,7 @@ def main(
     def evaluate() -> None:
         nlp.evaluate(examples())
 
-    sides = {
+    sides: dict[str, tuple[Callable[[], AbstractContextManager[None]], Any]] = {
         "as the train step does": (mixed_precision, settings["batcher"]),
         "batches in the order of the sentences": (mixed_precision, unsorted),
         "fused attention": (fused_attention, settings["batcher"]),
@@ -92,7 +93,7 @@ def main(
     passes, evaluations = {}, {}
     for name, (arithmetic, batcher) in sides.items():
         with arithmetic():
-            passes[name] = seconds(lambda batcher=batcher: learn(batcher), rounds)
+            passes[name] = seconds(partial(learn, batcher), rounds)
     # Afterwards: what a pipeline finds, and so its time, changes as it learns.
     for name, (arithmetic, _) in sides.items():
         with arithmetic():

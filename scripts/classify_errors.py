@@ -8,18 +8,19 @@ from typing import Annotated
 import srsly
 import typer
 from rich.progress import track
-from steps import ROOT, good, new_app, note, step
 
-from medner.data.build import read_manifest
+from medner.command_line import ROOT, good, new_app, note, step
 from medner.data.labels import load_scheme
+from medner.data.manifests import read_manifest
 from medner.data.overlap import form_key, load_generic_nouns
 from medner.data.tokenizer import blank
-from medner.evaluation.error_analysis import Knowledge, analyse, choose_examples
+from medner.evaluation.error_analysis import Errors, Knowledge, analyse, choose_examples
 from medner.evaluation.predictions import SUFFIX, read_predictions
 from medner.evaluation.results import read_run
 from medner.exceptions import InputError
-from medner.files import new_folder, write_text
+from medner.files import new_folder
 from medner.model.prediction import training_mentions
+from medner.outputs import write_output
 from medner.study import load_study
 
 app = new_app()
@@ -39,7 +40,7 @@ def main(
     """
     study = load_study(ROOT / "configs" / "experiments.yml")
     scheme = load_scheme(ROOT / "configs" / "labels.yml")
-    annotated = {name: frozenset(about["annotated"]) for name, about in read_manifest(corpus)["sources"].items()}
+    annotated = {name: frozenset(about.annotated) for name, about in read_manifest(corpus).sources.items()}
     nouns = load_generic_nouns(ROOT / "assets" / "synthetic" / "generic_nouns.yml")
     generic = {lang: frozenset(map(form_key, forms)) for lang, forms in nouns.items()}
     paths = {
@@ -55,7 +56,7 @@ def main(
         for name, own in track(paths.items(), description="Classing errors", transient=True):
             if not own:
                 continue
-            about = read_run(metrics / name).scores["provenance"]
+            about = read_run(metrics / name).scores.provenance
             known = Knowledge(training_mentions(nlp, corpus / name / "train.spacy", about), generic)
             suites = {suite: read_predictions(path) for suite, path in own.items()}
             if strange := {p.source for found in suites.values() for p in found} - set(annotated):
@@ -63,8 +64,8 @@ def main(
                 raise InputError(what, path=corpus, remedy="Run the corpus step, then evaluate again")
             errors, counts = analyse(suites, annotated, scheme.labels, known)
             srsly.write_jsonl(folder / f"{name}.jsonl", errors)
-            result = {"suites": counts, "examples": choose_examples(suites, errors, annotated)}
-            write_text(folder / f"{name}.json", srsly.json_dumps(result, indent=2) + "\n")
+            result = Errors(suites=counts, examples=choose_examples(suites, errors, annotated))
+            write_output(folder / f"{name}.json", result)
             good(f"{name}: {len(errors):,} errors")
     if missing:
         note(f"Not evaluated, left out: {', '.join(missing)}")

@@ -1,21 +1,21 @@
-"""Say which differences between experiments are more than luck."""
+"""Test the differences between experiments that the study asks for."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
-import srsly
 import typer
 from rich.progress import track
-from steps import ROOT, good, new_app, note, note_left_out, step
 
+from medner.command_line import ROOT, good, new_app, note, note_left_out, step
+from medner.evaluation.comparisons import FILE, comparable_pairs, compare_suite, significance
 from medner.evaluation.results import load_runs
-from medner.evaluation.scores import CONFIDENCE, RESAMPLES
-from medner.evaluation.significance import PERMUTATIONS, basis, comparable_pairs, compare_experiments
 from medner.exceptions import InputError
 from medner.files import write_text
+from medner.outputs import write_output
 from medner.report.summary import significance_text
+from medner.report.wording import sentence
 from medner.study import load_study
 
 app = new_app()
@@ -32,31 +32,23 @@ def main(
     The pairs are those of ``comparisons`` in configs/experiments.yml, as far as both experiments are evaluated.
     """
     study = load_study(ROOT / "configs" / "experiments.yml")
-    runs, stale = load_runs(metrics, study.experiments)
-    note_left_out(stale)
+    runs, left_out = load_runs(metrics, study.experiments)
+    note_left_out(left_out)
     wanted, unlike = comparable_pairs(runs, study)
-    for (before, after), why in unlike.items():
-        note(f"{after} is not compared with {before}: {why}")
+    for (before, after), differing in unlike.items():
+        note(f"{after} is not compared with {before}: they differ in {', '.join(differing)}")
     comparisons = [
         comparison
         for suite in track(study.suites, description="Comparing", transient=True)
-        for comparison in compare_experiments(runs, wanted, suite, seed=seed)
+        for comparison in compare_suite(runs, wanted, suite, seed=seed)
     ]
     if not comparisons:
-        raise InputError("holds no two experiments to compare", path=metrics, remedy="Evaluate two experiments first")
-    result = {
-        "confidence": CONFIDENCE,
-        "permutations": PERMUTATIONS,
-        "resamples": RESAMPLES,
-        "seed": seed,
-        "experiments": {name: basis(found) for name, found in runs.items()},
-        "comparisons": comparisons,
-    }
-    write_text(metrics / "significance.json", srsly.json_dumps(result, indent=2) + "\n")
+        raise InputError("no two experiments to compare", path=metrics, remedy="Evaluate two experiments first")
+    write_output(metrics / FILE, significance(runs, comparisons, seed))
     text = significance_text(comparisons, {name: found[0].scores for name, found in runs.items()})
     write_text(metrics / "significance.md", text)
-    for comparison in comparisons:
-        typer.echo(f"{comparison['suite']}: {comparison['sentence']}")
+    for one in comparisons:
+        typer.echo(f"{one.suite}: {sentence(one)}")
     good(f"Wrote {metrics / 'significance.md'}")
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import srsly
 import typer
-from steps import ROOT, good, new_app, step
 
+from medner.command_line import ROOT, good, new_app, step
 from medner.data.labels import load_scheme
 from medner.data.readers.marked import read_marked
 from medner.exceptions import InputError
@@ -20,13 +20,13 @@ app = new_app()
 @app.command(epilog="Example: python scripts/convert_marked.py it sentences.txt assets/synthetic/it/train.jsonl")
 @step
 def main(
-    lang: Annotated[str, typer.Argument(help="Language of the sentences, e.g. it.")],
+    lang: Annotated[str, typer.Argument(help="Language of the sentences, such as it.")],
     textfile: Annotated[Path, typer.Argument(help="Text file, UTF-8, one sentence a line.")],
-    output: Annotated[Path, typer.Argument(help="JSONL file to write; it must not exist.")],
+    output: Annotated[Path, typer.Argument(help="JSONL file to write; it must not exist yet.")],
 ) -> None:
-    """Write a record for every sentence of TEXTFILE; a mention is marked like this: Ha <MEDICAL>asma</MEDICAL>."""
+    """Convert every sentence of TEXTFILE to a JSONL record. Mark mentions like this: Ha <MEDICAL>asma</MEDICAL>."""
     if output.exists():
-        raise InputError("exists", path=output, remedy="Give another file, or remove it")
+        raise InputError("already exists", path=output, remedy="Name another file, or remove it")
     records = read_marked(textfile, lang, load_scheme(ROOT / "configs" / "labels.yml").labels)
     rows = [record.as_dict() for record in records]
     write_text(output, "".join(f"{srsly.json_dumps(row)}\n" for row in rows))

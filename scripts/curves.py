@@ -1,18 +1,17 @@
-"""Learning curves on real medical text: what synthetic and real annotated sentences give, by their number."""
+"""Learning curves on real medical text: F1 by the number of synthetic or real annotated training sentences."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-import srsly
 import typer
-from running import run, whole_numbers
-from steps import ROOT, good, new_app, note, step
 
+from medner.command_line import EPOCHS_HELP, GPU_HELP, ROOT, good, new_app, note, step, whole_numbers
 from medner.evaluation.learning_curves import points, rows, write_part
 from medner.evaluation.results import SEEDS
 from medner.exceptions import InputError
-from medner.files import write_text
+from medner.model.runs import run
+from medner.outputs import write_output
 from medner.study import load_study
 
 app = new_app()
@@ -22,13 +21,13 @@ app = new_app()
 @step
 def main(
     seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.")] = "0,1,2,3,4",
-    epochs: Annotated[str, typer.Option(help="As for the train step.")] = "auto",
-    gpu: Annotated[int, typer.Option(help="GPU number; -1 for the CPU.")] = -1,
+    epochs: Annotated[str, typer.Option(help=EPOCHS_HELP)] = "auto",
+    gpu: Annotated[int, typer.Option(help=GPU_HELP)] = -1,
 ) -> None:
     """Write metrics/curves.json: F1 by mix, number of sentences, seed and suite, with the train and evaluate steps.
 
-    Runs of whole experiments are shared with the train, evaluate and seeds steps. Stopped, the same command continues;
-    curves.json is written anew after every run.
+    Runs of whole experiments are shared with the train, evaluate and seeds steps. Stopped at any moment, the same
+    command continues; curves.json is written again after every run.
     """
     study = load_study(ROOT / "configs" / "experiments.yml")
     wanted = list(points(study, ROOT / "corpus", whole_numbers(seeds)))
@@ -44,6 +43,7 @@ def main(
         seed_run = ROOT / "metrics" / SEEDS / str(point.seed) / point.experiment
         own = {"train": str(write_part(study, ROOT / "corpus", point).relative_to(ROOT))} if point.own else None
         found = run(
+            ROOT,
             f"{point.mix}, {point.sentences:,} sentences, seed {point.seed} ({number} of {len(wanted)})",
             point.experiment,
             seed=point.seed,
@@ -55,7 +55,7 @@ def main(
             paths=own,
         )
         done.append((point, found))
-        write_text(ROOT / "metrics" / "curves.json", srsly.json_dumps(rows(study, done), indent=2) + "\n")
+        write_output(ROOT / "metrics" / "curves.json", rows(study, done))
     good(f"Wrote {ROOT / 'metrics' / 'curves.json'}: {len(done)} runs")
 
 

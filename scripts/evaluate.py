@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
-import spacy
-import srsly
 import typer
 from rich.progress import track
-from spacy.training import Example
-from steps import ROOT, choose_processor, good, new_app, note, step
 
-from medner.data.build import read_manifest
-from medner.evaluation.results import SCORES, write_run
-from medner.evaluation.scores import scores_table
-from medner.exceptions import InputError
-from medner.files import new_folder, read_text, write_text
-from medner.model.prediction import (
-    as_prediction,
-    describe_tests,
-    predict,
-    read_examples,
-    spacy_scores,
-    training_mentions,
-)
-from medner.model.training import CURVE, provenance
+from medner.command_line import GPU_HELP, ROOT, good, new_app, note, show, step
+from medner.evaluation.results import run_table
+from medner.model.arithmetic import choose_processor
+from medner.model.testing import evaluate
 
 app = new_app()
 
@@ -35,47 +20,28 @@ app = new_app()
 @step
 def main(
     experiment: Annotated[str, typer.Argument(help="Experiment whose training/NAME/model-best is evaluated.")],
-    gpu: Annotated[int, typer.Option(help="GPU number; -1 for the CPU.")] = -1,
+    gpu: Annotated[int, typer.Option(help=GPU_HELP)] = -1,
     model: Annotated[str, typer.Option(help="Pipeline to evaluate; empty: training/NAME/model-best.")] = "",
     output: Annotated[str, typer.Option(help="Folder to write; empty: metrics/NAME.")] = "",
     corpus: Annotated[Path, typer.Option(help="Folder of the corpus step.")] = ROOT / "corpus",
 ) -> None:
     """Write metrics/EXPERIMENT/SUITE.json (what `spacy evaluate` writes), SUITE.predictions.jsonl and scores.json.
 
-    The model reads every text once; all scores are computed from these predictions. `spacy evaluate` holds a MEDICAL
-    prediction on RONEC, which has no MEDICAL, against a model; scores.json does not.
+    `spacy evaluate` counts a MEDICAL prediction on RONEC, which has no MEDICAL, as wrong; scores.json does not count
+    it.
     """
-    pipeline = Path(model) if model else ROOT / "training" / experiment / "model-best"
-    if not pipeline.is_dir():
-        raise InputError(
-            "no such pipeline", path=pipeline, remedy=f"Train it first: spacy project run train-{experiment}"
-        )
-    manifest = read_manifest(corpus)
-    about, tests = provenance(pipeline), describe_tests(corpus, manifest)
     choose_processor(gpu)
-    nlp = spacy.load(pipeline)
-    seen = training_mentions(nlp, ROOT / nlp.config["paths"]["train"], about)
-    examples: dict[str, list[Example]] = {}
-    seconds: dict[str, float] = {}
-    with new_folder(Path(output) if output else ROOT / "metrics" / experiment, sign=SCORES) as folder:
-        for source in tests:
-            asked = read_examples(nlp, corpus / source / "test.spacy")
-            start = time.perf_counter()
-            examples[source] = list(track(predict(nlp, asked), description=source, total=len(asked), transient=True))
-            seconds[source] = time.perf_counter() - start
-        suites = {}
-        for suite, sources in manifest["suites"].items():
-            found = [example for source in sources for example in examples[source]]
-            spacys = spacy_scores(nlp, found, sum(seconds[source] for source in sources))
-            write_text(folder / f"{suite}.json", srsly.json_dumps(spacys, indent=2) + "\n")
-            suites[suite] = [as_prediction(example) for example in found]
-        scores = write_run(folder, about, tests, manifest["skipped"], suites, seen)
-        if (trained := pipeline.parent / CURVE).is_file():
-            write_text(folder / CURVE, read_text(trained))
-    for suite, reason in manifest["skipped"].items():
+    scores = evaluate(
+        Path(model) if model else ROOT / "training" / experiment / "model-best",
+        ROOT,
+        corpus,
+        Path(output) if output else ROOT / "metrics" / experiment,
+        progress=lambda found, name, total: track(found, description=name, total=total, transient=True),
+    )
+    for suite, reason in scores.skipped.items():
         note(f"Suite {suite} is skipped: {reason}.")
-    typer.echo(scores_table({experiment: scores}, scores))
-    good(f"Evaluated {experiment} on {', '.join(scores)}")
+    show(run_table(scores))
+    good(f"Evaluated {experiment} on {', '.join(scores.suites)}")
 
 
 if __name__ == "__main__":

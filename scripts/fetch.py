@@ -1,4 +1,4 @@
-"""Fetch the public corpora: from where they already are, a mirror folder, or the network."""
+"""Fetch the public corpora and verify them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import functools
 from pathlib import Path
 from typing import Annotated
 
-import srsly
 import typer
 from rich.progress import track
-from steps import MIRROR_HELP, ROOT, folder_or_none, good, new_app, note, step
 
-from medner.data.downloads import ABSENT, fetch, load_downloads, reachable, ronec_variant
+from medner.command_line import MIRROR_HELP, ROOT, folder_or_none, good, new_app, note, step
+from medner.data.downloads import ABSENT, fetch, fetch_manifest, load_downloads, reachable
+from medner.data.manifests import MANIFEST
 from medner.exceptions import InputError
-from medner.files import write_text
+from medner.outputs import write_output
 
 app = new_app()
 
@@ -22,48 +22,33 @@ app = new_app()
 @step
 def main(
     mirror: Annotated[str, typer.Option(envvar="MEDNER_MIRROR", help=MIRROR_HELP)] = "",
-    strict: Annotated[bool, typer.Option("--strict", help="Fail where a stand-in would have to be used.")] = False,
-    root: Annotated[Path, typer.Option(help="Project folder that the files go into.")] = ROOT,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail if RONEC v2 is not complete.")] = False,
+    root: Annotated[Path, typer.Option(help="Project folder to write the files to.")] = ROOT,
 ) -> None:
-    """Fetch the corpora that configs/downloads.yml pins, verify them, and write assets/fetched/manifest.json.
+    """Fetch the corpora in configs/downloads.yml, verify them, and write assets/fetched/manifest.json.
 
-    What cannot be had is named plainly. The committed sample takes RONEC's place; of the medical corpora, whatever is
-    missing is left out of the study, with the suites and experiments that use it.
+    A file that is already there is kept; others come from the mirror folder or the network. If RONEC is out of reach,
+    the committed sample replaces it. If a medical corpus is out of reach, the suites and experiments that use it are
+    left out of the study.
     """
     downloads = load_downloads(ROOT / "configs" / "downloads.yml", ROOT / "project.yml")
     is_reachable = functools.cache(reachable)
-    origins = {
-        d.name: fetch(d, root, folder_or_none(mirror), is_reachable)
-        for d in track(downloads, description="Fetching", transient=True)
+    outcomes = {
+        item.name: fetch(item, root, folder_or_none(mirror), is_reachable)
+        for item in track(downloads, description="Fetching", transient=True)
     }
-    for download in downloads:
-        origin = origins[download.name]
-        if origin in ABSENT:
-            note(f"{download.name}: {ABSENT[origin]}")
+    for name, outcome in outcomes.items():
+        if outcome in ABSENT:
+            note(f"{name}: {ABSENT[outcome]}")
         else:
-            good(f"{download.name}: {origin}")
-    variant, message = ronec_variant(origins)
-    if strict and variant != "v2":
-        raise InputError(
-            f"RONEC v2 is not complete and --strict allows no stand-in ({message})",
-            remedy="Give a --mirror that holds it, or connect to the network",
-        )
-    (good if variant == "v2" else note)(f"Training and test data for source ronec: {message}.")
-    manifest = {
-        "ronec": {"variant": variant, "note": message},
-        # "present" and "mirror" hold the same verified bytes: where they came from must not make later steps run again.
-        "files": {
-            d.name: {
-                "path": d.asset,
-                **d.checksum,
-                "licence": d.licence,
-                "available": origins[d.name] not in ABSENT,
-                **({"reason": ABSENT[origins[d.name]]} if origins[d.name] in ABSENT else {}),
-            }
-            for d in downloads
-        },
-    }
-    write_text(root / "assets" / "fetched" / "manifest.json", srsly.json_dumps(manifest, indent=2) + "\n")
+            good(f"{name}: {outcome}")
+    manifest = fetch_manifest(downloads, outcomes)
+    ronec = manifest.ronec
+    if strict and ronec.variant != "v2":
+        what = f"RONEC v2 is not complete and --strict allows no stand-in ({ronec.note})"
+        raise InputError(what, remedy="Give a --mirror that holds it, or connect to the network")
+    (good if ronec.variant == "v2" else note)(f"Data of source ronec: {ronec.note}.")
+    write_output(root / "assets" / "fetched" / MANIFEST, manifest, exclude_none=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Put the encoder into training/encoder, once, so that no later step touches a network."""
+"""Put the encoder into training/encoder, once, so that no later step needs a network."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from steps import MIRROR_HELP, ROOT, folder_or_none, good, new_app, note, step
 
-from medner.model.encoder import load_settings, prepare
+from medner.command_line import MIRROR_HELP, ROOT, folder_or_none, good, new_app, note, step
+from medner.model.encoder import load_pinned, prepare
 
 app = new_app()
 
@@ -19,25 +19,25 @@ def main(
     name: Annotated[
         str,
         typer.Option(
-            help="Encoder on the model hub; empty: the one configs/encoder.yml pins; the embedded one's name, or "
-            "`untrained` for the embedded one with random weights."
+            help="Encoder on the model hub; empty: the one in configs/encoder.yml; the embedded encoder's name, or "
+            "`untrained` for the embedded encoder with random weights."
         ),
     ] = "",
     mirror: Annotated[str, typer.Option(envvar="MEDNER_MIRROR", help=MIRROR_HELP)] = "",
-    strict: Annotated[bool, typer.Option("--strict", help="Fail where the embedded encoder would step in.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of random weights, where they are wanted.")] = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail instead of using the embedded encoder.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of random weights.")] = 0,
     output: Annotated[Path, typer.Option(help="Folder to write (replaced as a whole).")] = ROOT
     / "training"
     / "encoder",
 ) -> None:
-    """Fetch the pinned encoder from a mirror or the model hub; where neither has it, take the embedded compact one."""
-    settings = load_settings(ROOT / "configs" / "encoder.yml", name or None)
+    """Fetch the pinned encoder from a mirror or the model hub; if neither has it, take the embedded compact one."""
+    pinned = load_pinned(ROOT / "configs" / "encoder.yml", name)
     embedded = ROOT / "assets" / "encoder"
-    manifest = prepare(output, settings, embedded, mirror=folder_or_none(mirror), strict=strict, seed=seed)
+    manifest = prepare(output, pinned, embedded, mirror=folder_or_none(mirror), strict=strict, seed=seed)
     if manifest.untrained:
-        note(f"{manifest.title}: scores made with it are a floor, no result.")
-    elif manifest.embedded and manifest.name != settings["name"]:
-        note(f"{settings['name']} is out of reach: the embedded compact encoder {manifest.name} takes its place.")
+        note(f"{manifest.title}: its scores are a floor, not a result.")
+    elif manifest.embedded and manifest.name != pinned.name:
+        note(f"{pinned.name} is out of reach: the embedded compact encoder {manifest.name} replaces it.")
     good(f"Wrote {output}: {manifest.title}, {manifest.parameters:,} parameters, {manifest.vocabulary:,} word-pieces")
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from steps import ROOT, good, new_app, note, step
 
+from medner.command_line import ROOT, good, new_app, note, step
 from medner.pretraining.export import Format, export
 from medner.pretraining.prepare import prepare_text
 from medner.pretraining.recipe import load_recipe

@@ -1,14 +1,14 @@
-"""Train and evaluate experiments with further seeds, so that the spread over seeds is known."""
+"""Train and evaluate experiments with several seeds, so that the variance between seeds is known."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 import typer
-from running import run, whole_numbers
-from steps import ROOT, good, new_app, step
 
+from medner.command_line import EPOCHS_HELP, GPU_HELP, ROOT, good, new_app, step, whole_numbers
 from medner.evaluation.results import SEEDS
+from medner.model.runs import run
 
 app = new_app()
 
@@ -18,20 +18,21 @@ app = new_app()
 def main(
     experiments: Annotated[list[str], typer.Argument(help="Experiments of configs/experiments.yml.")],
     seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.")] = "0,1,2,3,4",
-    epochs: Annotated[str, typer.Option(help="As for the train step.")] = "auto",
-    gpu: Annotated[int, typer.Option(help="GPU number; -1 for the CPU.")] = -1,
+    epochs: Annotated[str, typer.Option(help=EPOCHS_HELP)] = "auto",
+    gpu: Annotated[int, typer.Option(help=GPU_HELP)] = -1,
     keep_models: Annotated[
         bool, typer.Option("--keep-models", help="Keep training/seeds/SEED/NAME after its evaluation.")
     ] = False,
 ) -> None:
     """Write metrics/seeds/SEED/EXPERIMENT for every seed, with the train and evaluate steps.
 
-    What is there and fits encoder, corpora and epochs is not made again; metrics/EXPERIMENT counts as the run of its
-    own seed. Stopped at any moment, the same command continues.
+    Runs that are there already, with the same encoder, corpora and epochs, are not made again; metrics/EXPERIMENT
+    counts as the run of its own seed. Stopped at any moment, the same command continues.
     """
     wanted = [(seed, experiment) for seed in whole_numbers(seeds) for experiment in experiments]
     for number, (seed, experiment) in enumerate(wanted, start=1):
         run(
+            ROOT,
             f"{experiment}, seed {seed} ({number} of {len(wanted)})",
             experiment,
             seed=seed,

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from steps import ROOT, good, new_app, note, note_left_out, step
 
-from medner.evaluation.results import load_runs, main_scores
-from medner.evaluation.significance import current
-from medner.files import read_json, read_text, write_text
+from medner.command_line import ROOT, good, new_app, note, note_left_out, step
+from medner.evaluation.comparisons import FILE, Significance
+from medner.evaluation.results import main_run, some_runs
+from medner.files import read_text, write_text
+from medner.outputs import read_output
 from medner.report.summary import differences_table, insert, seeds_table, summarise
 from medner.study import load_study
 
@@ -26,21 +27,21 @@ def main(
 ) -> None:
     """Write metrics/NAME.md from the scores.json and significance.json there; print the tables."""
     study = load_study(ROOT / "configs" / "experiments.yml")
-    runs, stale = load_runs(metrics, study.experiments)
-    results = main_scores(runs, metrics)
-    # A document that quotes the results has the study's own experiments in full, of the others their F1.
+    runs, left_out = some_runs(metrics, study.experiments)
+    results = {n: main_run(found, metrics).scores for n, found in runs.items()}
+    # A document that quotes the results shows the study's steps in full, and of the other experiments their F1.
     shown = {n: result for n, result in results.items() if n in study.steps} if insert_into else results
     text = summarise(shown, study)
     if len(shown) < len(results) or any(len(found) > 1 for found in runs.values()):
-        text += "\n" + seeds_table(runs, study.suites)
-    if (metrics / "significance.json").is_file():
-        significance = read_json(metrics / "significance.json")
-        comparisons = current(significance, runs)
-        if left := len(significance["comparisons"]) - len(comparisons):
-            note(f"{left} comparisons are left out, being of earlier runs: run the significance step again")
-        if table := differences_table(comparisons, study.suites):
-            text += f"\n{table}"
-    note_left_out(stale)
+        text += f"\n{seeds_table(runs, list(study.suites)).markdown()}"
+    if (metrics / FILE).is_file():
+        significance: Significance = read_output(metrics / FILE, Significance, "significance")
+        comparisons = significance.current(runs)
+        if stale := len(significance.comparisons) - len(comparisons):
+            note(f"{stale} comparisons of earlier runs are left out: run the significance step again")
+        if table := differences_table(comparisons, study):
+            text += f"\n{table.markdown()}"
+    note_left_out(left_out)
     if insert_into:
         document = Path(insert_into)
         text += f"\nAll experiments in full: [{name}.md]({metrics.as_posix()}/{name}.md)\n"

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from steps import ROOT, good, new_app, note, step
 
+from medner.command_line import ROOT, good, new_app, note, step
 from medner.data.labels import load_scheme
 from medner.report.inputs import read_inputs
 from medner.report.pages import write_report

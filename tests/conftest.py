@@ -42,12 +42,13 @@ def write_encoder(folder: Path, texts: Iterable[str], *, vocabulary: int = 200, 
 def write_embedded(folder: Path, texts: Iterable[str], **options: Any) -> None:
     """An embedded encoder with its manifest."""
     from medner.files import read_bytes, sha256
-    from medner.model.encoder import Manifest, write_manifest
+    from medner.model.encoder import EncoderInfo, write_manifest
 
     write_encoder(folder, texts, **{k: v for k, v in options.items() if k in ("vocabulary", "hidden")})
     about = {k: v for k, v in options.items() if k in ("learning_rate", "epochs")}
     digest = sha256(read_bytes(folder / "model.safetensors"))
-    write_manifest(folder, Manifest("tiny", "1", untrained=False, parameters=0, vocabulary=0, sha256=digest, **about))
+    identity = {"name": "tiny", "revision": "1", "untrained": False, "sha256": digest}
+    write_manifest(folder, EncoderInfo(parameters=0, vocabulary=0, **identity, **about))
 
 
 @pytest.fixture(scope="session")

@@ -16,12 +16,10 @@ from typer.testing import CliRunner
 from weasel.cli.document import project_document
 
 from medner.evaluation.results import load_runs
-from medner.exceptions import InputError
-from medner.report.summary import insert
 from medner.study import load_study
 
 README = (ROOT / "README.md").read_text()
-PLAN = load_study(ROOT / "configs" / "experiments.yml")
+STUDY = load_study(ROOT / "configs" / "experiments.yml")
 
 
 REFERENCES = sorted(path.name for path in (ROOT / "metrics" / "reference").iterdir())
@@ -36,7 +34,7 @@ def test_results_come_from_the_committed_metrics(metrics: str, tmp_path: Path, m
     done = CliRunner().invoke(app, ["--metrics", f"metrics/reference/{metrics}", "--insert-into", str(copy)])
     assert done.exit_code == 0, done.stderr
     assert copy.read_text() == README
-    assert "exp3" in load_runs(ROOT / "metrics" / "reference" / metrics, PLAN.experiments)[0]
+    assert "exp3" in load_runs(ROOT / "metrics" / "reference" / metrics, STUDY.experiments)[0]
 
 
 @pytest.mark.parametrize("metrics", REFERENCES)
@@ -62,11 +60,11 @@ def test_the_model_card_s_means_are_those_of_the_committed_metrics(metrics: str)
     """A row of its table for each experiment of the references that compare the encoder with others."""
     card = (ROOT / "assets" / "encoder" / "README.md").read_text()
     assert f"](../../metrics/reference/{metrics}/summary.md)" in card
-    for name, runs in load_runs(ROOT / "metrics" / "reference" / metrics, PLAN.experiments)[0].items():
-        measured = [suite for suite in PLAN.suites if suite in runs[0].scores["suites"]]
-        found = [[run.scores["suites"][suite]["f1"] for run in runs] for suite in measured]
+    for name, runs in load_runs(ROOT / "metrics" / "reference" / metrics, STUDY.experiments)[0].items():
+        measured = [suite for suite in STUDY.suites if suite in runs[0].scores.suites]
+        found = [[run.scores.suites[suite].f1 for run in runs] for suite in measured]
         means = " | ".join(f"{statistics.mean(values):.3f}".lstrip("0") for values in found if any(values))
-        epochs = runs[0].scores["provenance"]["epochs"]
+        epochs = runs[0].scores.provenance.epochs
         assert re.search(rf"^\| `{name}`.*\| {epochs} \| {len(runs)} \| {re.escape(means)} \|", card, re.MULTILINE)
 
 
@@ -87,11 +85,3 @@ def test_files_and_sections_that_are_linked_exist(path: str) -> None:
         assert target.exists()
         titles = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE) if section else []
         assert section in ["", *(re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles)]
-
-
-def test_no_place_for_a_table_is_told(tmp_path: Path) -> None:
-
-    with pytest.raises(InputError, match="has no place for results"):
-        insert("# Title\n", "results", "x", tmp_path)
-    text = "a\n<!-- results: start -->\nold\n<!-- results: end -->\nb\n"
-    assert insert(text, "results", "new", tmp_path) == text.replace("old", "new")

@@ -1,163 +1,203 @@
-"""From records to DocBin files: one per source and split, one per experiment, one per test suite, with statistics."""
+"""From sources to DocBin files: one per source and split, one per experiment and split, one per test suite."""
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import DocBin
 
-from medner.data.records import Entity, Record
-from medner.data.sources import Part
-from medner.data.tokenizer import reference_doc
+from medner.data.labels import Scheme
+from medner.data.manifests import (
+    MANIFEST,
+    CorpusManifest,
+    MissingManifest,
+    SourceManifest,
+    SplitStatistics,
+    TrainingManifest,
+    read_fetch_manifest,
+)
+from medner.data.records import Part
+from medner.data.sources import missing_sources, origin, read_sources
+from medner.data.tokenizer import blank, reference_doc
 from medner.exceptions import InputError
-from medner.files import read_bytes, read_json, write_bytes
-from medner.study import Study
+from medner.files import new_folder, sha256, write_bytes, write_text
+from medner.outputs import write_output
+from medner.study import Study, reasons
+from medner.tables import Table, markdown_text
 
-MANIFEST_KEYS = {"sources", "persons", "experiments", "suites", "skipped"}
-
-
-@dataclass
-class Statistics:
-    """What one split of one source holds after conversion, and what was lost on the way."""
-
-    sentences: int = 0
-    tokens: int = 0
-    entities: Counter[str] = field(default_factory=Counter)
-    off_boundaries: Counter[str] = field(default_factory=Counter)
-    dropped: Counter[str] = field(default_factory=Counter)
-    cedillas: int = 0
-    overlapping: int = 0
-    quirks: Counter[str] = field(default_factory=Counter)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain numbers, keys sorted, for JSON."""
-        # not asdict(), which takes a Counter apart before Python 3.12
-        return {k: dict(sorted(v.items())) if isinstance(v, Counter) else v for k, v in vars(self).items()}
+STATISTICS = "statistics.md"
+_Key = tuple[str, str]  # source and split
 
 
-def convert(nlp: Language, part: Part, source: str) -> tuple[DocBin, Statistics]:
+@dataclass(frozen=True)
+class Corpus:
+    """What :func:`build_corpus` wrote; untrainable: the experiments without data, each with the reason."""
+
+    manifest: CorpusManifest
+    untrainable: Mapping[str, str]
+
+
+def build_corpus(
+    study: Study,
+    scheme: Scheme,
+    root: Path,
+    output: Path,
+    progress: Callable[[Sequence[str]], Iterable[str]] = iter,
+) -> Corpus:
+    """Convert all sources that are available into the folder ``output``, which is replaced as a whole.
+
+    root: the project folder, whose fetch step has run. progress: passes the names of the sources on, one by one.
+    Sources, experiments and suites that need a missing file are left out. Raises InputError where the fetch step has to
+    run, from the readers, and for an experiment or suite that asks a source for a part that it does not have.
+    """
+    fetched = read_fetch_manifest(root / "assets" / "fetched")
+    missing = missing_sources(study, fetched.files)
+    possible = study.without(missing)
+    parts = read_sources(possible, scheme, root, fetched)
+    files = corpus_files(possible, [(source, split) for source, splits in parts.items() for split in splits])
+    origins = {source: origin(about, fetched.ronec) for source, about in possible.sources.items()}
+    untrainable = reasons(study.experiments, missing)
+
+    nlp = blank()
+    docs: dict[_Key, DocBin] = {}
+    statistics: dict[str, dict[str, SplitStatistics]] = {source: {} for source in parts}
+    for source in progress(list(parts)):
+        annotated = scheme.corpus(possible.sources[source].labels).annotated
+        for split, part in parts[source].items():
+            docs[source, split], statistics[source][split] = convert(nlp, part, source, annotated)
+
+    with new_folder(output, sign=MANIFEST) as folder:
+        checksums = {}
+        for name, keys in files.items():
+            data = _joined([docs[key] for key in keys]).to_bytes()
+            write_bytes(folder / name, data)
+            checksums[name] = sha256(data)
+        manifest = CorpusManifest(
+            sources={
+                source: SourceManifest(
+                    **origins[source].model_dump(),
+                    annotated=sorted(scheme.corpus(about.labels).annotated),
+                    documents=about.documents or False,
+                    splits=statistics[source],
+                )
+                for source, about in possible.sources.items()
+            },
+            persons=scheme.persons,
+            experiments={name: list(experiment.sources) for name, experiment in possible.trained.items()},
+            suites={name: list(suite.sources) for name, suite in possible.suites.items()},
+            skipped=reasons(study.suites, missing),
+            sha256=checksums,
+        )
+        write_output(folder / MANIFEST, manifest)
+        write_text(folder / STATISTICS, statistics_text(manifest, scheme.labels))
+        # A training run depends on its own manifest alone: it need not run again when a suite is added.
+        for name, experiment in possible.trained.items():
+            own = {source: origins[source] for source in experiment.sources}
+            write_output(folder / name / MANIFEST, TrainingManifest(sources=own, persons=scheme.persons))
+        for name, reason in untrainable.items():
+            write_output(folder / name / MANIFEST, MissingManifest(missing=reason))
+    return Corpus(manifest, untrainable)
+
+
+def convert(
+    nlp: Language, part: Part, source: str, annotated: Iterable[str] | None = None
+) -> tuple[DocBin, SplitStatistics]:
     """One split as a DocBin, tokenised by ``nlp``'s tokenizer, with its statistics.
 
-    Every doc carries ``id``, ``source`` and ``lang`` in its user data.
+    Every doc carries ``id``, ``source`` and ``lang`` in its user data, and ``annotated``, the labels that its source
+    annotates, if they are given. Where they are not, every label counts as annotated.
     """
-    docbin, tally = DocBin(store_user_data=True), part.tally
-    stats = Statistics(
-        dropped=tally.dropped, cedillas=tally.cedillas, overlapping=tally.overlapping, quirks=tally.quirks
-    )
+    docs, tally = DocBin(store_user_data=True), part.tally
+    tokens = 0
+    entities, off_boundaries = Counter[str](), Counter[str]()
     for record in part.records:
         doc, off = reference_doc(nlp, record)
         doc.user_data = {"id": record.id, "source": source, "lang": record.lang}
-        docbin.add(doc)
-        stats.sentences += 1
-        stats.tokens += len(doc)
-        stats.entities.update(entity.label for entity in record.entities)
-        stats.off_boundaries.update(record.entities[n].label for n in off)
-    return docbin, stats
+        if annotated is not None:
+            doc.user_data["annotated"] = sorted(annotated)
+        docs.add(doc)
+        tokens += len(doc)
+        entities.update(entity.label for entity in record.entities)
+        off_boundaries.update(record.entities[n].label for n in off)
+    return docs, SplitStatistics(
+        sentences=len(part.records),
+        tokens=tokens,
+        entities=_sorted(entities),
+        off_boundaries=_sorted(off_boundaries),
+        dropped=_sorted(tally.dropped),
+        cedillas=tally.cedillas,
+        overlapping=tally.overlapping,
+        quirks=_sorted(tally.quirks),
+    )
 
 
-def docbin(data: bytes, path: Path) -> DocBin:
-    """A DocBin from the content of a file. Raises InputError for anything else."""
-    try:
-        return DocBin(store_user_data=True).from_bytes(data)
-    except (ValueError, KeyError, zlib.error) as error:
-        what = f"is no DocBin ({' '.join(str(error).split())})"
-        raise InputError(what, path=path, remedy="Run the corpus step") from None
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
 
 
-def read_docbin(path: Path, nlp: Language) -> list[Record]:
-    """The records of a DocBin file that :func:`convert` made. Raises InputError for another kind of file."""
-    docs = docbin(read_bytes(path), path).get_docs(nlp.vocab)
-    try:
-        return [
-            Record(
-                id=doc.user_data["id"],
-                lang=doc.user_data["lang"],
-                text=doc.text,
-                entities=tuple(Entity(e.start_char, e.end_char, e.label_) for e in doc.ents),
-                meta={"source": doc.user_data["source"]},
-            )
-            for doc in docs
-        ]
-    except (ValueError, KeyError) as error:
-        what = f"is no DocBin of the corpus step ({' '.join(str(error).split())})"
-        raise InputError(what, path=path, remedy="Run the corpus step") from None
+def corpus_files(study: Study, available: Collection[_Key]) -> dict[str, list[_Key]]:
+    """The files of a corpus folder by their path in it, each with the sources and splits that it joins.
 
-
-def read_manifest(corpus: Path) -> dict[str, Any]:
-    """``manifest.json`` of a corpus folder. Raises InputError if it is not what the corpus step writes."""
-    path = corpus / "manifest.json"
-    found = read_json(path)
-    if not isinstance(found, dict) or (lacking := MANIFEST_KEYS - found.keys()):
-        what = f"lacks {', '.join(sorted(lacking))}" if isinstance(found, dict) else "is no manifest of a corpus"
-        raise InputError(what, path=path, remedy="Run the corpus step")
-    return found
-
-
-def write_corpus(folder: Path, study: Study, parts: Mapping[tuple[str, str], DocBin]) -> None:
-    """Write every source's splits, every experiment's train and dev and every suite's test file under ``folder``.
-
-    ``parts`` holds the DocBin of each (source, split). A suite of one source of the same name is that source's file.
-    Raises InputError for an experiment or suite that asks a source for a part that it does not have.
+    A suite that has the name of its only source needs no file of its own. Raises InputError for an experiment or suite
+    that asks a source for a part that is not available.
     """
-
-    def joined(name: str, sources: Iterable[str], split: str) -> DocBin:
-        whole = DocBin(store_user_data=True)
-        for source in sources:
-            if (source, split) not in parts:
-                what = f"{name} needs a {split} part of {source}, which has none"
-                raise InputError(what, remedy="Take the source out of it in configs/experiments.yml")
-            whole.merge(parts[source, split])
-        return whole
-
-    for (source, split), docbin in parts.items():
-        write_bytes(folder / source / f"{split}.spacy", docbin.to_bytes())
-    for name, experiment in study.trained.items():
-        for split in ("train", "dev"):
-            write_bytes(folder / name / f"{split}.spacy", joined(name, experiment.sources, split).to_bytes())
-    for name, suite in study.suites.items():
-        if suite.sources != (name,):
-            write_bytes(folder / name / "test.spacy", joined(name, suite.sources, "test").to_bytes())
-
-
-def statistics_table(statistics: Mapping[str, Mapping[str, Statistics]], labels: Iterable[str]) -> str:
-    """A Markdown table of all splits, and lists of what was dropped and of what does not fit flat spans, by split."""
-    labels = list(labels)
-    head = [
-        "corpus",
-        "split",
-        "sentences",
-        "tokens",
-        *labels,
-        "off token boundaries",
-        "ş/ţ replaced",
-        "left out (overlap)",
+    files = {f"{source}/{split}.spacy": [(source, split)] for source, split in available}
+    users = [
+        *((name, e.sources, split) for name, e in study.trained.items() for split in ("train", "dev")),
+        *((name, suite.sources, "test") for name, suite in study.suites.items() if suite.sources != (name,)),
     ]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * 2 + " ---: |" * (len(head) - 2)]
-    dropped: list[str] = []
-    quirks: list[str] = []
-    for source, splits in statistics.items():
-        for split, s in splits.items():
-            numbers = [s.sentences, s.tokens, *(s.entities[label] for label in labels)]
-            off, total = s.off_boundaries.total(), s.entities.total()
+    for name, sources, split in users:
+        for source in sources:
+            if (source, split) not in available:
+                what = f"{name} needs a {split} part of {source}, which has none"
+                raise InputError(what, remedy=f"Remove {source} from {name} in configs/experiments.yml")
+        files[f"{name}/{split}.spacy"] = [(source, split) for source in sources]
+    return files
+
+
+def _joined(parts: Iterable[DocBin]) -> DocBin:
+    whole = DocBin(store_user_data=True)
+    for part in parts:
+        whole.merge(part)
+    return whole
+
+
+def statistics_table(manifest: CorpusManifest, labels: Sequence[str]) -> Table:
+    """Sentences, tokens and mentions of every split, and what conversion changed or left out."""
+    columns = ["corpus", "split", "sentences", "tokens", *labels]
+    columns += ["off token boundaries", "ş/ţ replaced", "left out (overlap)"]
+    rows = []
+    for source, about in manifest.sources.items():
+        for split, part in about.splits.items():
+            off, total = sum(part.off_boundaries.values()), sum(part.entities.values())
+            counts = [part.sentences, part.tokens, *(part.entities.get(label, 0) for label in labels)]
             share = f"{off:,} ({off / total:.2%})" if total else "0"
-            row = [source, split, *(f"{n:,}" for n in numbers), share, f"{s.cedillas:,}", f"{s.overlapping:,}"]
-            lines.append("| " + " | ".join(row) + " |")
-            for counts, found in ((s.dropped, dropped), (s.quirks, quirks)):
-                if counts:
-                    found.append(f"- {source} {split}: " + ", ".join(f"{k} {n:,}" for k, n in counts.most_common()))
-    if dropped:
-        lines += ["", "Dropped mentions (labels that the project has no use for):", "", *dropped]
-    if quirks:
-        lines += [
-            "",
-            "Mentions that flat, continuous spans cannot hold (left out, unless it says trimmed):",
-            "",
-            *quirks,
+            row = [source, split, *(f"{n:,}" for n in counts), share, f"{part.cedillas:,}", f"{part.overlapping:,}"]
+            rows.append(row)
+    return Table(columns, rows, text=(0, 1))
+
+
+def statistics_text(manifest: CorpusManifest, labels: Sequence[str]) -> str:
+    """``statistics.md``: the table of all splits, and lists of the mentions that were dropped or changed, by split."""
+    splits = {
+        f"{source} {split}": part for source, about in manifest.sources.items() for split, part in about.splits.items()
+    }
+    text = statistics_table(manifest, labels).markdown()
+    for title, counts in (
+        ("Dropped mentions (labels that the project does not use)", {name: s.dropped for name, s in splits.items()}),
+        (
+            "Mentions that flat, continuous spans cannot hold (left out unless trimmed)",
+            {name: s.quirks for name, s in splits.items()},
+        ),
+    ):
+        lines = [
+            f"- {name}: " + ", ".join(f"{markdown_text(kind)} {n:,}" for kind, n in Counter(own).most_common())
+            for name, own in counts.items()
+            if own
         ]
-    return "\n".join(lines) + "\n"
+        text += f"\n{title}:\n\n" + "\n".join(lines) + "\n" if lines else ""
+    return text

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import httpx
-import yaml
+from pydantic import BaseModel, Discriminator, RootModel, Tag
 
+from medner.data.manifests import FetchedFile, FetchManifest, RonecVersion
 from medner.exceptions import InputError
 from medner.files import (
     git_blob_id,
@@ -20,10 +20,10 @@ from medner.files import (
     packed,
     read_bytes,
     read_members,
-    read_text,
     unpacked,
     write_bytes,
 )
+from medner.settings import Settings, load_settings
 
 PROBE_SECONDS = 4.0  # a host that has not answered by then counts as out of reach
 READ_SECONDS = 10.0  # longest wait for the next piece of a download
@@ -35,50 +35,40 @@ ABSENT = {
 }
 
 
-@dataclass(frozen=True)
-class Download:
-    """One public file: where it goes, where it may come from, and the git blob id that its content must have.
+class Download(Settings):
+    """One public file.
 
-    Without a url (a corpus that is published in another form only) a mirror must have it.
+    name: its key in the file. asset: where it goes. url: where it comes from; empty if only a mirror can have it.
+    mirror: where it lies in a mirror folder. git_blob: the git blob id that its content must have.
     """
 
-    name: str
+    name: str = ""
     asset: str
-    url: str
+    url: str = ""
     mirror: str
     git_blob: str
     licence: str
 
-    @property
-    def checksum(self) -> dict[str, str]:
-        """For the manifest: what the content was checked against."""
-        return {"git_blob": self.git_blob}
 
+class Collection(Settings):
+    """A corpus of many small files, kept in one zip.
 
-@dataclass(frozen=True)
-class Collection:
-    """A corpus of many small files, kept in one zip; ``sha256`` is :func:`medner.files.members_sha256` of them.
-
-    folders: the files that belong to it, as patterns, by the folder that they are in; whatever else an archive holds,
-    and the folders around these, is left aside. mirror: a folder that holds the files or archives of them. url: an
-    archive, or with ``/`` at its end the folder that the files lie in, each of them named.
+    name, asset: as for :class:`Download`. url: an archive or, with ``/`` at its end, the folder from which the files
+    are fetched one by one. mirror: a folder with the files or archives of them. sha256:
+    :func:`medner.files.members_sha256` of the files. folders: patterns of the names of the files, by folder; other
+    files, and the folders around these, are left aside.
     """
 
-    name: str
+    name: str = ""
     asset: str
-    url: str
+    url: str = ""
     mirror: str
     sha256: str
     licence: str
     folders: Mapping[str, tuple[str, ...]]
 
-    @property
-    def checksum(self) -> dict[str, str]:
-        """For the manifest: what the content was checked against."""
-        return {"sha256": self.sha256}
-
     def select(self, members: Mapping[str, bytes]) -> dict[str, bytes]:
-        """Those of the files that belong to the corpus, under their names in it."""
+        """The files that belong to the corpus, under their names in it."""
         patterns = [f"{folder}/{pattern}" for folder, patterns in self.folders.items() for pattern in patterns]
         depth = {pattern: pattern.count("/") + 1 for pattern in patterns}
         chosen = {}
@@ -89,23 +79,41 @@ class Collection:
         return chosen
 
 
+def _kind(entry: object) -> str:
+    return "collection" if isinstance(entry, Mapping) and "folders" in entry else "file"
+
+
+_Entry = Annotated[Annotated[Download, Tag("file")] | Annotated[Collection, Tag("collection")], Discriminator(_kind)]
+
+
+class _Downloads(RootModel[dict[str, _Entry]]):
+    pass
+
+
+class _Asset(BaseModel):
+    dest: str
+    url: str = ""
+
+
+class _Assets(RootModel[list[_Asset]]):
+    pass
+
+
 def load_downloads(downloads: Path, project: Path) -> list[Download | Collection]:
     """The entries of ``configs/downloads.yml``, with the URLs of the assets in ``project.yml``.
 
     Raises InputError for a malformed file or an entry whose asset ``project.yml`` does not list.
     """
-    try:
-        urls = {asset["dest"]: asset.get("url", "") for asset in yaml.safe_load(read_text(project))["assets"]}
-        entries: Any = yaml.safe_load(read_text(downloads))
-        return [
-            Collection(**{"name": name, "url": urls[entry["asset"]], **entry})
-            if "folders" in entry
-            else Download(name=name, url=urls[entry["asset"]], **entry)
-            for name, entry in entries.items()
-        ]
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        what = f"does not fit {project} ({' '.join(str(error).split())})"
-        raise InputError(what, path=downloads, remedy="Every download needs an asset of the same name") from None
+    urls = {asset.dest: asset.url for asset in load_settings(project, _Assets, section="assets").root}
+    entries = load_settings(downloads, _Downloads).root
+    for name, entry in entries.items():
+        if entry.asset not in urls:
+            what = f"{entry.asset} is not an asset of {project.name}"
+            raise InputError(what, path=downloads, place=f"{name}.asset", remedy="Add it to the assets there")
+    return [
+        entry.model_copy(update={"name": name, "url": entry.url or urls[entry.asset]})
+        for name, entry in entries.items()
+    ]
 
 
 def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
@@ -245,20 +253,32 @@ def verified(data: bytes, download: Download, source: Path | str) -> bytes:
     return data
 
 
-def ronec_variant(origins: Mapping[str, str]) -> tuple[str, str]:
-    """Which RONEC the files at hand allow, and what to say about it.
+def fetch_manifest(downloads: Iterable[Download | Collection], outcomes: Mapping[str, str]) -> FetchManifest:
+    """What the fetch step says of its files; outcomes: what :func:`fetch` returned, by name.
 
-    ``"v2"`` (the real thing), ``"v1"`` (v1 trains, v2 valid and test measure) or ``"sample"`` (the committed one).
+    ``"present"`` and ``"mirror"`` are told apart nowhere: the content is the same, so later steps need not run again.
     """
-    have = {name for name, origin in origins.items() if origin not in ABSENT}
-    if {"ronec-train", "ronec-valid", "ronec-test"} <= have:
-        return "v2", "RONEC v2"
-    if {"ronec-v1", "ronec-valid", "ronec-test"} <= have:
-        return (
-            "v1",
-            "RONEC v1, without v2's valid and test sentences, trains (v2 train is out of reach); v2 tests",
+    files = {}
+    for item in downloads:
+        reason = ABSENT.get(outcomes[item.name])
+        files[item.name] = FetchedFile(
+            path=item.asset,
+            git_blob=item.git_blob if isinstance(item, Download) else None,
+            sha256=item.sha256 if isinstance(item, Collection) else None,
+            licence=item.licence,
+            available=reason is None,
+            reason=reason,
         )
-    return (
-        "sample",
-        "SAMPLE in RONEC's format, RONEC being out of reach: its scores say nothing about RONEC",
-    )
+    return FetchManifest(ronec=ronec_version({name for name, file in files.items() if file.available}), files=files)
+
+
+def ronec_version(available: Set[str]) -> RonecVersion:
+    """The RONEC that the available downloads allow, and what to say about it."""
+    tests = {"ronec-valid", "ronec-test"} <= available
+    if tests and "ronec-train" in available:
+        return RonecVersion(variant="v2", note="RONEC v2")
+    if tests and "ronec-v1" in available:
+        note = "RONEC v1, without v2's valid and test sentences, trains (v2 train is out of reach); v2 tests"
+        return RonecVersion(variant="v1", note=note)
+    note = "SAMPLE in RONEC's format, RONEC being out of reach: its scores say nothing about RONEC"
+    return RonecVersion(variant="sample", note=note)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import yaml
+from pydantic import ValidationInfo, field_validator
 
 from medner.data.records import Entity, Record, Tally
 from medner.exceptions import InputError
-from medner.files import read_text
-
-PERSONS = ("named", "all")
+from medner.settings import Settings, load_settings
 
 # A word with its inner hyphens and apostrophes, initials with their full stops, or one punctuation mark.
 _TOKEN = re.compile(r"(?:[^\W\d_]\.-?)+(?=\s|$|[^\w.])|[^\W_]+(?:[-'’][^\W_]+)*|[^\w\s]")
@@ -25,64 +23,55 @@ _ABBREVIATED = 3  # letters; a longer word before a full stop ends the sentence
 _SUFFIX = 3  # letters; enough to tell -rii, -ele, -tul from the ends of names
 
 
-@dataclass(frozen=True)
-class CorpusLabels:
-    """What one corpus annotates: its labels that map to ours, and those known and dropped."""
+class CorpusLabels(Settings):
+    """What one corpus annotates.
+
+    map: the project's label for each of the corpus's own. drop: labels that the project does not use.
+    nominal_persons: whether its persons include nouns and pronouns.
+    """
 
     map: Mapping[str, str]
     drop: frozenset[str]
-    nominal_persons: bool
+    nominal_persons: bool = False
 
     @property
     def annotated(self) -> frozenset[str]:
-        """Our labels that this corpus annotates: only they count when it is a test suite."""
+        """The project's labels that this corpus annotates: only they count when it is a test suite."""
         return frozenset(self.map.values())
 
 
-@dataclass(frozen=True)
-class Scheme:
-    """``configs/labels.yml``."""
+class Scheme(Settings):
+    """``configs/labels.yml``.
 
-    path: Path
+    persons: ``named`` keeps mentions with a proper name, ``all`` keeps a corpus's own. titles, particles: words that
+    belong to a name. corpora: by the name that sources use.
+    """
+
     labels: tuple[str, ...]
-    persons: str
+    persons: Literal["named", "all"]
     titles: frozenset[str]
     particles: frozenset[str]
     corpora: Mapping[str, CorpusLabels]
 
+    @field_validator("corpora")
+    @classmethod
+    def _maps_onto_labels(cls, corpora: Mapping[str, CorpusLabels], info: ValidationInfo) -> Mapping[str, CorpusLabels]:
+        for name, corpus in corpora.items():
+            if unknown := sorted(corpus.annotated - set(info.data.get("labels", corpus.annotated))):
+                raise ValueError(f"{name} maps onto unknown labels: {', '.join(unknown)}")
+        return corpora
+
     def corpus(self, name: str) -> CorpusLabels:
         """The labels of one corpus. Raises InputError if the scheme does not know it."""
         if name not in self.corpora:
-            raise InputError(f"no labels for corpus {name!r}", path=self.path, remedy="Add it under corpora:")
+            what = f"corpus {name!r} has no labels"
+            raise InputError(what, path="configs/labels.yml", place="corpora", remedy="Add its map and drop")
         return self.corpora[name]
 
 
-def load_scheme(path: Path, persons: str | None = None) -> Scheme:
-    """Read the scheme; ``persons`` overrides the file's choice. Raises InputError for a malformed scheme."""
-    remedy = "Compare it with configs/labels.yml in the repository"
-    try:
-        raw: Any = yaml.safe_load(read_text(path))
-        corpora = {
-            name: CorpusLabels(dict(entry["map"]), frozenset(entry["drop"]), bool(entry.get("nominal_persons", False)))
-            for name, entry in raw["corpora"].items()
-        }
-        scheme = Scheme(
-            path=path,
-            labels=tuple(raw["labels"]),
-            persons=persons or raw["persons"],
-            titles=frozenset(raw["titles"]),
-            particles=frozenset(raw["particles"]),
-            corpora=corpora,
-        )
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        what = " ".join(str(error).split())
-        raise InputError(f"is no label scheme ({what})", path=path, remedy=remedy) from None
-    if scheme.persons not in PERSONS:
-        raise InputError(f"persons is {scheme.persons!r}", path=path, remedy=f"Use one of {', '.join(PERSONS)}")
-    for name, corpus in corpora.items():
-        if strange := sorted(corpus.annotated - set(scheme.labels)):
-            raise InputError(f"{name} maps onto unknown labels {strange}", path=path, remedy=remedy)
-    return scheme
+def load_scheme(path: Path, persons: str = "") -> Scheme:
+    """Read the scheme; ``persons`` replaces the file's choice. Raises InputError for a malformed scheme."""
+    return load_settings(path, Scheme, changes={"persons": persons} if persons else None)
 
 
 class NameLexicon:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import yaml
+from pydantic import RootModel
 
 from medner.data.records import CEDILLA_TO_COMMA, Record
-from medner.exceptions import InputError
-from medner.files import read_text
+from medner.settings import load_settings
 
 NGRAM = 6  # words; long enough that a shared one is no coincidence
 NEAR = 0.5  # share of the shorter sentence's n-grams that makes two sentences near-duplicates
@@ -24,11 +21,21 @@ _GRAM = 5
 STEM_FROM = 5  # letters; words at least so long lose their last two: article and inflection, roughly
 
 _WORD = re.compile(r"\w+")
+# Unicode's Default_Ignorable_Code_Point: characters that are not displayed, such as U+200B and U+00AD.
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+
+
+def comparable(text: str) -> str:
+    """The text as comparisons see it: composed (NFC), with comma-below letters, without invisible characters."""
+    return unicodedata.normalize("NFC", INVISIBLE.sub("", text)).translate(CEDILLA_TO_COMMA)
 
 
 def normalise(text: str) -> tuple[str, ...]:
-    """The words of a text without case, punctuation, spacing and the cedilla/comma difference."""
-    return tuple(_WORD.findall(text.translate(CEDILLA_TO_COMMA).lower()))
+    """The words of a text without case, punctuation, spacing and what :func:`comparable` takes away."""
+    return tuple(_WORD.findall(comparable(text).lower()))
 
 
 def _ngrams(words: tuple[str, ...]) -> set[tuple[str, ...]]:
@@ -78,7 +85,7 @@ class NearDuplicates:
 
     @staticmethod
     def _grams(text: str) -> set[str]:
-        text = " ".join(text.lower().split())
+        text = " ".join(comparable(text).lower().split())
         return {text[i : i + _GRAM] for i in range(len(text) - _GRAM + 1)} or {text}
 
     def add(self, text: str) -> None:
@@ -105,81 +112,20 @@ def form_key(form: str) -> str:
     Words of five letters or more lose their last two, so that ``hipertensiunea arterială`` and ``Hipertensiunii
     arteriale`` are one; a heuristic that finds too much rather than too little.
     """
-    bare = "".join(c for c in unicodedata.normalize("NFD", form.lower()) if not unicodedata.combining(c))
+    parts = unicodedata.normalize("NFD", INVISIBLE.sub("", form).lower())
+    bare = "".join(c for c in parts if not unicodedata.combining(c))
     return " ".join(word[:-2] if len(word) >= STEM_FROM else word for word in _WORD.findall(bare))
 
 
-def load_generic_nouns(path: Path) -> dict[str, list[str]]:
-    """``assets/synthetic/generic_nouns.yml``: forms by language. Raises InputError for another kind of file."""
-    try:
-        found = {str(lang): [str(form) for form in forms] for lang, forms in yaml.safe_load(read_text(path)).items()}
-    except (yaml.YAMLError, AttributeError, TypeError):
-        raise InputError("is no list of nouns by language", path=path, remedy="Write `ro: [boală, …]`") from None
-    return found
+class _GenericNouns(RootModel[dict[str, tuple[str, ...]]]):
+    pass
+
+
+def load_generic_nouns(path: Path) -> dict[str, tuple[str, ...]]:
+    """``assets/synthetic/generic_nouns.yml``: forms by language. Raises InputError for a malformed file."""
+    return load_settings(path, _GenericNouns, remedy="Write `ro: [boală, …]`").root
 
 
 def mention_keys(records: Iterable[Record]) -> set[tuple[str, str]]:
     """Label and :func:`form_key` of every mention: what a model that was trained on these records has seen."""
     return {(e.label, form_key(r.surface(e))) for r in records for e in r.entities}
-
-
-@dataclass(frozen=True)
-class Leakage:
-    """What one training corpus gives away of one test corpus."""
-
-    sentences: list[str]
-    forms: Mapping[str, list[str]]
-    seen: Mapping[str, float]
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "sentences": self.sentences,
-            "seen": dict(self.seen),
-            "forms": {k: v for k, v in self.forms.items() if v},
-        }
-
-
-def find_leakage(
-    train: Iterable[Record],
-    test: Iterable[Record],
-    labels: Iterable[str],
-    exempt: Collection[str] = (),
-    overlap: Overlap | None = None,
-) -> Leakage:
-    """Test sentences that training holds, exactly or nearly (ids and kind), and surface forms on both sides.
-
-    ``seen`` is, by label, the share of the test corpus's different forms (by :func:`form_key`) that training holds;
-    exempt forms count neither way.
-    overlap: that of the training texts, where it was made for another test corpus already.
-    """
-    train, test = list(train), list(test)
-    labels = list(labels)
-    overlap = overlap or Overlap(record.text for record in train)
-    sentences = [f"{record.id} ({kind})" for record in test if (kind := overlap.find(record.text))]
-    forms = shared_forms(train, test, labels, exempt)
-    free = {form_key(form) for form in exempt}
-    every = {label: {form_key(r.surface(e)) for r in test for e in r.entities if e.label == label} for label in labels}
-    keys = {label: own - free for label, own in every.items()}
-    shared = {label: {form_key(form) for form in forms[label]} for label in labels}
-    seen = {label: round(len(shared[label]) / len(keys[label]), 4) for label in labels if keys[label]}
-    return Leakage(sentences, forms, seen)
-
-
-def shared_forms(
-    train: Iterable[Record], test: Iterable[Record], labels: Iterable[str], exempt: Iterable[str] = ()
-) -> Mapping[str, list[str]]:
-    """By label: the surface forms of test mentions whose key occurs among training mentions of the same label.
-
-    exempt: forms that may occur on both sides (generic nouns).
-    """
-    free = {form_key(form) for form in exempt}
-    seen = mention_keys(train)
-    found: dict[str, set[str]] = {label: set() for label in labels}
-    for record in test:
-        for entity in record.entities:
-            form = record.surface(entity)
-            key = form_key(form)
-            if entity.label in found and key not in free and (entity.label, key) in seen:
-                found[entity.label].add(form)
-    return {label: sorted(forms) for label, forms in found.items()}

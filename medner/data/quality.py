@@ -6,18 +6,21 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import py3langid
-import yaml
+from pydantic import AfterValidator
 
+from medner.data.labels import Scheme
 from medner.data.overlap import NearDuplicates
 from medner.data.records import Record
+from medner.data.sources import SPLITS, synthetic_part
 from medner.data.tokenizer import blank, reference_doc
 from medner.exceptions import InputError
-from medner.files import read_text
+from medner.outputs import Output
+from medner.settings import Settings, load_settings
+from medner.tables import Table
 
 PARALLEL = 0.3  # share of common word beginnings (after folding spelling) of two sentences in two languages
 SHARED_BEGINNINGS = 5  # fewer in common are chance
@@ -25,38 +28,117 @@ SHARED_BEGINNINGS = 5  # fewer in common are chance
 _WORD = re.compile(r"\w+")
 
 
-@dataclass(frozen=True)
-class Floors:
-    """``configs/quality.yml``."""
+class Examples(Output):
+    """What the figures of a corpus count: forms, ids of records, pairs of them."""
 
-    required: Sequence[str]
-    minimum: Mapping[str, float]
-    maximum: Mapping[str, float]
+    top_opening_bigram: str
+    top_medical_form: str
+    near_duplicates: list[str]
+    unlabelled: list[str]
+    off_tokens: list[str]
+    other_language: list[str]
+    parallel: list[str]
+
+
+class CorpusFigures(Output):
+    """The figures of one synthetic corpus; shares are between 0 and 1.
+
+    without_entity: share of sentences. distinct_3grams: different word trigrams over all of them. top_opening_bigram:
+    share of sentences that start with the most frequent two words. medical_forms, person_forms, org_forms: different
+    surface forms. top_medical_form: share of the most frequent one among MEDICAL mentions. unlabelled: unmarked
+    occurrences of forms that are marked elsewhere. off_tokens: mentions that start or end inside a token.
+    language_right: share of sentences that language identification agrees with. parallel: share of sentences that look
+    like a translation of a sentence in another language's corpus.
+    """
+
+    sentences: int
+    words: int
+    entities: dict[str, int]
+    without_entity: float
+    distinct_3grams: float
+    top_opening_bigram: float
+    near_duplicates: int
+    medical_forms: int
+    top_medical_form: float
+    person_forms: int
+    org_forms: int
+    unlabelled: int
+    off_tokens: int
+    language_right: float
+    parallel: float
+    examples: Examples
+
+
+QualityReport = dict[str, CorpusFigures]  # metrics/corpora.json: by language
+FIGURES = tuple(name for name, field in CorpusFigures.model_fields.items() if field.annotation in (int, float))
+
+
+def _known(name: str) -> str:
+    if name not in FIGURES:
+        raise ValueError(f"unknown figure; known ones are {', '.join(FIGURES)}")
+    return name
+
+
+Thresholds = Mapping[Annotated[str, AfterValidator(_known)], int | float]
+
+
+class Floors(Settings):
+    """``configs/quality.yml``: thresholds of the figures.
+
+    required: the languages whose corpora must meet them. unlabelled_allowed: by language, forms that are rightly
+    unlabelled in some places, and why.
+    """
+
+    required: tuple[str, ...]
+    minimum: Thresholds
+    maximum: Thresholds
     unlabelled_allowed: Mapping[str, Mapping[str, str]]
 
-    def missed(self, figures: Mapping[str, Any]) -> list[str]:
-        """What falls short, one sentence each. Raises InputError for a figure that is not among the measured."""
-        if strange := sorted({*self.minimum, *self.maximum} - figures.keys()):
-            what = f"floors name unknown figures {strange}"
-            raise InputError(what, path="configs/quality.yml", remedy=f"Known ones are {', '.join(figures)}")
-        low = [f"{k} is {figures[k]}, below {v}" for k, v in self.minimum.items() if figures[k] < v]
-        return low + [f"{k} is {figures[k]}, above {v}" for k, v in self.maximum.items() if figures[k] > v]
+    def missed(self, figures: CorpusFigures) -> list[str]:
+        """The thresholds that a corpus misses, one clause each."""
+        found = {name: getattr(figures, name) for name in FIGURES}
+        low = [f"{name} is {found[name]}, below {limit}" for name, limit in self.minimum.items() if found[name] < limit]
+        return low + [
+            f"{name} is {found[name]}, above {limit}" for name, limit in self.maximum.items() if found[name] > limit
+        ]
 
 
 def load_floors(path: Path) -> Floors:
-    """Read the floors. Raises InputError for a malformed file."""
-    try:
-        return Floors(**yaml.safe_load(read_text(path)))
-    except (yaml.YAMLError, TypeError) as error:
-        what = f"holds no floors ({' '.join(str(error).split())})"
-        raise InputError(what, path=path, remedy="Compare it with configs/quality.yml in the repository") from None
+    """Read the thresholds. Raises InputError for a malformed file and for figures that are not measured."""
+    return load_settings(path, Floors)
 
 
-def measure(records: Sequence[Record], lang: str, allowed: Iterable[str] = ()) -> dict[str, Any]:
-    """All figures of one corpus, by name; lists under ``examples`` show what the counts count.
+def read_corpora(folder: Path, scheme: Scheme) -> dict[str, list[Record]]:
+    """The synthetic corpora of a folder, with one folder of JSON Lines files a language, by language.
 
-    allowed: forms whose unlabelled occurrences have been looked at and are right.
+    Raises InputError for a folder without corpora, a corpus without sentences, and what the corpus step would refuse.
     """
+    corpora = {
+        own.name: [
+            record for path in sorted(own.glob("*.jsonl")) for record in synthetic_part(path, scheme, own.name).records
+        ]
+        for own in sorted(folder.glob("*/"))
+    }
+    if not corpora:
+        raise InputError("no corpus in this folder", path=folder, remedy="Add a folder of JSONL files a language")
+    if empty := [lang for lang, records in corpora.items() if not records]:
+        raise InputError("no sentence in this folder", path=folder / empty[0], remedy="Add JSONL files, or remove it")
+    return corpora
+
+
+def missing_splits(folder: Path) -> dict[str, list[str]]:
+    """The files that the corpus step needs and that a corpus lacks, by language."""
+    names = [f"{split}.jsonl" for split in SPLITS]
+    missing = {own.name: [name for name in names if not (own / name).is_file()] for own in sorted(folder.glob("*/"))}
+    return {lang: lacking for lang, lacking in missing.items() if lacking}
+
+
+def measure(corpora: Mapping[str, Sequence[Record]], lang: str, allowed: Iterable[str] = ()) -> CorpusFigures:
+    """Measure the corpus of one language, which the others are needed for to find translations.
+
+    allowed: forms whose unlabelled occurrences are right.
+    """
+    records = corpora[lang]
     words = [_WORD.findall(record.text.lower()) for record in records]
     trigrams = [tuple(w[i : i + 3]) for w in words for i in range(len(w) - 2)]
     openings = Counter(tuple(w[:2]) for w in words)
@@ -70,30 +152,43 @@ def measure(records: Sequence[Record], lang: str, allowed: Iterable[str] = ()) -
     other_language = [record for record in records if py3langid.classify(record.text)[0] != lang]
     nlp = blank()
     off = [(r, r.surface(r.entities[n])) for r in records for n in reference_doc(nlp, r)[1]]
-    return {
-        "sentences": len(records),
-        "words": sum(map(len, words)),
-        "entities": {label: counts.total() for label, counts in sorted(forms.items())},
-        "without_entity": _share(sum(not record.entities for record in records), len(records)),
-        "distinct_3grams": _share(len(set(trigrams)), len(trigrams)),
-        "top_opening_bigram": _share(max(openings.values()), len(records)),
-        "near_duplicates": len(duplicates),
-        "medical_forms": len(medical),
-        "top_medical_form": _share(max(medical.values(), default=0), medical.total()),
-        "person_forms": len(forms.get("PERSON", ())),
-        "org_forms": len(forms.get("ORG", ())),
-        "unlabelled": len(unlabelled),
-        "off_tokens": len(off),
-        "language_right": _share(len(records) - len(other_language), len(records)),
-        "examples": {
-            "top_opening_bigram": " ".join(openings.most_common(1)[0][0]),
-            "top_medical_form": medical.most_common(1)[0][0] if medical else "",
-            "near_duplicates": duplicates,
-            "unlabelled": unlabelled,
-            "off_tokens": [f"{record.id}: {form}" for record, form in off],
-            "other_language": [record.id for record in other_language],
-        },
-    }
+    parallel = [pair for other, own in corpora.items() if other != lang for pair in parallel_pairs(records, own)]
+    return CorpusFigures(
+        sentences=len(records),
+        words=sum(map(len, words)),
+        entities={label: counts.total() for label, counts in sorted(forms.items())},
+        without_entity=_share(sum(not record.entities for record in records), len(records)),
+        distinct_3grams=_share(len(set(trigrams)), len(trigrams)),
+        top_opening_bigram=_share(max(openings.values()), len(records)),
+        near_duplicates=len(duplicates),
+        medical_forms=len(medical),
+        top_medical_form=_share(max(medical.values(), default=0), medical.total()),
+        person_forms=len(forms.get("PERSON", ())),
+        org_forms=len(forms.get("ORG", ())),
+        unlabelled=len(unlabelled),
+        off_tokens=len(off),
+        language_right=_share(len(records) - len(other_language), len(records)),
+        parallel=_share(len(parallel), len(records)),
+        examples=Examples(
+            top_opening_bigram=" ".join(openings.most_common(1)[0][0]),
+            top_medical_form=medical.most_common(1)[0][0] if medical else "",
+            near_duplicates=duplicates,
+            unlabelled=unlabelled,
+            off_tokens=[f"{record.id}: {form}" for record, form in off],
+            other_language=[record.id for record in other_language],
+            parallel=parallel,
+        ),
+    )
+
+
+def figures_table(report: QualityReport, floors: Floors) -> Table:
+    """All figures by language, with their thresholds."""
+    rows = []
+    for name in FIGURES:
+        low, high = floors.minimum.get(name), floors.maximum.get(name)
+        threshold = f"≥ {low:,}" if low is not None else f"≤ {high:,}" if high is not None else ""
+        rows.append([name, *(f"{getattr(figures, name):,}" for figures in report.values()), threshold])
+    return Table(["figure", *report, "threshold"], rows, text=(0, -1))
 
 
 def _share(part: int, whole: int) -> float:

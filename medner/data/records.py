@@ -54,6 +54,14 @@ class Tally:
     quirks: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True)
+class Part:
+    """One split of one source, with the project's labels, and what reading it met."""
+
+    records: list[Record]
+    tally: Tally
+
+
 def check_entities(record: Record, path: Path | str, place: str, *, flat: bool = True, trimmed: bool = True) -> Record:
     """The record with its entities sorted. Raises InputError on a span that cannot be a mention.
 

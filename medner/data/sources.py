@@ -5,11 +5,10 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from medner.data.labels import CorpusLabels, NameLexicon, Scheme, map_record
+from medner.data.manifests import FetchedFile, FetchManifest, Origin, RonecVersion
 from medner.data.overlap import Overlap
 from medner.data.readers.e3c import read_e3c
 from medner.data.readers.mantra import read_mantra
@@ -19,22 +18,14 @@ from medner.data.readers.ronec import read_ronec
 from medner.data.readers.ronec_v1 import read_ronec_v1
 from medner.data.readers.simonero import read_simonero
 from medner.data.readers.synthetic import read_synthetic
-from medner.data.records import Record, Tally, longest
+from medner.data.records import Part, Record, Tally, longest
 from medner.exceptions import InputError
-from medner.study import Study
+from medner.study import Source, Study
 
 SPLITS = ("train", "dev", "test")
 DEV_SHARE = 0.1  # of a gold corpus that has no dev part of its own
 DEV_SEED = 0  # the same sentences whatever seed trains
 UNKNOWN = "unknown to the fetch step (configs/downloads.yml)"
-
-
-@dataclass(frozen=True)
-class Part:
-    """One split of one source, with the project's labels, and what reading it met."""
-
-    records: list[Record]
-    tally: Tally
 
 
 Files = Mapping[str, Path]  # by name of the download
@@ -61,17 +52,45 @@ MEDICAL: Mapping[str, Mapping[str, Read]] = {
 }
 
 
-def missing_sources(study: Study, fetched: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """The sources of the study whose files are out of reach, each with the reason.
+def missing_sources(study: Study, files: Mapping[str, FetchedFile]) -> dict[str, str]:
+    """The sources of the study whose files are not available, each with the reason.
 
-    fetched: ``files`` of the fetch step's manifest.
+    files: those of the fetch step's manifest.
     """
-    reasons = {}
+    reasons = {name: file.reason for name, file in files.items()}
+    missing = {source: [n for n in about.files if reasons.get(n, UNKNOWN)] for source, about in study.sources.items()}
+    return {
+        source: "; ".join(f"{name} is {reasons.get(name, UNKNOWN)}" for name in names)
+        for source, names in missing.items()
+        if names
+    }
+
+
+def read_sources(study: Study, scheme: Scheme, root: Path, fetched: FetchManifest) -> dict[str, dict[str, Part]]:
+    """The splits of every source of the study, with the project's labels.
+
+    root: the project folder. All files of the sources must be available (:func:`missing_sources`). Raises InputError
+    from the readers, for unknown labels, and for a source without a reader.
+    """
+    assets = root / "assets"
+    files = {name: root / file.path for name, file in fetched.files.items()}
+    medical = medical_splits(study, [name for name, about in study.sources.items() if about.files], files, scheme)
+    splits = {}
     for source, about in study.sources.items():
-        absent = {n: fetched.get(n, {}) for n in about.files if not fetched.get(n, {}).get("available")}
-        if absent:
-            reasons[source] = "; ".join(f"{n} is {f.get('reason', UNKNOWN)}" for n, f in absent.items())
-    return reasons
+        if source in medical:
+            splits[source] = medical[source]
+        elif about.labels == "synthetic":
+            splits[source] = synthetic_splits(assets / "synthetic" / about.lang, scheme, about.lang)
+        else:
+            splits[source] = ronec_splits(fetched.ronec.variant, assets / "fetched", assets / "sample", scheme)
+    return splits
+
+
+def origin(source: Source, ronec: RonecVersion) -> Origin:
+    """What every table says about a source."""
+    if source.labels == "ronec":
+        return Origin(note=ronec.note, stand_in=ronec.variant != "v2")
+    return Origin(note=source.note or "synthetic, written by a language model", stand_in=False)
 
 
 def medical_splits(study: Study, sources: Iterable[str], files: Files, scheme: Scheme) -> dict[str, dict[str, Part]]:

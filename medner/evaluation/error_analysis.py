@@ -13,11 +13,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
+
+from pydantic import model_validator
 
 from medner.data.overlap import form_key
 from medner.data.records import Entity
 from medner.evaluation.predictions import Prediction
+from medner.outputs import Output
 
 OUTSIDE = "O"
 MISSED_FORMS = 50  # most frequent ones that are kept per suite
@@ -163,8 +166,90 @@ def gold_tokens(tokens: Iterable[tuple[int, int]], gold: Iterable[Entity]) -> li
     return units
 
 
+class Charge(Output):
+    """Errors of one kind, and the false positives and false negatives that they are."""
+
+    errors: int
+    fp: int
+    fn: int
+
+
+class Confusion(Output):
+    """Tokens by gold label (row) and predicted label (column), on gold tokens and on the pipeline's own."""
+
+    labels: list[str]
+    gold_tokens: list[list[int]]
+    own_tokens: list[list[int]]
+
+    @model_validator(mode="after")
+    def _is_square(self) -> Self:
+        size = len(self.labels)
+        for matrix in (self.own_tokens, self.gold_tokens):
+            if [len(row) for row in matrix] != [size] * size:
+                raise ValueError(f"a matrix is not {size} × {size}")
+        return self
+
+
+class MissedForm(Output):
+    """A surface form whose mentions were missed. seen: whether training has it."""
+
+    form: str
+    label: str
+    count: int
+    seen: bool
+
+
+class SuiteErrors(Output):
+    """The errors of one suite. off_tokens: gold mentions that start or end inside a token."""
+
+    texts: int
+    gold: int
+    tp: int
+    fp: int
+    fn: int
+    errors: int
+    off_tokens: int
+    kinds: dict[Kind, Charge]
+    by_label: dict[str, dict[str, int]]
+    by_source: dict[str, dict[str, int]]
+    by_seen: dict[str, dict[str, int]]
+    guideline: dict[Guideline, Charge]
+    confusion: Confusion
+    missed_forms: list[MissedForm]
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        rows = [row.keys() for by in (self.by_label, self.by_source, self.by_seen) for row in by.values()]
+        if (
+            set(Kind) - self.kinds.keys()
+            or any(set(Kind) - row for row in rows)
+            or set(Guideline) - set(self.guideline)
+        ):
+            raise ValueError("a kind of error is missing")
+        return self
+
+
+class ErrorExample(Output):
+    """A text with an error of the kind, and its mentions."""
+
+    kind: Kind
+    id: str
+    source: str
+    lang: str
+    text: str
+    gold: list[Entity]
+    predicted: list[Entity]
+
+
+class Errors(Output):
+    """``metrics/errors/<experiment>.json``."""
+
+    suites: dict[str, SuiteErrors]
+    examples: list[ErrorExample]
+
+
 @dataclass
-class SuiteErrors:
+class _Tally:
     """Counts of one suite; ``add`` takes in one text after the other."""
 
     labels: Sequence[str]
@@ -213,35 +298,36 @@ class SuiteErrors:
             self.missed.setdefault(key, Counter())[form] += 1
             self.missed_seen[key] = seen
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON. A row of a confusion matrix is a gold label, a column a predicted one."""
+    def result(self) -> SuiteErrors:
+        """The counts of all texts taken in."""
         axis = [*self.labels, OUTSIDE]
         kinds = [str(kind) for kind in Kind]
+        charges = ("errors", "fp", "fn")
         frequent = sorted(self.missed.items(), key=lambda item: (-item[1].total(), item[0]))[:MISSED_FORMS]
-        return {
+
+        def table(matrix: Counter[tuple[str, str]]) -> list[list[int]]:
+            return [[matrix[row, column] for column in axis] for row in axis]
+
+        return SuiteErrors(
             **{k: self.counts[k] for k in ("texts", "gold", "tp", "fp", "fn", "errors", "off_tokens")},
-            "kinds": {k: {c: self.kinds.get(k, Counter())[c] for c in ("errors", "fp", "fn")} for k in kinds},
-            "by_label": {label: _row(self.by_label.get(label), kinds) for label in self.labels},
-            "by_source": {source: _row(row, kinds) for source, row in sorted(self.by_source.items())},
-            "by_seen": {s: _row(self.by_seen.get(s), ["gold", "tp", *kinds]) for s in ("seen", "unseen")},
-            "guideline": {g: _row(self.guideline.get(g), ["errors", "fp", "fn"]) for g in map(str, Guideline)},
-            "confusion": {
-                "labels": axis,
-                **{
-                    name: [[matrix[row, column] for column in axis] for row in axis]
-                    for name, matrix in (("gold_tokens", self.on_gold_tokens), ("own_tokens", self.on_own_tokens))
-                },
-            },
-            "missed_forms": [
-                {
-                    "form": min(forms, key=lambda form: (-forms[form], form)),
-                    "label": key[0],
-                    "count": forms.total(),
-                    "seen": self.missed_seen[key],
-                }
+            kinds={k: Charge(**_row(self.kinds.get(k), charges)) for k in Kind},
+            by_label={label: _row(self.by_label.get(label), kinds) for label in self.labels},
+            by_source={source: _row(row, kinds) for source, row in sorted(self.by_source.items())},
+            by_seen={s: _row(self.by_seen.get(s), ["gold", "tp", *kinds]) for s in ("seen", "unseen")},
+            guideline={g: Charge(**_row(self.guideline.get(g), charges)) for g in Guideline},
+            confusion=Confusion(
+                labels=axis, gold_tokens=table(self.on_gold_tokens), own_tokens=table(self.on_own_tokens)
+            ),
+            missed_forms=[
+                MissedForm(
+                    form=min(forms, key=lambda form: (-forms[form], form)),
+                    label=key[0],
+                    count=forms.total(),
+                    seen=self.missed_seen[key],
+                )
                 for key, forms in frequent
             ],
-        }
+        )
 
 
 def _row(counts: Counter[str] | None, keys: Iterable[str]) -> dict[str, int]:
@@ -251,17 +337,17 @@ def _row(counts: Counter[str] | None, keys: Iterable[str]) -> dict[str, int]:
 def analyse(
     suites: Mapping[str, Sequence[Prediction]], annotated: Mapping[str, Collection[str]], labels: Sequence[str],
     known: Knowledge,
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:  # fmt: skip
+) -> tuple[list[dict[str, Any]], dict[str, SuiteErrors]]:  # fmt: skip
     """All errors of one model, and their counts by suite.
 
     suites: the predictions of each suite. annotated: the labels that each source annotates. labels: the scheme's, in
     the order of the confusion matrices' rows. Returns one dictionary per error, each text once however many suites
-    hold it, and the counts as ``errors.json`` has them. Raises KeyError for a source that ``annotated`` does not know.
+    hold it, and the counts by suite. Raises KeyError for a source that ``annotated`` does not know.
     """
     lines: dict[tuple[str, str], list[dict[str, Any]]] = {}
     counts = {}
     for suite, predictions in suites.items():
-        score = SuiteErrors([label for label in labels if any(label in annotated[p.source] for p in predictions)])
+        score = _Tally([label for label in labels if any(label in annotated[p.source] for p in predictions)])
         for prediction in predictions:
             counted = [m for m in prediction.predicted if m.label in annotated[prediction.source]]
             errors = classify(prediction.gold, counted)
@@ -272,7 +358,7 @@ def analyse(
                     line["suites"].append(suite)
             else:
                 lines[key] = [_line(prediction, error, suite, known) for error in errors]
-        counts[suite] = score.as_dict()
+        counts[suite] = score.result()
     return [line for group in lines.values() for line in group], counts
 
 
@@ -302,7 +388,7 @@ def choose_examples(
     suites: Mapping[str, Sequence[Prediction]],
     errors: Sequence[Mapping[str, Any]],
     annotated: Mapping[str, Collection[str]],
-) -> list[dict[str, Any]]:
+) -> list[ErrorExample]:
     """Some texts for every kind of error, with all their mentions, to be shown.
 
     suites, annotated: as for :func:`analyse`; errors: the lines it returned. Texts are drawn by a hash of their
@@ -320,6 +406,11 @@ def choose_examples(
             turn[key[0]] += 1
         for _, key in sorted(ranked, key=lambda item: (item[0], item[1][0]))[:EXAMPLES]:
             p = texts[key]
-            sides = {"gold": list(p.gold), "predicted": [m for m in p.predicted if m.label in annotated[p.source]]}
-            chosen.append({"kind": str(kind), "id": p.id, "source": p.source, "lang": p.lang, "text": p.text, **sides})
+            predicted = [m for m in p.predicted if m.label in annotated[p.source]]
+            chosen.append(
+                ErrorExample(
+                    kind=kind, id=p.id, source=p.source, lang=p.lang, text=p.text, gold=list(p.gold),
+                    predicted=predicted,
+                )
+            )  # fmt: skip
     return chosen

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from medner.data.build import docbin, read_docbin
+from medner.data.docbins import parse_docbin, read_docbin
 from medner.data.tokenizer import blank
 from medner.evaluation.results import Run, read_counts
-from medner.evaluation.scores import MIN_UNITS
-from medner.evaluation.significance import f1_by_run
+from medner.evaluation.statistics import MIN_UNITS, f1_by_run
 from medner.exceptions import InputError
 from medner.files import read_bytes, write_bytes
+from medner.outputs import Output
 from medner.study import Study
 
 RESAMPLES = 500
@@ -85,7 +84,7 @@ def write_part(study: Study, corpus: Path, point: Point) -> Path:
     whole = DocBin(store_user_data=True)
     for source in study.experiments[study.curves.base].sources:
         part = corpus / source / "train.spacy"
-        whole.merge(docbin(read_bytes(part), part))
+        whole.merge(parse_docbin(read_bytes(part), part))
     whole.merge(DocBin(docs=[doc for *_, doc in drawn[: point.sentences]], store_user_data=True))
     path = corpus / point.path / "train.spacy"
     data = whole.to_bytes()
@@ -96,29 +95,42 @@ def write_part(study: Study, corpus: Path, point: Point) -> Path:
 
 def _docs(path: Path) -> list[Doc]:
     read_docbin(path, blank())  # tells what is wrong with the file
-    return list(docbin(read_bytes(path), path).get_docs(Vocab()))
+    return list(parse_docbin(read_bytes(path), path).get_docs(Vocab()))
 
 
-def rows(study: Study, runs: Sequence[tuple[Point, Run]]) -> list[dict[str, Any]]:
-    """For ``metrics/curves.json``: F1 of each run on each suite of the curves, and that suite's reference mix.
+class CurveRow(Output):
+    """One run of a learning curve on one suite, a row of ``metrics/curves.json``.
 
-    ``resampled``: F1 on ``RESAMPLES`` bootstrap samples of the suite's independent texts, the same ones for every run;
-    None of a suite with fewer than ``MIN_UNITS``. Raises InputError from :func:`medner.evaluation.results.read_counts`.
+    reference: the mix of real annotation that the suite is measured against. resampled: F1 on ``RESAMPLES`` bootstrap
+    samples of the suite's independent texts, the same samples for every run; None of a suite with fewer than
+    ``MIN_UNITS``.
     """
+
+    mix: str
+    sentences: int
+    seed: int
+    suite: str
+    reference: str
+    f1: float
+    resampled: list[float] | None
+
+
+def rows(study: Study, runs: Sequence[tuple[Point, Run]]) -> list[CurveRow]:
+    """F1 of each run on each suite of the curves. Raises InputError if a run's counts are damaged."""
     assert study.curves is not None
     return [
-        {
-            "mix": point.mix,
-            "sentences": point.sentences,
-            "seed": point.seed,
-            "suite": suite,
-            "reference": reference,
-            "f1": run.scores["suites"][suite]["f1"],
-            "resampled": _resampled(run, suite),
-        }
+        CurveRow(
+            mix=point.mix,
+            sentences=point.sentences,
+            seed=point.seed,
+            suite=suite,
+            reference=reference,
+            f1=run.scores.suites[suite].f1,
+            resampled=_resampled(run, suite),
+        )
         for point, run in runs
         for suite, reference in study.curves.suites.items()
-        if suite in run.scores["suites"]
+        if suite in run.scores.suites
     ]
 
 

@@ -1,7 +1,7 @@
 """What a model found in a test suite: saved once, so that all scores are computed from it without the model.
 
 ``<suite>.predictions.jsonl`` has one line per text, in the suite's order. Every suite has its file, also one that joins
-sources with suites of their own: a file can be read without the plan.
+sources with suites of their own: a file can be read without the study.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -39,16 +38,16 @@ class Prediction:
         return self.text[entity.start : entity.end]
 
 
-def units(predictions: Iterable[Prediction], tests: Mapping[str, Mapping[str, Any]]) -> list[list[Prediction]]:
+def units(predictions: Iterable[Prediction], documents: Mapping[str, str | bool]) -> list[list[Prediction]]:
     """The predictions in groups that are independent samples: each alone, or all of one document.
 
-    tests: what is said of each source (:func:`medner.model.prediction.describe_tests`); its ``documents`` is a regular
-    expression that finds the document at the start of a text's id, or false where texts belong to none.
+    documents: by source, a regular expression that finds the document at the start of a text's id, or False where
+    every text stands alone.
     """
     groups: dict[tuple[str, str | int], list[Prediction]] = {}
     for number, one in enumerate(predictions):
-        pattern = tests[one.source].get("documents")
-        unit = found[0] if pattern and (found := re.match(pattern, one.id)) else number
+        pattern = documents.get(one.source)
+        unit = found[0] if isinstance(pattern, str) and (found := re.match(pattern, one.id)) else number
         groups.setdefault((one.source, unit), []).append(one)
     return list(groups.values())
 

@@ -1,4 +1,7 @@
-"""The evaluated runs that lie under ``metrics/``: one per experiment, and further ones with other seeds."""
+"""The evaluated runs under ``metrics/``: what the evaluate step writes, and how it is read again.
+
+``metrics/<experiment>`` has an experiment's main run; ``metrics/seeds/<seed>/<experiment>`` has runs with other seeds.
+"""
 
 from __future__ import annotations
 
@@ -6,82 +9,91 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import srsly
 from numpy.typing import NDArray
+from pydantic import Field
 
 from medner.evaluation.predictions import SUFFIX, Prediction, write_predictions
-from medner.evaluation.scores import Counts, score_suite, unit_counts
+from medner.evaluation.scores import Counts, SuiteScore, TestSource, score_suite, unit_counts
+from medner.evaluation.statistics import CONFIDENCE
 from medner.exceptions import InputError
-from medner.files import read_json, read_text, write_text
+from medner.files import read_json, write_text
+from medner.model.provenance import Provenance
+from medner.outputs import Output, read_output, write_output
+from medner.tables import Cell, Row, Table
 
-SEEDS = "seeds"  # metrics/seeds/<seed>/<experiment> has what metrics/<experiment> has
-SCORES = "scores.json"  # in every folder that the evaluate step wrote
-COUNTS = "counts.json"  # beside it, what comparisons need of the predictions: these hold the texts, which are not ours
+SEEDS = "seeds"
+SCORES = "scores.json"
+COUNTS = "counts.json"  # all that comparisons need of the predictions, which hold texts that are not ours to publish
+
+
+class Scores(Output):
+    """``scores.json``: what a run was made with, what it was tested on, and its scores by suite.
+
+    skipped: why other suites have no scores.
+    """
+
+    provenance: Provenance
+    test: dict[str, TestSource]
+    skipped: dict[str, str] = Field(default={})
+    suites: dict[str, SuiteScore]
+
+
+def run_table(scores: Scores) -> Table:
+    """The scores of one run, a row for each suite."""
+    rows: list[Row] = []
+    for suite, score in scores.suites.items():
+        interval = "[{:.3f}, {:.3f}]".format(*score.f1_interval) if score.f1_interval else "–"
+        f1 = Cell(f"{score.f1:.3f}", strong=True)
+        rows.append([suite, f"{score.support:,}", f"{score.p:.3f}", f"{score.r:.3f}", f1, interval])
+    return Table(["suite", "mentions", "P", "R", "F1", f"{CONFIDENCE:.0%} interval"], rows)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training of one experiment, evaluated."""
+    """One evaluated training of one experiment."""
 
     folder: Path
-    scores: Mapping[str, Any]
+    scores: Scores
 
     @property
     def seed(self) -> int:
         """The seed of the training."""
-        return int(self.scores["provenance"]["seed"])
+        return self.scores.provenance.seed or 0
 
     def comparable(self, other: Run) -> bool:
         """Whether the two differ in their seed alone: same training data, encoder, epochs and test data."""
-        ours, theirs = ({**settings(run.scores["provenance"]), "seed": None} for run in (self, other))
-        return ours == theirs and self.scores["test"] == other.scores["test"]
-
-
-def settings(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """What was decided before a training: its provenance without the packages and the arithmetic that it was made with.
-
-    Those move scores as another seed does.
-    """
-    return {key: value for key, value in provenance.items() if key != "made_with"}
+        ours, theirs = ({**run.scores.provenance.settings, "seed": None} for run in (self, other))
+        return ours == theirs and self.scores.test == other.scores.test
 
 
 def write_run(
     folder: Path,
-    provenance: Mapping[str, Any],
-    tests: Mapping[str, Mapping[str, Any]],
+    provenance: Provenance,
+    tests: Mapping[str, TestSource],
     skipped: Mapping[str, str],
     suites: Mapping[str, Sequence[Prediction]],
     seen: Collection[tuple[str, str]],
-) -> dict[str, dict[str, Any]]:
-    """Score the predictions of every suite, and write them, ``counts.json`` and ``scores.json``; returns the scores.
+) -> Scores:
+    """Score the predictions of every suite; write them with ``counts.json`` and ``scores.json``.
 
-    provenance: what made the predictions. tests, seen: as :func:`score_suite` takes them. skipped: why
-    other suites have none.
+    tests, seen: as for :func:`score_suite`. skipped: why other suites have no predictions.
     """
-    scores = {}
     for suite, predictions in suites.items():
         write_predictions(folder / f"{suite}{SUFFIX}", predictions)
-        scores[suite] = score_suite(predictions, tests, seen, provenance["seed"])
     write_counts(folder, {suite: unit_counts(predictions, tests) for suite, predictions in suites.items()})
-    result = {"provenance": provenance, "test": tests, "skipped": skipped, "suites": scores}
-    write_text(folder / SCORES, srsly.json_dumps(result, indent=2) + "\n")
+    scored = {
+        suite: score_suite(predictions, tests, seen, provenance.seed or 0) for suite, predictions in suites.items()
+    }
+    scores = Scores(provenance=provenance, test=dict(tests), skipped=dict(skipped), suites=scored)
+    write_output(folder / SCORES, scores)
     return scores
 
 
 def read_run(folder: Path) -> Run:
     """The run in a folder that the evaluate step wrote. Raises InputError if its scores.json is damaged."""
-    path = folder / SCORES
-    try:
-        scores = srsly.json_loads(read_text(path))
-        about = scores["provenance"]
-        about["seed"], about["sources"], about["encoder"], scores["test"], scores["suites"]
-    except (ValueError, KeyError, TypeError) as error:
-        what = f"is not what the evaluate step writes ({error})"
-        raise InputError(what, path=path, remedy="Evaluate again") from None
-    return Run(folder, scores)
+    return Run(folder, read_output(folder / SCORES, Scores, "evaluate"))
 
 
 def write_counts(folder: Path, suites: Mapping[str, Sequence[Counts]]) -> None:
@@ -93,42 +105,34 @@ def write_counts(folder: Path, suites: Mapping[str, Sequence[Counts]]) -> None:
 def read_counts(run: Run, suite: str) -> NDArray[np.float64]:
     """Counts of every independent text of a suite, in its order: shape (texts, 3).
 
-    Raises InputError if counts.json is missing or damaged, or does not add up to what scores.json says.
+    Raises InputError if counts.json is missing or damaged, or does not add up to the scores.
     """
     path = run.folder / COUNTS
-    remedy = "Evaluate again: the file is written by the evaluate step"
+    remedy = "Run the evaluate step again"
     try:
         counts = np.array(read_json(path)[suite], dtype=float).reshape(-1, len(Counts._fields))
     except (KeyError, TypeError, ValueError):
-        raise InputError(f"has no counts of {suite}", path=path, remedy=remedy) from None
-    said = run.scores["suites"][suite]
-    if [len(counts), *counts.sum(axis=0)] != [said.get(name) for name in ("units", *Counts._fields)]:
-        raise InputError(f"does not add up to the scores of {suite} in {SCORES}", path=path, remedy=remedy)
+        raise InputError(f"no counts of suite {suite}", path=path, remedy=remedy) from None
+    score = run.scores.suites[suite]
+    if (len(counts), *counts.sum(axis=0)) != (score.units, *score.counts):
+        what = f"the counts of suite {suite} do not add up to those in {SCORES}"
+        raise InputError(what, path=path, remedy=remedy)
     return counts
 
 
-def main_scores(runs: Mapping[str, Sequence[Run]], metrics: Path) -> dict[str, Mapping[str, Any]]:
-    """``scores.json`` of every experiment's main run: ``metrics/<experiment>``, or else that of its first seed.
-
-    runs: of :func:`load_runs`. Raises InputError if there are none.
-    """
-    if not runs:
-        raise InputError("no evaluated experiment", path=metrics, remedy="Run an evaluate step first")
-    return {
-        name: next((run for run in found if run.folder == metrics / name), found[0]).scores
-        for name, found in runs.items()
-    }
+def main_run(runs: Sequence[Run], metrics: Path) -> Run:
+    """The run that stands for an experiment: ``metrics/<experiment>``, or else that of the first seed."""
+    return next((run for run in runs if run.folder.parent == metrics), runs[0])
 
 
 def load_runs(metrics: Path, experiments: Iterable[str]) -> tuple[dict[str, list[Run]], list[Path]]:
     """The runs of every evaluated experiment by seed, and the folders of runs that were left out.
 
-    Left out is what was made with another encoder, number of epochs or data than the experiment's main run
-    (``metrics/<experiment>``; where there is none, its first seed): it would not differ by its seed alone.
-    Raises InputError if a scores.json is damaged.
+    A run is left out if it was made with another encoder, config, number of epochs or data than its experiment's main
+    run: it would not differ by its seed alone. Raises InputError if a scores.json is damaged.
     """
     runs: dict[str, list[Run]] = {}
-    stale: list[Path] = []
+    left_out: list[Path] = []
     for name in experiments:
         further = (metrics / SEEDS).glob(f"*/{name}")
         folders = [metrics / name, *sorted(further, key=lambda folder: (len(folder.parent.name), folder))]
@@ -136,9 +140,17 @@ def load_runs(metrics: Path, experiments: Iterable[str]) -> tuple[dict[str, list
         kept: dict[int, Run] = {}
         for run in found:
             if not run.comparable(found[0]):
-                stale.append(run.folder)
+                left_out.append(run.folder)
             else:
                 kept.setdefault(run.seed, run)
         if kept:
             runs[name] = [kept[seed] for seed in sorted(kept)]
-    return runs, stale
+    return runs, left_out
+
+
+def some_runs(metrics: Path, experiments: Iterable[str]) -> tuple[dict[str, list[Run]], list[Path]]:
+    """:func:`load_runs`, but an error if nothing is evaluated. Raises InputError."""
+    runs, left_out = load_runs(metrics, experiments)
+    if not runs:
+        raise InputError("no evaluated experiment", path=metrics, remedy="Run an evaluate step first")
+    return runs, left_out

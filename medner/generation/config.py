@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Literal, get_args
 
-import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field
 
 from medner.exceptions import InputError
 from medner.files import read_text
 from medner.generation.markup import MarkupError, parse
-from medner.settings import Settings, first_fault
+from medner.settings import Settings, load_settings
 
 Label = Literal["PERSON", "ORG", "LOC", "MEDICAL"]
 LABELS: tuple[str, ...] = get_args(Label)
@@ -23,7 +22,7 @@ Weight = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 NonEmpty = Annotated[str, Field(min_length=1)]
 Weights = Annotated[dict[NonEmpty, Weight], Field(min_length=1)]
-_M = TypeVar("_M", bound=BaseModel)
+_REMEDY = "Correct it; the repository's configs/generation holds examples"
 
 
 class Genre(Settings):
@@ -102,19 +101,6 @@ class Price(Settings):
         return full * self.batch if batch else full
 
 
-def _load(path: Path, settings: type[_M]) -> _M:
-    remedy = f"Compare it with the files in {path.parent}"
-    try:
-        raw: Any = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
-        raise InputError(f"is no YAML ({' '.join(str(error).split())})", path=path, remedy=remedy) from None
-    try:
-        return settings.model_validate(raw)
-    except ValidationError as error:
-        what, place = first_fault(error)
-        raise InputError(what, path=path, place=".".join(map(str, place)), remedy=remedy) from None
-
-
 def load_language(code: str, folder: Path) -> Language:
     """The settings ``<folder>/<code>.yml``.
 
@@ -125,7 +111,7 @@ def load_language(code: str, folder: Path) -> Language:
         known = sorted(p.stem for p in folder.glob("*.yml") if p.stem != "prices")
         remedy = f"Use one of {', '.join(known) or 'none there'}, or write this file"
         raise InputError(f"no settings for language {code!r}", path=path, remedy=remedy)
-    language = _load(path, Language)
+    language = load_settings(path, Language, remedy=_REMEDY)
     if language.code != code:
         remedy = "Name the file after the language code"
         raise InputError(f"is {language.code!r}, not {code!r}", path=path, place="code", remedy=remedy)
@@ -188,7 +174,7 @@ class _Prices(Settings):
 
 def load_prices(path: Path) -> Mapping[str, Price]:
     """Prices by model name. Raises InputError for a malformed table."""
-    return _load(path, _Prices).models
+    return load_settings(path, _Prices, remedy=_REMEDY).models
 
 
 def known_price(model: str, prices: Mapping[str, Price], path: Path) -> Price:

@@ -1,19 +1,17 @@
-"""The encoder folder that training starts from: fetched at a pinned revision, or the embedded one that says so."""
+"""The encoder folder that training starts from: fetched at a pinned revision, or the embedded encoder."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import srsly
-import yaml
-
 from medner.data.downloads import reachable
 from medner.exceptions import InputError
-from medner.files import new_folder, read_bytes, read_text, sha256, write_text
+from medner.files import new_folder, read_bytes, read_text, sha256
+from medner.model.provenance import EncoderInfo
 from medner.model.weights import WEIGHTS, expand, weights_file
+from medner.outputs import read_output, write_output
+from medner.settings import Settings, load_settings
 
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
@@ -27,91 +25,72 @@ HUB_SECONDS = 5
 UNTRAINED = "untrained"  # the name that asks for the embedded encoder with random weights: the floor of comparisons
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """What the encoder folder holds; goes into every model, metrics file and report made with it."""
+class Export(EncoderInfo):
+    """The manifest of an encoder that ``scripts/pretrain.py`` wrote, by which the encoder step checks it.
 
-    name: str
-    revision: str
-    untrained: bool
-    parameters: int
-    vocabulary: int
-    sha256: str
-    learning_rate: float | None = None
-    epochs: int | None = None
-    embedded: bool = False
-
-    @property
-    def title(self) -> str:
-        """The encoder's name as tables show it."""
-        return f"{self.name} (UNTRAINED weights)" if self.untrained else self.name
-
-
-@dataclass(frozen=True)
-class Export(Manifest):
-    """The manifest of an encoder as ``scripts/pretrain.py`` gives it away, by which the encoder step checks it.
-
-    The step's own manifest, and so the provenance of pipelines, leaves the tokenizer out: it belongs to the weights.
+    tokenizer_sha256: of tokenizer.json; older exports do not say. The encoder step's own manifest, and so the
+    provenance of pipelines, leaves it out: a tokenizer belongs to its weights.
     """
 
-    tokenizer_sha256: str | None = None  # of tokenizer.json; older exports do not say
+    tokenizer_sha256: str | None = None
 
 
-def read_manifest(folder: Path) -> Manifest:
+class Pinned(Settings):
+    """The encoder that ``configs/encoder.yml`` names, at a revision of the model hub."""
+
+    name: str
+    repository: str
+    revision: str
+
+
+def read_manifest(folder: Path) -> EncoderInfo:
     """The manifest of an encoder folder. Raises InputError if the encoder step has not written one."""
-    stated = read_export(folder)
-    return Manifest(**{field.name: getattr(stated, field.name) for field in fields(Manifest)})
+    return read_output(folder / MANIFEST, EncoderInfo, "encoder")
 
 
 def read_export(folder: Path) -> Export:
     """The manifest of an encoder folder, with what an export says of the tokenizer. Raises as :func:`read_manifest`."""
-    path = folder / MANIFEST
-    try:
-        return Export(**srsly.json_loads(read_text(path)))
-    except (ValueError, TypeError):
-        raise InputError("is no encoder manifest", path=path, remedy="Run the encoder step") from None
+    return read_output(folder / MANIFEST, Export, "encoder")
 
 
-def load_settings(path: Path, name: str | None = None) -> Mapping[str, Any]:
-    """``configs/encoder.yml``; another ``name`` replaces the pinned encoder (newest revision)."""
-    try:
-        settings = dict(yaml.safe_load(read_text(path)))
-        if name and name != settings["name"]:
-            settings |= {"name": name, "repository": name, "revision": "main"}
-        settings["repository"], settings["revision"]
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        what = f"is no encoder configuration ({' '.join(str(error).split())})"
-        raise InputError(what, path=path, remedy="Compare it with configs/encoder.yml in the repository") from None
-    return settings
+def load_pinned(path: Path, name: str = "") -> Pinned:
+    """``configs/encoder.yml``; another ``name`` replaces the pinned encoder (newest revision).
+
+    Raises InputError if the file lacks a key or has an unknown one.
+    """
+    pinned = load_settings(path, Pinned)
+    if name in ("", pinned.name):
+        return pinned
+    return Pinned(name=name, repository=name, revision="main")
 
 
 def prepare(
-    target: Path, settings: Mapping[str, Any], embedded: Path, *, mirror: Path | None, strict: bool, seed: int
-) -> Manifest:
+    target: Path, pinned: Pinned, embedded: Path, *, mirror: Path | None, strict: bool, seed: int
+) -> EncoderInfo:
     """Fill ``target`` with encoder, tokenizer and manifest, from the mirror, the hub, or the ``embedded`` folder.
 
-    The embedded encoder is taken where neither mirror nor hub has the one that ``settings`` name, and when they name
-    it itself; named ``untrained`` it gets random weights from ``seed``.
-    Raises InputError where ``strict`` forbids to fall back on it, and for an encoder that is damaged, pickled, whose
-    tokenizer does not match its weights, or that is not what its manifest speaks of; nothing is written then.
+    The embedded encoder is taken where neither mirror nor hub has the pinned one, and where it is the pinned one
+    itself. The name ``untrained`` stands for the embedded encoder with random weights from ``seed``.
+    Raises InputError where ``strict`` forbids this fallback, and for an encoder that is damaged, that is pickled, that
+    does not match its tokenizer, or that does not match its manifest. Nothing is written then.
     """
     with new_folder(target, sign=MANIFEST) as folder:
-        if settings["name"] == UNTRAINED:
+        if pinned.name == UNTRAINED:
             manifest = _without_training(embedded, folder, seed)
-        elif settings["name"] == read_manifest(embedded).name:
+        elif pinned.name == read_manifest(embedded).name:
             manifest = _embedded(embedded, folder)
-        elif mirror and (source := mirror / settings["name"]).is_dir():
+        elif mirror and (source := mirror / pinned.name).is_dir():
             if (source / MANIFEST).is_file():
-                manifest = _exported(source, folder, settings["name"])
+                manifest = _exported(source, folder, pinned.name)
             else:
                 _copy(source, folder)
-                manifest = _inspect(folder, source, settings["name"], settings["revision"])
-        elif _download(folder, settings):
-            manifest = _inspect(folder, settings["repository"], settings["name"], settings["revision"])
+                manifest = _inspect(folder, source, pinned.name, pinned.revision)
+        elif _download(folder, pinned):
+            manifest = _inspect(folder, pinned.repository, pinned.name, pinned.revision)
         elif strict:
             raise InputError(
-                f"{settings['name']} is in no mirror, the model hub is out of reach, and --strict allows no other",
-                remedy=f"Give a --mirror with a folder {settings['name']}/, or connect to the network",
+                f"no mirror holds {pinned.name}, the model hub is out of reach, and --strict allows no other encoder",
+                remedy=f"Give a --mirror with a folder {pinned.name}/, or connect to the network",
             )
         else:
             manifest = _embedded(embedded, folder)
@@ -120,40 +99,40 @@ def prepare(
 
 
 def check_export(folder: Path) -> None:
-    """Raise InputError if an encoder folder's weights or tokenizer are not those that its manifest speaks of."""
+    """Raise InputError if an encoder folder's weights or tokenizer are not those of its manifest."""
     stated = read_export(folder)
     for name, wanted in ((weights_file(folder).name, stated.sha256), (TOKENIZER, stated.tokenizer_sha256)):
         if wanted and (found := sha256(read_bytes(folder / name))) != wanted:
-            what = f"is not the file that {MANIFEST} speaks of (sha256 {found[:12]}…, not {wanted[:12]}…)"
+            what = f"not the file that {MANIFEST} describes (SHA-256 {found[:12]}…, not {wanted[:12]}…)"
             raise InputError(what, path=folder / name, remedy="Fetch the encoder again, or pre-train again")
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: EncoderInfo) -> None:
     """Write an encoder folder's manifest."""
-    write_text(folder / MANIFEST, srsly.json_dumps(asdict(manifest), indent=2) + "\n")
+    write_output(folder / MANIFEST, manifest)
 
 
-def _embedded(source: Path, folder: Path) -> Manifest:
-    """Copy the embedded encoder, which has no business with pickles. Raises InputError as :func:`_exported`."""
+def _embedded(source: Path, folder: Path) -> EncoderInfo:
+    """Copy the embedded encoder. Raises InputError as :func:`_exported`, and for pickles, which it never needs."""
     if pickles := _pickles(source):
         what = f"{', '.join(pickles)} is a pickle, which can run code when it is loaded"
         raise InputError(what, path=source, remedy="Remove it; weights are kept as safetensors")
-    return replace(_exported(source, folder, read_manifest(source).name), embedded=True)
+    return _exported(source, folder, read_manifest(source).name).model_copy(update={"embedded": True})
 
 
-def _exported(source: Path, folder: Path, name: str) -> Manifest:
-    """Copy an encoder that ``scripts/pretrain.py`` wrote, which says how it wants to be tuned.
+def _exported(source: Path, folder: Path, name: str) -> EncoderInfo:
+    """Copy an encoder that ``scripts/pretrain.py`` wrote; its manifest says how to fine-tune it.
 
-    Raises InputError if its weights or its tokenizer are not those that its manifest speaks of.
+    Raises InputError if its weights or its tokenizer are not those of its manifest.
     """
     stated = read_export(source)
     _copy(source, folder)
     check_export(source)
     manifest = _inspect(folder, source, name, stated.revision)
-    return replace(manifest, learning_rate=stated.learning_rate, epochs=stated.epochs)
+    return manifest.model_copy(update={"learning_rate": stated.learning_rate, "epochs": stated.epochs})
 
 
-def _without_training(source: Path, folder: Path, seed: int) -> Manifest:
+def _without_training(source: Path, folder: Path, seed: int) -> EncoderInfo:
     import torch  # noqa: PLC0415 - slow to import
     from transformers import AutoModel  # noqa: PLC0415
 
@@ -164,7 +143,8 @@ def _without_training(source: Path, folder: Path, seed: int) -> Manifest:
         model = type(model)(model.config)
     model.save_pretrained(folder, safe_serialization=True)
     digest = sha256(read_bytes(folder / WEIGHTS))
-    return replace(trained, name=f"{trained.name}-untrained", revision=f"seed {seed}", untrained=True, sha256=digest)
+    changes = {"name": f"{trained.name}-untrained", "revision": f"seed {seed}", "untrained": True, "sha256": digest}
+    return trained.model_copy(update=changes)
 
 
 def _copy(source: Path, folder: Path) -> None:
@@ -189,12 +169,12 @@ def _pickles(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
 
 
-def _download(folder: Path, settings: Mapping[str, Any]) -> bool:
-    """Fetch the pinned files from the hub; False if it is out of reach. InputError if it does not know the encoder."""
+def _download(folder: Path, pinned: Pinned) -> bool:
+    """Fetch the pinned files from the hub; False if it is out of reach. Raises InputError for an unknown encoder."""
     from huggingface_hub import constants, snapshot_download  # noqa: PLC0415 - slow to import, rarely needed
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError  # noqa: PLC0415
 
-    repository, revision = settings["repository"], settings["revision"]
+    repository, revision = pinned.repository, pinned.revision
     if not reachable(constants.ENDPOINT, HUB_SECONDS):
         return False
     try:
@@ -208,7 +188,7 @@ def _download(folder: Path, settings: Mapping[str, Any]) -> bool:
     return True
 
 
-def _inspect(folder: Path, source: Path | str, name: str, revision: str) -> Manifest:
+def _inspect(folder: Path, source: Path | str, name: str, revision: str) -> EncoderInfo:
     """Load the encoder once, as training will, and describe it."""
     from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
 
@@ -219,7 +199,7 @@ def _inspect(folder: Path, source: Path | str, name: str, revision: str) -> Mani
         what = f"the encoder cannot be loaded ({' '.join(str(error).split())[:200]})"
         raise InputError(what, path=source, remedy="Fetch it again") from None
     _match(tokenizer, model.config.vocab_size, folder, source)
-    return Manifest(
+    return EncoderInfo(
         name=name,
         revision=revision,
         untrained=False,
@@ -232,7 +212,7 @@ def _inspect(folder: Path, source: Path | str, name: str, revision: str) -> Mani
 def _match(tokenizer: Any, embeddings: int, folder: Path, source: Path | str) -> None:
     """Raise InputError for a tokenizer that cannot be the one that the encoder was trained with.
 
-    Where there is no manifest, all that speaks of it is its size and the list of word-pieces that lies beside it.
+    Without a manifest, only its size and the list of word-pieces beside it can tell.
     """
     remedy = "Use the tokenizer that the encoder was trained with"
     if not USED * embeddings <= len(tokenizer) <= embeddings:
@@ -243,5 +223,5 @@ def _match(tokenizer: Any, embeddings: int, folder: Path, source: Path | str) ->
         listed = read_text(folder / WORDPIECES).removesuffix("\n").split("\n")
         for piece, number in {piece: number for number, piece in enumerate(listed)}.items():
             if pieces.get(piece) != number:
-                what = f"the tokenizer does not have {piece!r} as its piece {number}, as {WORDPIECES} has"
+                what = f"piece {number} of the tokenizer is not {piece!r}, as {WORDPIECES} says"
                 raise InputError(what, path=source, remedy=remedy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,15 @@ from spacy.language import Language
 from spacy.scorer import Scorer
 from spacy.training import Corpus, Example
 
-from medner.data.build import read_docbin
+from medner.data.docbins import read_docbin
+from medner.data.manifests import CorpusManifest
 from medner.data.overlap import mention_keys
 from medner.data.records import Entity
 from medner.evaluation.predictions import Prediction
+from medner.evaluation.scores import TestSource
 from medner.exceptions import InputError
 from medner.files import read_bytes, sha256
+from medner.model.provenance import Provenance
 
 
 def read_examples(nlp: Language, path: Path) -> list[Example]:
@@ -28,7 +31,7 @@ def read_examples(nlp: Language, path: Path) -> list[Example]:
 
 
 def predict(nlp: Language, examples: Sequence[Example]) -> Iterator[Example]:
-    """Examples with what ``nlp`` finds in their raw text, as `spacy evaluate` has it find.
+    """Examples with what ``nlp`` finds in their raw text, as in `spacy evaluate`.
 
     The transformer's output is dropped from every document at once: it would fill the memory.
     """
@@ -38,7 +41,7 @@ def predict(nlp: Language, examples: Sequence[Example]) -> Iterator[Example]:
 
 
 def spacy_scores(nlp: Language, examples: Sequence[Example], seconds: float) -> dict[str, Any]:
-    """What `spacy evaluate` writes, from predictions that are there already; seconds: what predicting them took."""
+    """What `spacy evaluate` writes, from predictions that are there already; seconds: that predicting them took."""
     words = sum(len(example.predicted) for example in examples)
     return {**Scorer(nlp).score(examples), "speed": words / seconds}
 
@@ -58,25 +61,30 @@ def as_prediction(example: Example) -> Prediction:
     )
 
 
-def describe_tests(corpus: Path, manifest: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """What a run is measured on, by source: note, marks, annotated labels, SHA-256 of its test file."""
+def describe_tests(corpus: Path, manifest: CorpusManifest) -> dict[str, TestSource]:
+    """What a run is tested on, by source."""
     return {
-        source: {key: about[key] for key in ("note", "stand_in", "annotated", "documents")}
-        | {"sha256": sha256(read_bytes(corpus / source / "test.spacy"))}
-        for source, about in manifest["sources"].items()
-        if source in {name for sources in manifest["suites"].values() for name in sources}
+        source: TestSource(
+            note=about.note,
+            stand_in=about.stand_in,
+            annotated=tuple(about.annotated),
+            documents=about.documents,
+            sha256=sha256(read_bytes(corpus / source / "test.spacy")),
+        )
+        for source, about in manifest.sources.items()
+        if source in {name for sources in manifest.suites.values() for name in sources}
     }
 
 
-def training_mentions(nlp: Language, train: Path, provenance: Mapping[str, Any]) -> set[tuple[str, str]]:
+def training_mentions(nlp: Language, train: Path, provenance: Provenance) -> set[tuple[str, str]]:
     """:func:`medner.data.overlap.mention_keys` of a pipeline's training file.
 
     Empty for what was not trained. Raises InputError if the file is not the one that the provenance names: seen and
     unseen would be wrong.
     """
-    if not provenance["sources"]:
+    if not provenance.sources:
         return set()
-    if provenance.get("corpus", {}).get("train") != sha256(read_bytes(train)):
-        what = f"is not what {provenance['experiment']} was trained on"
+    if provenance.corpus.get("train") != sha256(read_bytes(train)):
+        what = f"is not what {provenance.experiment} was trained on"
         raise InputError(what, path=train, remedy="Train it again, or make the corpus that it was trained on")
     return mention_keys(read_docbin(train, nlp))

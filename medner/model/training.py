@@ -1,36 +1,43 @@
-"""What a training run takes from its corpus and its encoder, and what a trained pipeline says about itself."""
+"""Training runs: what they take from corpus and encoder, how they run, and what a trained pipeline says of itself."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import srsly
-import torch
-from spacy.util import load_config
+from spacy.cli.train import train as spacy_train
 from thinc.api import Config
 
-from medner.data.build import docbin
+from medner.data.docbins import parse_docbin
+from medner.data.manifests import read_training_manifest
 from medner.exceptions import InputError
-from medner.files import read_bytes, read_json, read_text, sha256, write_text
-from medner.model.arithmetic import cpu_type
-from medner.model.encoder import Manifest, read_manifest
+from medner.files import new_folder, read_bytes, sha256
+from medner.model.arithmetic import cpu_arithmetic, mixed_precision
+from medner.model.configs import config_sha256, load_training_config, model_config
+from medner.model.curve import CURVE, read_log
+from medner.model.duration import LOGGER
+from medner.model.encoder import read_manifest
+from medner.model.provenance import EncoderInfo, Provenance, stamp
 from medner.model.weights import WEIGHTS
+from medner.outputs import write_output
 
 # In the place of an encoder's manifest where a config trains without one.
-NO_ENCODER = Manifest(
-    "none, spaCy's CNN", f"spaCy {version('spacy')}", untrained=False, parameters=0, vocabulary=0, sha256=""
+NO_ENCODER = EncoderInfo(
+    name="none, spaCy's CNN",
+    revision=f"spaCy {version('spacy')}",
+    untrained=False,
+    parameters=0,
+    vocabulary=0,
+    sha256="",
 )
-PROVENANCE = "medner"  # key in a pipeline's meta.json
-CURVE = "curve.json"  # dev scores and losses of a training, beside its pipelines and its metrics
-DEV_SCORES = {"p": "ents_p", "r": "ents_r", "f1": "ents_f"}
 PACKAGES = ("spacy", "spacy-transformers", "transformers", "tokenizers", "thinc", "torch", "numpy")
 WARM_UP = 0.1  # share of all steps
 M_MMAP_THRESHOLD, LARGE = -3, 8 << 20  # glibc's mallopt parameter (malloc.h), and bytes
@@ -41,8 +48,8 @@ EVALUATIONS = 5  # at least so many per training, and at least one per epoch
 def schedule(documents: int, batch_size: int, epochs: int) -> dict[str, float]:
     """Overrides of the config for a corpus of ``documents`` and a number of passes over it.
 
-    The rate falls to zero at the very last step, and the last evaluation comes at the end: spaCy evaluates at step 0
-    and at multiples of ``eval_frequency``, so that must go into the number of steps nearly evenly.
+    The learning rate falls to zero at the very last step. The last evaluation comes at the end: spaCy evaluates at
+    step 0 and at multiples of ``eval_frequency``, so the number of steps must be nearly such a multiple.
     """
     steps = math.ceil(documents / batch_size) * epochs
     return {
@@ -53,25 +60,10 @@ def schedule(documents: int, batch_size: int, epochs: int) -> dict[str, float]:
     }
 
 
-def load_training_config(path: Path) -> Config:
-    """A training config of the project. Raises InputError if there is none or it lacks what the train step needs."""
-    if not path.is_file():
-        known = ", ".join(sorted(other.stem for other in path.parent.glob("*.cfg")))
-        raise InputError("no such experiment", path=path, remedy=f"Use one of: {known}")
-    try:
-        config = load_config(path)
-        config["paths"]["train"], config["paths"]["dev"], config["paths"]["log"]
-        config["training"]["batcher"]["size"], config["training"]["max_epochs"]
-    except (KeyError, ValueError) as error:
-        what = f"is no training config ({' '.join(str(error).split())})"
-        raise InputError(what, path=path, remedy="Compare it with configs/exp1.cfg in the repository") from None
-    return config
-
-
-def overrides(config: Config, encoder: Manifest, documents: int, *, epochs: int | None, seed: int) -> dict[str, Any]:
+def overrides(config: Config, encoder: EncoderInfo, documents: int, *, epochs: int | None, seed: int) -> dict[str, Any]:
     """All overrides of a training config: schedule, seed, and the learning rate that the encoder asks for.
 
-    documents: size of the training corpus. epochs: None takes the encoder's wish, else the config's number.
+    documents: of the training corpus. epochs: None takes the encoder's number, else the config's.
     """
     training = config["training"]
     chosen = schedule(documents, training["batcher"]["size"], epochs or encoder.epochs or training["max_epochs"])
@@ -80,131 +72,114 @@ def overrides(config: Config, encoder: Manifest, documents: int, *, epochs: int 
     return {"system.seed": seed, **chosen}
 
 
-def config_sha256(config: Config) -> str:
-    """Identity of what a config says, its comments and paths apart: what is read there has a SHA-256 of its own."""
-    said = {section: values for section, values in config.items() if section != "paths"}
-    return sha256(srsly.json_dumps(said, sort_keys=True).encode())
-
-
 @dataclass(frozen=True)
 class Training:
-    """A training run that is ready to start."""
+    """A training run that is ready to start.
+
+    config: the model's config. log: where spaCy's logger writes. overrides: what the run sets in the config. words: of
+    the training corpus.
+    """
 
     config: Path
     log: str
     overrides: Mapping[str, Any]
-    provenance: Mapping[str, Any]
-    encoder: Manifest
+    provenance: Provenance
+    encoder: EncoderInfo
+    words: int
 
 
 def prepare(
     root: Path, experiment: str, *, epochs: int | None, seed: int, extra: Mapping[str, Any] | None = None
 ) -> Training:
-    """What a training run of ``configs/<experiment>.cfg`` will do, and the provenance that its pipelines will carry.
+    """What a training run of an experiment will do, and the provenance that its pipelines will carry.
 
     root: the project folder. extra: overrides of the config that come last (SPACY_CONFIG_OVERRIDES). Two runs with
-    equal provenance differ in what they are made with at most (:func:`made_with`).
-    Raises InputError for an unknown experiment, a config that reads another's data, and where encoder or corpus are
-    missing.
+    equal provenance differ at most in what they are made with (:func:`made_with`).
+    Raises InputError for an unknown experiment, and where config, encoder or corpus are missing or damaged.
     """
-    path = root / "configs" / f"{experiment}.cfg"
-    config = load_training_config(path)
-    own = {part: f"corpus/{experiment}/{part}.spacy" for part in ("train", "dev")}
-    own["log"] = f"training/logs/{experiment}.jsonl"
-    for key, value in own.items():
-        if config["paths"][key] != value:
-            what = f"[paths] {key} is {config['paths'][key]!r}, another experiment's"
-            raise InputError(what, path=path, remedy=f"Set it to {value!r}")
-    manifest = root / "corpus" / experiment / "manifest.json"
-    about_corpus = read_json(manifest)
-    said = about_corpus.keys() if isinstance(about_corpus, dict) else set()
-    if not ("missing" in said or {"sources", "persons"} <= said):
-        raise InputError("is not what the corpus step writes", path=manifest, remedy="Run it again")
-    if "missing" in about_corpus:
-        remedy = "Give a mirror that holds it (MEDNER_MIRROR), then run the fetch step with --force and the corpus step"
-        raise InputError(f"{experiment} cannot be trained: {about_corpus['missing']}", remedy=remedy)
+    path = model_config(root, experiment)
+    config = load_training_config(path, experiment)
+    own = config.interpolate()["paths"]
+    about_corpus = read_training_manifest(root / "corpus" / experiment)
     encoder = NO_ENCODER
-    if "encoder" in config["paths"]:
-        encoder = read_manifest(folder := root / config["paths"]["encoder"])
+    if "encoder" in own:
+        encoder = read_manifest(folder := root / own["encoder"])
         if not (folder / WEIGHTS).is_file():
             raise InputError("no such file", path=folder / WEIGHTS, remedy="Run the encoder step")
     extra = dict(extra or {})
-    paths = {part: root / extra.get(f"paths.{part}", config["paths"][part]) for part in ("train", "dev")}
+    paths = {part: root / extra.get(f"paths.{part}", own[part]) for part in ("train", "dev")}
     data = {part: read_bytes(path) for part, path in paths.items()}
-    documents = len(docbin(data["train"], paths["train"]))
-    chosen = overrides(config, encoder, documents, epochs=epochs, seed=seed) | extra
-    about = {
-        "experiment": experiment,
-        "encoder": asdict(encoder),
-        "sources": about_corpus["sources"],
-        "persons": about_corpus["persons"],
-        "seed": seed,
-        "epochs": chosen["training.max_epochs"],
-        "documents": documents,
-        "corpus": {part: sha256(content) for part, content in data.items()},
-        "config": config_sha256(config),
-        "overrides": {key: value for key, value in extra.items() if key != "paths.log"},
+    docs = parse_docbin(data["train"], paths["train"])
+    chosen = {
+        "paths.experiment": experiment,
+        **overrides(config, encoder, len(docs), epochs=epochs, seed=seed),
+        **extra,
     }
-    return Training(path, config["paths"]["log"], chosen, about, encoder)
+    about = Provenance(
+        experiment=experiment,
+        encoder=encoder,
+        sources=about_corpus.sources,
+        persons=about_corpus.persons,
+        seed=seed,
+        epochs=chosen["training.max_epochs"],
+        documents=len(docs),
+        corpus={part: sha256(content) for part, content in data.items()},
+        config=config_sha256(config),
+        overrides={key: value for key, value in extra.items() if key != "paths.log"},
+    )
+    log = extra.get("paths.log", own["log"])
+    return Training(path, log, chosen, about, encoder, words=sum(map(len, docs.tokens)))
 
 
-def made_with(encoder: Manifest, *, gpu: int) -> dict[str, str]:
-    """What else than settings a training's scores depend on: its arithmetic, and packages by version."""
-    on_cpu = "bf16" if encoder.parameters and cpu_type() == torch.bfloat16 else "fp32"
+def train(root: Path, training: Training, target: Path, *, gpu: int) -> None:
+    """Train into ``target``/{model-best,model-last}, with the run's provenance in each and its curve beside them.
+
+    root: the project folder. gpu: its number, -1 for the CPU. The log goes where the config says; if ``target`` is not
+    the experiment's own folder, it goes beside ``target``. Raises InputError for a config that spaCy refuses.
+    """
+    log = Path(training.log)
+    if target != root / "training" / training.provenance.experiment and "paths.log" not in training.overrides:
+        log = target.with_name(f"{target.name}.jsonl")
+        log = log.relative_to(root) if log.is_relative_to(root) else log
+    overrides = {"training.logger.@loggers": LOGGER, **training.overrides, "paths.log": str(log)}
+    arithmetic = mixed_precision() if gpu < 0 else contextlib.nullcontext()
+    # The config's paths are relative to the project, and stay so in the saved pipeline.
+    with contextlib.chdir(root), new_folder(target, sign="model-*") as folder, arithmetic:
+        log.unlink(missing_ok=True)  # spaCy's logger does not replace it
+        try:
+            spacy_train(training.config, folder, use_gpu=gpu, overrides=overrides)
+        except ValueError as error:
+            # spaCy's numbered ones, and thinc's of a setting that is no number, say what is wrong with config or data.
+            if not str(error).startswith(("[E", "Invalid schedule")):
+                raise
+            what = f"spaCy cannot train with it: {' '.join(str(error).split())}"
+            remedy = "Compare it with configs/transformer.cfg in the repository"
+            raise InputError(what, path=training.config, remedy=remedy) from None
+        for pipeline in sorted(folder.glob("model-*")):
+            stamp(pipeline, training.provenance.model_copy(update={"made_with": made_with(training.encoder, gpu=gpu)}))
+        write_output(folder / CURVE, read_log(log))
+
+
+def made_with(encoder: EncoderInfo, *, gpu: int) -> dict[str, str]:
+    """What a training's scores depend on besides its settings: its arithmetic, and packages by version."""
+    arithmetic = cpu_arithmetic() if gpu < 0 and encoder.parameters else "fp32"
     versions = {name: version(name) for name in PACKAGES}
-    return {"arithmetic": "fp32" if gpu >= 0 else on_cpu, "Python": platform.python_version(), **versions}
+    return {"arithmetic": arithmetic, "Python": platform.python_version(), **versions}
 
 
 def give_memory_back() -> None:
     """Have the C library return large freed blocks to the system at once, and oneDNN keep little.
 
-    glibc keeps freed blocks of up to 32 MB for later, and cannot use a kept one for the next block of the same size,
-    which must be aligned: with the compact encoder, whose embeddings have a gradient of 16 MB, the process grew by
-    that with every step, up to 13 GB. Smaller blocks are kept, since fetching every megabyte anew from the system
-    takes time (``benchmarks/training.py``). Does nothing where there is no glibc.
+    glibc keeps freed blocks of up to 32 MB, and cannot use one again for a block of the same size, which must be
+    aligned. With the compact encoder, whose embeddings have a gradient of 16 MB, the process grew by that much with
+    every step, up to 13 GB. Smaller blocks are kept: fetching every megabyte from the system again takes time
+    (``benchmarks/training.py``). Does nothing without glibc.
 
-    oneDNN, which multiplies bf16, keeps what it has made for each shape of its operands: 1,024 of them by default, and
-    batches of text have all shapes. After 200 steps that was 0.5 GB, and saved no measurable time. To be called before
-    any product.
+    oneDNN, which multiplies bf16, keeps what it has made for each shape of its operands: 1,024 shapes by default, and
+    batches of text have all shapes. After 200 steps that was 0.5 GB, and saved no measurable time. Call this before
+    any matrix product.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(SHAPES))
     mallopt = getattr(ctypes.CDLL(None) if os.name == "posix" else None, "mallopt", None)
     if mallopt:
         mallopt(M_MMAP_THRESHOLD, LARGE)
-
-
-def stamp(pipeline: Path, provenance: Mapping[str, Any]) -> None:
-    """Write a pipeline's provenance (encoder, data, seed, …) into its ``meta.json``."""
-    meta = read_json(pipeline / "meta.json")
-    write_text(pipeline / "meta.json", srsly.json_dumps({**meta, PROVENANCE: dict(provenance)}, indent=2) + "\n")
-
-
-def provenance(pipeline: Path) -> dict[str, Any]:
-    """The provenance of a pipeline folder. Raises InputError for a pipeline that the train step did not make."""
-    path = pipeline / "meta.json"
-    try:
-        return dict(srsly.json_loads(read_text(path))[PROVENANCE])
-    except (KeyError, ValueError):
-        raise InputError("says nothing of encoder and data", path=path, remedy="Train it with the train step") from None
-
-
-def curve(log: Path) -> dict[str, Any]:
-    """The evaluations of a training run on its dev data, from the file of spaCy's ``ConsoleLogger.v3``.
-
-    ``evaluations`` has epoch, step, dev P, R, F1 (0 to 1) and the losses since the last one, by component; ``best`` is
-    the evaluation whose weights are in model-best (of equal ones the last, as spaCy chooses), None if there is none.
-    Raises InputError if the file is damaged.
-    """
-    evaluations = []
-    for number, line in enumerate(read_text(log).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = srsly.json_loads(line)
-            scores = {name: row["scores"][key] / 100 for name, key in DEV_SCORES.items()}
-            evaluations.append({"epoch": row["epoch"], "step": row["step"], **scores, "losses": dict(row["losses"])})
-        except (ValueError, KeyError, TypeError) as error:
-            what = f"is no evaluation of spaCy's logger ({error})"
-            raise InputError(what, path=log, place=f"line {number}", remedy="Train again") from None
-    best = max(reversed(evaluations), key=lambda evaluation: evaluation["f1"], default=None)
-    return {"evaluations": evaluations, "best": best}

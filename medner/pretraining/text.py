@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import spacy
 from pydantic import Field, model_validator
 
-from medner.data.build import read_docbin
+from medner.data.docbins import read_docbin
 from medner.data.overlap import Overlap
 from medner.data.records import CEDILLA_TO_COMMA
 from medner.exceptions import InputError

@@ -1,5 +1,6 @@
-"""The report: what the runs say, as a page, a Markdown file and slides.
+"""The report: what the runs show, as a page, a Markdown file and slides.
 
-``inputs`` reads what the steps wrote, ``content`` says it in sections and tables, ``answer`` and ``exchange`` draw what
-conclusions the numbers bear, ``figures`` draws, ``pages`` writes the three files from the same content.
+``inputs`` reads what the steps wrote. ``answer`` and ``exchange`` draw the conclusions that the numbers allow.
+``sections`` puts both into sections and tables, ``figures`` draws, and ``pages`` writes the three files. ``summary`` is
+the same in one table, for ``summary.md`` and the README.
 """

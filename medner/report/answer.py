@@ -3,213 +3,258 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from statistics import mean
-from typing import Any
 
-from medner.evaluation.scores import Counts
+from medner.evaluation.comparisons import Comparison
+from medner.evaluation.scores import SuiteScore, total
 from medner.report.inputs import Inputs
+from medner.report.wording import listed, points
 
 ALPHA = 0.05
-GAIN, LOSS, NOTHING = "a measurable gain", "a measurable loss", "no measurable difference"
-# The interval leaves zero out, but among so many comparisons one like it comes by chance.
-UNSURE = "a difference that is not established once p is adjusted for the number of comparisons"
-APART_GAIN, APART_LOSS = "a gain beyond the intervals of these runs", "a loss beyond the intervals of these runs"
-OVERLAP = "no difference beyond the intervals of these runs"
-NO_INTERVAL = "a difference that bears no interval"  # too few texts, or nothing found
+REAL, HELD_OUT = "on real medical text", "on held-out text like the training data"
+Pair = tuple[str, str]
+
+
+class Verdict(StrEnum):
+    """What a difference shows, the strongest statements first."""
+
+    GAIN = "a significant gain"
+    SEPARATE_GAIN = "a gain (the intervals do not overlap)"
+    LOSS = "a significant loss"
+    SEPARATE_LOSS = "a loss (the intervals do not overlap)"
+    UNADJUSTED = "a difference that is not significant once p is adjusted for the number of comparisons"
+    NONE = "no significant difference"
+    OVERLAP = "no clear difference (the intervals overlap)"
+    NO_INTERVAL = "a difference without an interval"
+
+
+GAINS = (Verdict.GAIN, Verdict.SEPARATE_GAIN)
+LOSSES = (Verdict.LOSS, Verdict.SEPARATE_LOSS)
 
 
 @dataclass(frozen=True)
-class Difference:
-    """``after`` minus ``before`` in F1 on a suite, and what it bears.
+class Finding:
+    """``after`` minus ``before`` in mean F1 on a suite, and what it shows.
 
-    interval, p (adjusted for the comparisons of the suite that are of its family) and runs (of before, of after) are
-    those of the significance step; None where it was not run. over_seeds: whether they are of seeds too.
+    runs: of before and after. comparison: what the significance step found; None where it did not compare the two.
     """
 
     suite: str
     before: str
     after: str
-    value: float
-    verdict: str
-    interval: tuple[float, float] | None = None
-    p: float | None = None
-    runs: tuple[int, int] = (1, 1)
-    over_seeds: bool = False
-    sentence: str = ""
+    difference: float
+    verdict: Verdict
+    runs: tuple[int, int]
+    comparison: Comparison | None = None
+
+    @property
+    def pair(self) -> Pair:
+        """Before and after."""
+        return self.before, self.after
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Marks that everything else must be read with, one paragraph, and the differences that it was made from."""
+    """The answer.
+
+    caveats: what everything else must be read with. summary: the answer in one or two sentences. statements: what was
+    found, one claim each. findings: the differences behind them.
+    """
 
     caveats: list[str]
-    paragraph: str
-    differences: list[Difference]
+    summary: str
+    statements: list[str]
+    findings: list[Finding]
 
 
-def points(value: float) -> str:
-    """A difference in F1 as points, with its sign: 0.035 is +3.5."""
-    rounded = round(100 * value, 1)
-    return f"{'+' if rounded > 0 else '−' if rounded < 0 else '±'}{abs(rounded):.1f}"
+def findings(comparisons: Iterable[Comparison]) -> list[Finding]:
+    """What the comparisons of the significance step show."""
+    return [
+        Finding(one.suite, one.before, one.after, one.difference, _verdict(one), one.runs, one) for one in comparisons
+    ]
 
 
-def measured(inputs: Inputs) -> list[Difference]:
-    """The comparisons that the significance step made, in its order.
+def _verdict(one: Comparison) -> Verdict:
+    """Significant: the interval excludes zero and the adjusted p is below ``ALPHA``.
 
-    A difference is measurable when its interval leaves zero out and its adjusted p is below 0.05: both, so that many
-    comparisons do not make one by chance.
+    Both are asked for, since among many comparisons some interval excludes zero by chance.
     """
-    found = []
-    for row in inputs.comparisons:
-        (low, high), p = row["interval"], row["p_holm"]
-        verdict = NOTHING if low <= 0 <= high else UNSURE if p >= ALPHA else GAIN if low > 0 else LOSS
-        before, after = row["runs"]
-        found.append(
-            Difference(
-                row["suite"], row["before"], row["after"], row["difference"], verdict, (low, high), p,
-                (before, after), row["luck_of"] != "documents", row["sentence"],
-            )
-        )  # fmt: skip
-    return found
+    low, high = one.interval
+    if low <= 0 <= high:
+        return Verdict.NONE
+    if one.p_holm >= ALPHA:
+        return Verdict.UNADJUSTED
+    return Verdict.GAIN if low > 0 else Verdict.LOSS
 
 
 def answer(inputs: Inputs) -> Answer:
-    """Does synthetic text help, in the own language, and with a related one on top?"""
-    ladder = inputs.ladder
-    caveats = list(_caveats(inputs))
-    if len(ladder) < 2:
-        return Answer(caveats, "Fewer than two steps of the ladder are evaluated: there is nothing to compare yet.", [])
-    own = {(d.suite, d.before, d.after): d for d in measured(inputs)}
-    real = [s for s in inputs.real_suites if any(inputs.score(step, s) for step in ladder)]
-    pairs = list(dict.fromkeys([*itertools.pairwise(ladder), (ladder[0], ladder[-1])]))
+    """Does synthetic text help, in the same language, and with a related one on top?"""
+    steps, caveats = inputs.steps, list(_caveats(inputs))
+    if len(steps) < 2:
+        return Answer(caveats, "Fewer than two steps are evaluated, so there is nothing to compare yet.", [], [])
+    compared = findings(inputs.comparisons)
+    by_pair = {(found.suite, *found.pair): found for found in compared}
+    real = inputs.scored_by(steps, inputs.real_suites)
+    following = list(itertools.pairwise(steps))
     found = [
-        own.get((suite, *pair)) or _untested(inputs, suite, *pair)
+        one
         for suite in (*real, *inputs.headline_suites)
-        for pair in pairs
+        for pair in dict.fromkeys([*following, (steps[0], steps[-1])])
+        if (one := by_pair.get((suite, *pair)) or _untested(inputs, suite, *pair))
     ]
-    everything = [d for d in found if d]
     main = inputs.study.main_suite
-    headline = main if main in inputs.headline_suites else inputs.headline_suites[-1]
-    sentences = []
-    for kind, suites in (("On real medical text", real), ("On held-out text like that of training", [headline])):
-        for number, pair in enumerate(itertools.pairwise(ladder)):
-            if shown := [d for d in everything if (d.before, d.after) == pair and d.suite in suites]:
-                start = f"{kind}, {_added(inputs, *pair)}" if not number else _added(inputs, *pair)
-                sentences.append(f"{start}: {_verdicts(shown)}.")
-    sentences += _held_against(inputs, own.values(), real)
-    if not real:
-        sentences.insert(0, "No real medical text was scored, so nothing can be said about real text.")
-    if any(not d.over_seeds and d.verdict != NO_INTERVAL for d in everything):
-        sentences.append("These are single trainings: another seed may give another difference.")
-    return Answer(caveats, " ".join([*sentences, *_claim(inputs, everything)]), everything)
+    headline = [suite for suite in inputs.headline_suites if suite == main] or inputs.headline_suites[-1:]
+    groups = [(REAL, real), (HELD_OUT, headline)]
+    shown = {
+        (where, pair): own
+        for where, suites in groups
+        for pair in following
+        if (own := [one for one in found if one.pair == pair and one.suite in suites])
+    }
+    statements = [
+        f"{after} against {before}, {where}: {_verdicts(own)}." for (where, (before, after)), own in shown.items()
+    ]
+    statements += _against_references(inputs, compared, real)
+    statements += _claims(inputs, found)
+    with_interval = [one for one in found if one.verdict != Verdict.NO_INTERVAL]
+    if any(not one.comparison or not one.comparison.over_seeds for one in with_interval):
+        statements.append("These intervals do not include seed variance: another seed may give another difference.")
+    return Answer(caveats, _summary(inputs, shown), statements, found)
 
 
-def _held_against(inputs: Inputs, found: Iterable[Difference], real: Iterable[str]) -> Iterator[str]:
-    """What the last step is against real annotation of a suite's language, and against what trains on nothing."""
-    last, marks = inputs.ladder[-1], {suite: inputs.marks(suite) for suite in real}
-    against: dict[str, list[Difference]] = {}
-    for d in found:
-        if d.after == last and d.before in marks.get(d.suite, ()):
-            against.setdefault(d.before, []).append(d)
-    for name, differences in against.items():
-        what = "real annotation" if name in inputs.study.trained else "a language model's own labels"
-        yield f"Against {what} ({name}), {last} has {_verdicts(differences)}."
+def _summary(inputs: Inputs, shown: Mapping[tuple[str, Pair], Sequence[Finding]]) -> str:
+    """Whether each step helps on real medical text, or where none was scored on held-out text; what each step adds."""
+    where = REAL if any(key[0] == REAL for key in shown) else HELD_OUT
+    effects = [_effect(own) for (group, _), own in shown.items() if group == where]
+    unknown = "No real medical text was scored, so nothing can be said about it. " if where != REAL else ""
+    result = f"{where[0].upper()}{where[1:]}, {'; '.join(effects)}. " if effects else ""
+    return f"{unknown}{result}{_added(inputs)}"
+
+
+def _effect(found: Sequence[Finding]) -> str:
+    """What a step does to F1, over the suites of one kind of text."""
+    (before, after), number = found[0].pair, len(found)
+    gains, losses = (sum(one.verdict in verdicts for one in found) for verdicts in (GAINS, LOSSES))
+    if number == 1:
+        verb = "raises F1 over" if gains else "lowers F1 from" if losses else "does not clearly change F1 from"
+        return f"{after} {verb} {before} ({found[0].suite})"
+    lowers = f" and lowers it on {losses}" if losses else ""
+    return f"{after} raises F1 over {before} on {gains} of {number} test suites{lowers}"
+
+
+def _added(inputs: Inputs) -> str:
+    """What the first step trains on, and what each further step adds."""
+    sources = {name: inputs.study.experiments[name].sources for name in inputs.steps}
+    notes = {name: inputs.results[name].provenance.sources for name in inputs.steps}
+    sentences = [f"{inputs.steps[0]} trains on {listed(sources[inputs.steps[0]])}."]
+    for before, after in itertools.pairwise(inputs.steps):
+        added = [
+            f"{source} ({notes[after][source].note})" if source in notes[after] else source
+            for source in sources[after]
+            if source not in sources[before]
+        ]
+        sentences.append(f"{after} adds {listed(added)}.")
+    return " ".join(sentences)
 
 
 def _caveats(inputs: Inputs) -> Iterator[str]:
-    untrained = [name for name, result in inputs.results.items() if result["provenance"]["encoder"]["untrained"]]
-    if untrained:
+    if any(result.provenance.encoder.untrained for result in inputs.results.values()):
         yield (
-            "The encoder's weights are untrained: this run shows that the study runs and does not answer its question. "
-            "Whatever is said below holds for this encoder alone."
+            "The encoder's weights are untrained. This run shows that the study can be run; it does not answer the "
+            "study's question. What follows holds for this encoder alone."
         )
-    tested = [(name, note) for result in inputs.results.values() for name, note in result["test"].items()]
-    yield from dict.fromkeys(f"{name} is a stand-in: {note['note']}." for name, note in tested if note["stand_in"])
-    first = inputs.ladder[0] if inputs.ladder else ""
-    lacking = sorted(_counted(inputs) - _taught(inputs, first)) if first else []
-    if lacking:
+    tested = [item for result in inputs.results.values() for item in result.test.items()]
+    yield from dict.fromkeys(f"{name} is a stand-in: {source.note}." for name, source in tested if source.stand_in)
+    if not inputs.steps:
+        return
+    first = inputs.steps[0]
+    if lacking := sorted(_tested_labels(inputs) - _learnt_labels(inputs, first)):
+        labels = listed(lacking)
         yield (
-            f"Nothing that {first} trains on annotates {_and(lacking)}, so it finds none, whatever its encoder: where "
-            f"there are such mentions, a difference from {first} is what the added sentences give from nothing."
+            f"{first} trains on no {labels} annotation and finds no {labels} mention: on {labels}, a difference from "
+            f"{first} is a difference from zero."
         )
 
 
-def _taught(inputs: Inputs, experiment: str) -> set[str]:
+def _learnt_labels(inputs: Inputs, experiment: str) -> set[str]:
     """The labels that an experiment's training data annotate."""
     kinds = [inputs.study.sources[source].labels for source in inputs.study.experiments[experiment].sources]
     return {label for kind in kinds for label in inputs.scheme.corpus(kind).annotated}
 
 
-def _counted(inputs: Inputs) -> set[str]:
+def _tested_labels(inputs: Inputs) -> set[str]:
     """The labels that any suite of the results counts."""
-    tests = [about for result in inputs.results.values() for about in result["test"].values()]
-    return {label for about in tests for label in about["annotated"]}
+    sources = [source for result in inputs.results.values() for source in result.test.values()]
+    return {label for source in sources for label in source.annotated}
 
 
-def _added(inputs: Inputs, before: str, after: str) -> str:
-    less, more = (inputs.study.experiments[name].sources for name in (before, after))
-    return f"{after}, which adds {' and '.join(s for s in more if s not in less)} to {before}"
+def _verdicts(found: Sequence[Finding]) -> str:
+    """The suites of each verdict, the strongest verdict first."""
+    suites = {
+        verdict: [f"{one.suite} ({points(one.difference)})" for one in found if one.verdict == verdict]
+        for verdict in Verdict
+    }
+    return "; ".join(f"{verdict} on {listed(own)}" for verdict, own in suites.items() if own)
 
 
-def _verdicts(differences: Iterable[Difference]) -> str:
-    """Suites grouped by what their difference bears, the strongest statement first."""
-    groups: dict[str, list[str]] = {}
-    for d in differences:
-        groups.setdefault(d.verdict, []).append(f"{d.suite} ({points(d.value)} points)")
-    order = (GAIN, APART_GAIN, LOSS, APART_LOSS, UNSURE, NOTHING, OVERLAP, NO_INTERVAL)
-    return "; ".join(f"{verdict} on {_and(groups[verdict])}" for verdict in order if verdict in groups)
+def _against_references(inputs: Inputs, found: Iterable[Finding], real: Iterable[str]) -> Iterator[str]:
+    """How the last step compares with the references of each suite of real text."""
+    last, references = inputs.steps[-1], {suite: inputs.references(suite) for suite in real}
+    by_reference: dict[str, list[Finding]] = {name: [] for name in inputs.results}
+    for one in found:
+        if one.after == last and one.before in references.get(one.suite, ()):
+            by_reference[one.before].append(one)
+    for name, own in by_reference.items():
+        what = "real annotation" if name in inputs.study.trained else "a language model's zero-shot labels"
+        if own:
+            yield f"{last} against {what} ({name}): {_verdicts(own)}."
 
 
-def _and(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _untested(inputs: Inputs, suite: str, before: str, after: str) -> Difference | None:
-    """Without a paired test only intervals that lie apart are a sign; intervals that overlap decide nothing."""
+def _untested(inputs: Inputs, suite: str, before: str, after: str) -> Finding | None:
+    """Without a test, only intervals that do not overlap show a difference; intervals that do decide nothing."""
     left, right = inputs.score(before, suite), inputs.score(after, suite)
     if not left or not right:
         return None
-    f1 = [[run.scores["suites"][suite]["f1"] for run in inputs.runs[name]] for name in (before, after)]
-    verdict = _apart(left["f1_interval"], right["f1_interval"])
-    return Difference(suite, before, after, mean(f1[1]) - mean(f1[0]), verdict, runs=(len(f1[0]), len(f1[1])))
+    f1 = [[run.scores.suites[suite].f1 for run in inputs.runs[name]] for name in (before, after)]
+    verdict = _verdict_of_intervals(left.f1_interval, right.f1_interval)
+    return Finding(suite, before, after, mean(f1[1]) - mean(f1[0]), verdict, (len(f1[0]), len(f1[1])))
 
 
-def _apart(left: Any, right: Any) -> str:
+def _verdict_of_intervals(left: tuple[float, float] | None, right: tuple[float, float] | None) -> Verdict:
     if not left or not right:
-        return NO_INTERVAL
+        return Verdict.NO_INTERVAL
     if right[0] > left[1]:
-        return APART_GAIN
-    return APART_LOSS if right[1] < left[0] else OVERLAP
+        return Verdict.SEPARATE_GAIN
+    return Verdict.SEPARATE_LOSS if right[1] < left[0] else Verdict.OVERLAP
 
 
-def _claim(inputs: Inputs, differences: Iterable[Difference]) -> Iterator[str]:
-    """Set the claim of the repeated study beside the combined suite, whole and over labels that both steps learn."""
-    parts = []
-    for d in differences:
-        stated = inputs.study.claims
-        if d.suite != inputs.study.main_suite or not {d.before, d.after} <= stated.keys():
+def _claims(inputs: Inputs, found: Iterable[Finding]) -> Iterator[str]:
+    """The gains that the repeated study claims over its first step, beside those of this run on the main suite."""
+    claims, suite, first = inputs.study.claims, inputs.study.main_suite, inputs.steps[0]
+    tested = _tested_labels(inputs)
+    common = _learnt_labels(inputs, first) & tested  # the labels that all steps learn
+    for one in found:
+        if one.suite != suite or one.before != first or not {*one.pair} <= claims.keys():
             continue
-        claimed = round(100 * (stated[d.after] - stated[d.before]), 1)
-        said = f"it claims +{claimed} points for {d.after} − {d.before}, this run has {points(d.value)}"
-        if d.interval:
-            inside = d.interval[0] <= claimed / 100 <= d.interval[1]
-            bounds = f"[{points(d.interval[0])}, {points(d.interval[1])}]"
-            said += f" {bounds}, an interval that {'holds' if inside else 'does not hold'} the claim"
-        common = _taught(inputs, d.before) & _counted(inputs)
-        if common < _counted(inputs):
-            before, after = (_f1_over(inputs.score(name, d.suite), common) for name in (d.before, d.after))
-            of = ", one seed" if max(d.runs) > 1 else ""  # the labels' counts are those of the main run
-            said += f" ({points(after - before)} over {_and(sorted(common))} alone{of})"
-        parts.append(said)
-    if parts:
-        start = "The study that this one repeats does not state its test set; beside our combined suite"
-        yield f"{start}, {'; '.join(parts)}."
+        claim = round(100 * (claims[one.after] - claims[first]), 1)
+        text = (
+            f"The repeated study claims +{claim} points for {one.after} − {first}, on a test set that it does not "
+            f"name. On {suite}, this run has {points(one.difference)}"
+        )
+        if one.comparison:
+            low, high = one.comparison.interval
+            verb = "includes" if low <= claim / 100 <= high else "excludes"
+            text += f" [{points(low)}, {points(high)}]; the interval {verb} the claimed gain"
+        if common and common != tested:
+            before, after = (_f1_over(inputs.score(name, one.suite), common) for name in one.pair)
+            of = " in the main run" if max(one.runs) > 1 else ""
+            text += f". Over {listed(sorted(common))} alone, the difference is {points(after - before)}{of}"
+        yield f"{text}."
 
 
-def _f1_over(score: Mapping[str, Any] | None, labels: Iterable[str]) -> float:
+def _f1_over(score: SuiteScore | None, labels: Iterable[str]) -> float:
     """Micro-F1 of some labels of a suite."""
-    own = [score["labels"][label] for label in labels if label in score["labels"]] if score else []
-    tp, fp, fn = (sum(int(counts[key]) for counts in own) for key in ("tp", "fp", "fn"))
-    return Counts(tp, fp, fn).f1
+    return total(score.labels[label].counts for label in labels if label in score.labels).f1 if score else 0.0

@@ -11,10 +11,12 @@ from typing import ClassVar
 
 from markupsafe import Markup
 
+from medner.tables import Table
+
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Running text; ``tone`` is plain, lead (the summary), note (small) or warning."""
+    """Running text. tone: plain, lead (the summary), note (small) or warning."""
 
     kind: ClassVar[str] = "paragraph"
     text: str
@@ -30,29 +32,8 @@ class Items:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One cell of a table: its text, a second line in small print, and how dark it is shaded (0 to 1)."""
-
-    text: str
-    note: str = ""
-    strong: bool = False
-    share: float | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table whose first ``words`` columns are text and whose other columns are numbers."""
-
-    kind: ClassVar[str] = "table"
-    caption: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
-    words: int = 1
-
-
-@dataclass(frozen=True)
 class Panel:
-    """One small plot with its title and what a reader who cannot see it is told."""
+    """One small plot with its title and a description for readers who cannot see it."""
 
     title: str
     svg: Markup
@@ -121,8 +102,3 @@ class Missing:
 
     title: str
     remedy: str
-
-
-def cells(*texts: str) -> list[Cell]:
-    """A row of plain cells."""
-    return [Cell(text) for text in texts]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from medner.evaluation.scores import CONFIDENCE
+from medner.evaluation.learning_curves import CurveRow
+from medner.evaluation.statistics import CONFIDENCE
 
 
 class Point(NamedTuple):
-    """One size of a learning curve: mean F1 and its standard deviation over the seeds, None of one."""
+    """One size of a learning curve: mean F1 and its standard deviation over seeds (None if there is one seed)."""
 
     sentences: int
     mean: float
@@ -24,11 +25,12 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Worth:
-    """Real annotated sentences that give the F1 of ``sentences`` of a mix: the mean over seeds, and its interval.
+    """How many real annotated sentences give the F1 that ``sentences`` of a mix give: the mean over seeds.
 
-    The interval is over test texts and, of several, seeds; None of a suite with too few independent texts. ``below``
-    and ``beyond`` count the seeds whose F1 lies outside of what the reference curve covers; for those its ends stand
-    in, so that the figures are bounds. reference: the mix of real annotation.
+    reference: the mix of real annotation; largest: the most sentences of it that were measured. interval: over test
+    texts and, if there are several, over seeds; None if the suite has too few independent texts. below, beyond: how
+    many seeds have an F1 below or above what the reference curve covers. The end of the curve stands in for these, so
+    that mean and interval are bounds.
     """
 
     suite: str
@@ -43,12 +45,12 @@ class Worth:
     largest: int
 
 
-def curves(rows: Iterable[Mapping[str, Any]], suite: str) -> dict[str, list[Point]]:
+def curves(rows: Iterable[CurveRow], suite: str) -> dict[str, list[Point]]:
     """The points of each mix, by size."""
     values: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        if row["suite"] == suite:
-            values[row["mix"]][row["sentences"]].append(row["f1"])
+        if row.suite == suite:
+            values[row.mix][row.sentences].append(row.f1)
     return {
         mix: [
             Point(size, float(np.mean(f1)), float(np.std(f1, ddof=1)) if len(f1) > 1 else None, len(f1))
@@ -58,35 +60,36 @@ def curves(rows: Iterable[Mapping[str, Any]], suite: str) -> dict[str, list[Poin
     }
 
 
-def exchange_rates(rows: Sequence[Mapping[str, Any]], suite: str) -> list[Worth]:
+def exchange_rates(rows: Sequence[CurveRow], suite: str) -> list[Worth]:
     """For every size of every synthetic mix: how many real sentences give the same F1, seed by seed.
 
-    A seed's F1 is read off the same seed's curve of the suite's reference, a mix of real annotation: F1 over sentences,
-    made monotone (isotonic regression, as more annotation does not make a model worse but for noise) and, since such
-    curves bend, linear in the logarithm of the number of sentences (from the first measured size on). A seed whose
-    reference curve is not whole yet does not count. The interval is a percentile bootstrap: every reading again on the
-    same resampled texts (``resampled``), seeds drawn anew.
+    A seed's F1 is read off the same seed's curve of the suite's reference, a mix of real annotation. That curve is F1
+    over sentences, made monotone by isotonic regression, since but for noise more annotation does not lower F1. From
+    the first measured size on, it is linear in the logarithm of the number of sentences, since such curves flatten.
+    Seeds whose reference curve lacks a size are left out. The interval is a percentile bootstrap: every reading is
+    repeated on the same resampled texts (``resampled``), and the seeds are drawn again.
     """
-    table: dict[tuple[str, int], dict[int, Mapping[str, Any]]] = defaultdict(dict)
-    references = {row["reference"] for row in rows}
-    real = ""
+    points: dict[tuple[str, int], dict[int, CurveRow]] = defaultdict(dict)
+    reference = ""
     for row in rows:
-        if row["suite"] == suite:
-            table[row["mix"], row["seed"]][row["sentences"]] = row
-            real = row["reference"]
-    whole = max((len(points) for (mix, _), points in table.items() if mix == real), default=0)
-    largest = max((size for (mix, _), points in table.items() if mix == real for size in points), default=0)
+        if row.suite == suite:
+            points[row.mix, row.seed][row.sentences] = row
+            reference = row.reference
+    curves_of_reference = {seed: own for (mix, seed), own in points.items() if mix == reference}
+    sizes = max(map(len, curves_of_reference.values()), default=0)
+    largest = max((size for own in curves_of_reference.values() for size in own), default=0)
+    references = {row.reference for row in rows}
     found: dict[tuple[str, int], list[_Reading]] = defaultdict(list)
-    for (mix, seed), points in sorted(table.items()):
-        reference = table.get((real, seed))
-        if mix in references or not reference or len(reference) < max(2, whole):
+    for (mix, seed), own in sorted(points.items()):
+        curve = curves_of_reference.get(seed, {})
+        if mix in references or len(curve) < max(2, sizes):
             continue
-        for size, point in points.items():
+        for size, row in own.items():
             if size:
-                found[mix, size].append(_reading(point, [reference[size] for size in sorted(reference)]))
+                found[mix, size].append(_reading(row, [curve[size] for size in sorted(curve)]))
     return [
         Worth(
-            suite, mix, size, float(np.mean([one.sentences for one in own])), _interval(own), real, len(own),
+            suite, mix, size, float(np.mean([one.sentences for one in own])), _interval(own), reference, len(own),
             sum(one.below for one in own), sum(one.beyond for one in own), largest,
         )
         for (mix, size), own in sorted(found.items())
@@ -94,7 +97,7 @@ def exchange_rates(rows: Sequence[Mapping[str, Any]], suite: str) -> list[Worth]
 
 
 class _Reading(NamedTuple):
-    """What one seed's point is worth, and on each resample of the texts."""
+    """What one seed's point is worth, and what it is worth on each resample of the texts."""
 
     sentences: float
     below: bool
@@ -102,16 +105,15 @@ class _Reading(NamedTuple):
     resampled: list[float] | None
 
 
-def _reading(point: Mapping[str, Any], reference: Sequence[Mapping[str, Any]]) -> _Reading:
-    sizes = [row["sentences"] for row in reference]
-    measured = [row["f1"] for row in reference]
+def _reading(point: CurveRow, reference: Sequence[CurveRow]) -> _Reading:
+    sizes = [row.sentences for row in reference]
+    measured = [row.f1 for row in reference]
+    samples = [row.resampled for row in (point, *reference) if row.resampled]
     resampled = None
-    if all(row["resampled"] for row in (point, *reference)):
-        drawn = zip(point["resampled"], *(row["resampled"] for row in reference), strict=True)
-        resampled = [_read_off(f1, sizes, heights) for f1, *heights in drawn]
+    if len(samples) == 1 + len(reference):
+        resampled = [_read_off(f1, sizes, heights) for f1, *heights in zip(*samples, strict=True)]
     lowest = isotonic_regression(measured).x[0]
-    f1 = point["f1"]
-    return _Reading(_read_off(f1, sizes, measured), f1 < lowest, f1 > max(measured), resampled)
+    return _Reading(_read_off(point.f1, sizes, measured), point.f1 < lowest, point.f1 > max(measured), resampled)
 
 
 def _interval(readings: Sequence[_Reading]) -> tuple[float, float] | None:
@@ -125,7 +127,7 @@ def _interval(readings: Sequence[_Reading]) -> tuple[float, float] | None:
 
 
 def _read_off(f1: float, sizes: Sequence[int], measured: Sequence[float]) -> float:
-    """The least number of sentences at which the monotone curve reaches f1, or its highest point where f1 is above."""
+    """The fewest sentences at which the monotone curve reaches f1, or its highest point if f1 is above it."""
     heights = isotonic_regression(measured).x
     f1 = min(f1, heights[-1])
     if f1 <= heights[0]:
@@ -140,26 +142,27 @@ def _read_off(f1: float, sizes: Sequence[int], measured: Sequence[float]) -> flo
 
 
 def worth_sentence(worth: Worth) -> str:
-    """One line of the exchange rate in words, with its bounds."""
+    """The exchange rate in a sentence, with its bounds."""
     start = f"On {worth.suite}, {worth.sentences:,} synthetic sentences ({worth.mix})"
     if worth.below == worth.seeds:
-        return f"{start} are worth no real annotated sentence: F1 is below that of the curve's start."
+        return f"{start} are worth no real annotation: F1 is below the start of the curve ({worth.reference})."
     if worth.beyond == worth.seeds:
         most = f"{worth.largest:,} real annotated sentences ({worth.reference})"
         return f"{start} are worth more than the {most} that were measured."
     if worth.below and worth.beyond:
         return (
-            f"{start} are worth nothing that these seeds agree on: F1 is below the curve's start with {worth.below} "
-            f"and beyond its end with {worth.beyond} of {worth.seeds}."
+            f"{start} have no clear worth, since the seeds disagree: F1 is below the start of the curve "
+            f"({worth.reference}) for {worth.below} and above its end for {worth.beyond} of {worth.seeds} seeds."
         )
-    note = ""
-    if worth.below or worth.beyond:
-        outside, bound = worth.below + worth.beyond, "an upper" if worth.below else "a lower"
-        note = f"; {outside} of {worth.seeds} seeds lie outside of the curve, so this is {bound} bound"
-    luck = f"over test texts and {worth.seeds} seeds" if worth.seeds > 1 else "over test texts; one seed"
-    spread = "; its uncertainty, which is large, is not known"
     if worth.interval:
         low, high = worth.interval
-        most = f"{high:,.0f}{' or more' * (high >= worth.largest)}"
-        spread = f" [{low:,.0f}, {most}] ({CONFIDENCE:.0%}, {luck})"
-    return f"{start} are worth about {worth.mean:,.0f} real annotated ones ({worth.reference}){spread}{note}."
+        most = f"{high:,.0f} or more" if high >= worth.largest else f"{high:,.0f}"
+        over = f"test texts and {worth.seeds} seeds" if worth.seeds > 1 else "test texts, one seed"
+        spread = f" [{low:,.0f}, {most}] ({CONFIDENCE:.0%} interval over {over})"
+    else:
+        spread = "; there are too few independent texts for an interval, and the uncertainty is large"
+    text = f"{start} are worth about {worth.mean:,.0f} real annotated sentences ({worth.reference}){spread}."
+    if outside := worth.below + worth.beyond:
+        bound = "an upper" if worth.below else "a lower"
+        text += f" F1 of {outside} of {worth.seeds} seeds is outside the curve, so this is {bound} bound."
+    return text

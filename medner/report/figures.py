@@ -1,4 +1,4 @@
-"""Small plots as inline SVG. They take colours and fonts from the page, so that they are right in light and dark."""
+"""Small plots as inline SVG. They take colours and fonts from the page, so that they fit its light and dark modes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter
 
+from medner.model.curve import TrainingCurve
 from medner.report.exchange import Point
 
 # Colours that stand for the page's variables: replaced in the SVG. No two may be alike.
@@ -43,7 +44,7 @@ _XLINK = "http://www.w3.org/1999/xlink"
 _INCHES = 1 / 72  # matplotlib's SVG has 72 units an inch
 
 
-def ladder(name: str, points: Sequence[tuple[str, float, Sequence[float] | None]], top: float) -> Markup:
+def steps(name: str, points: Sequence[tuple[str, float, Sequence[float] | None]], top: float) -> Markup:
     """F1 with its interval for each step (name, F1, interval), from 0 to ``top``."""
 
     def draw(axes: Axes) -> None:
@@ -58,19 +59,20 @@ def ladder(name: str, points: Sequence[tuple[str, float, Sequence[float] | None]
         axes.set_ylim(0, top)
         axes.set_xticks(list(places), [_short(step) for step, *_ in points])
 
-    return _svg(f"ladder {name}", draw, (230, 180))
+    return _svg(f"steps {name}", draw, (230, 180))
 
 
-def validation(name: str, evaluations: Sequence[Mapping[str, Any]], best: Mapping[str, Any]) -> Markup:
+def validation(name: str, curve: TrainingCurve) -> Markup:
     """F1 on the dev data and the ner loss over training steps; the best evaluation is marked."""
+    evaluations, best = curve.evaluations, curve.best
 
     def draw(above: Axes, below: Axes) -> None:
-        steps = [row["step"] for row in evaluations]
-        above.plot(steps, [row["f1"] for row in evaluations], color=SERIES[0], linewidth=1.8)
-        above.plot(best["step"], best["f1"], "o", color=SERIES[1], markersize=8, markeredgecolor=SURFACE)
-        above.set_ylim(0, nice_top([row["f1"] for row in evaluations]))
+        f1 = [one.f1 for one in evaluations]
+        above.plot([one.step for one in evaluations], f1, color=SERIES[0], linewidth=1.8)
+        above.plot(best.step, best.f1, "o", color=SERIES[1], markersize=8, markeredgecolor=SURFACE)
+        above.set_ylim(0, nice_top(f1))
         above.set_ylabel("dev F1")
-        losses = [(row["step"], row["losses"]["ner"]) for row in evaluations if row["losses"].get("ner", 0) > 0]
+        losses = [(one.step, one.losses["ner"]) for one in evaluations if one.losses.get("ner", 0) > 0]
         below.plot(*zip(*losses, strict=True), color=SERIES[2], linewidth=1.8, linestyle=DASHES[1])
         below.set_yscale("log")
         below.minorticks_off()
@@ -182,7 +184,7 @@ def _svg(name: str, draw: Any, size: tuple[float, float], rows: int = 1) -> Mark
                 parent.set(key, _styled(value, prefix))
     root.attrib = {"viewBox": root.attrib["viewBox"], "width": f"{size[0]:g}", "height": f"{size[1]:g}"}
     root.set("preserveAspectRatio", "xMinYMid meet")
-    root.set("aria-hidden", "true")  # the figure that holds it has the words
+    root.set("aria-hidden", "true")  # the panel around it has a description
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 - the serialiser has escaped all text
 
 

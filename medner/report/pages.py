@@ -1,4 +1,4 @@
-"""Write the report: one page, the same in Markdown, and slides. No file refers to anything outside of itself."""
+"""Write the report: one page, the same in Markdown, and slides. No file loads anything from elsewhere."""
 
 from __future__ import annotations
 
@@ -8,33 +8,18 @@ import re
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from medner.files import new_folder, write_text
 from medner.report.blocks import Missing, Section
-from medner.report.content import QUESTION, sections
 from medner.report.inputs import Inputs
+from medner.report.sections import sections
+from medner.tables import html_text, markdown_text
 
-# Commands and file names only: a backtick in a corpus's text marks nothing.
-_CODE = re.compile(r"`([\w ./-]+)`")
-_MARKDOWN = re.compile(r"([\\`*_\[\]|~])")
-
-
-def code(text: str) -> Markup:
-    """Escaped text in which `backticks` became <code>."""
-    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped just before
-
-
-def markdown(text: str) -> str:
-    """Text for Markdown: no character of it is markup or HTML, apart from `backticks` around commands."""
-    parts = []
-    for number, part in enumerate(_CODE.split(" ".join(text.split()))):
-        if number % 2:
-            parts.append(f"`{part}`")
-        else:
-            plain = part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-            parts.append(_MARKDOWN.sub(r"\\\1", plain))
-    return "".join(parts)
+QUESTION = (
+    "Does medical text written by a language model, in your language and in a related one, improve named entity "
+    "recognition where no annotated corpus exists?"
+)
 
 
 def write_report(inputs: Inputs, output: Path) -> list[Missing]:
@@ -52,10 +37,10 @@ def write_report(inputs: Inputs, output: Path) -> list[Missing]:
 def render(shown: list[Section], missing: list[Missing]) -> dict[str, str]:
     """The three files by name."""
     pages = _environment(autoescape=True)
-    pages.filters["code"] = code
+    pages.filters["code"] = html_text
     plain = _environment(autoescape=False)  # Markdown: every value goes through the filter of that name
-    plain.filters["markdown"] = markdown
-    # A policy in the page itself: no request leaves it, and no script runs but the slides' own.
+    plain.filters["markdown"] = markdown_text
+    # A policy in the page itself: it makes no request, and runs no script but the slides' own.
     script = pages.loader.get_source(pages, "slides.js")[0].strip()  # type: ignore[union-attr]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     values = {"question": QUESTION, "sections": shown, "missing": missing, "digest": digest}

@@ -1,24 +1,27 @@
-"""The study's table in words and numbers, with what it was made from."""
+"""The results in tables and lists, for ``summary.md``, ``significance.md`` and the README."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
-from medner.evaluation.results import Run
-from medner.evaluation.scores import CONFIDENCE, scores_table
-from medner.evaluation.significance import p_text, runs_text, signed
+from medner.evaluation.comparisons import Comparison
+from medner.evaluation.results import Run, Scores
+from medner.evaluation.statistics import CONFIDENCE, MIN_UNITS
 from medner.exceptions import InputError
+from medner.model.provenance import Provenance
+from medner.report.cells import EMPTY, count_cell, f1_cell, spread_cell
+from medner.report.wording import p_text, runs_text, sentence, signed
 from medner.study import Study
+from medner.tables import Cell, Row, Table
 
 
 def insert(document: str, name: str, text: str, path: Path) -> str:
     """The document with ``text`` between the comments ``<!-- NAME: start -->`` and ``<!-- NAME: end -->``.
 
-    Raises InputError if the document at ``path`` does not have them.
+    Raises InputError if the document, which is at ``path``, does not have them.
     """
     start, end = (f"<!-- {name}: {edge} -->" for edge in ("start", "end"))
     found = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
@@ -27,142 +30,159 @@ def insert(document: str, name: str, text: str, path: Path) -> str:
     return found.sub(lambda _: f"{start}\n{text.strip()}\n{end}", document)
 
 
-def summarise(results: Mapping[str, Mapping[str, Any]], study: Study) -> str:
+def scores_table(experiments: Mapping[str, Scores], suites: Sequence[str]) -> Table:
+    """A row for each experiment: F1, its interval, precision and recall by suite."""
+    suites = [suite for suite in suites if any(suite in scores.suites for scores in experiments.values())]
+    rows: list[Row] = [
+        [name, *(f1_cell(scores.suites.get(suite), rates=True) for suite in suites)]
+        for name, scores in experiments.items()
+    ]
+    return Table(["experiment", *suites], rows)
+
+
+def summarise(results: Mapping[str, Scores], study: Study) -> str:
     """Markdown: tables of all experiments and suites, then encoder, data, epochs and seed of each.
 
-    results: ``scores.json`` of each experiment, in the order of the rows.
+    results: of the main run of each experiment, in the order of the rows.
     """
-    scores = {name: result["suites"] for name, result in results.items()}
-    suites, real = study.suites, study.group("real")
     lines = [
-        "Precision / recall / **F1** (micro-averaged, exact span and label) with the "
-        f"{CONFIDENCE:.0%} bootstrap interval of F1",
-        "over test texts (those of a document together; none below ten). Only labels count that a suite annotates.",
+        f"**F1** of each experiment's main run, its {CONFIDENCE:.0%} bootstrap interval over test texts, precision (P) "
+        "and recall (R).",
+        "F1 is micro-averaged over mentions with the exact span and label. A suite counts only the labels that it "
+        "annotates.",
+        f"A suite of fewer than {MIN_UNITS} independent texts has no interval.",
         "",
-        scores_table(scores, [suite for suite in suites if suite not in real]),
+        scores_table(results, study.group("headline")).markdown(),
     ]
-    if any(suite in own for suite in real for own in scores.values()):
-        lines += ["Real medical text, where MEDICAL alone is annotated:", "", scores_table(scores, real)]
+    real = study.group("real")
+    if any(suite in scores.suites for suite in real for scores in results.values()):
+        lines += [
+            "Real medical text, which annotates MEDICAL alone:",
+            "",
+            scores_table(results, real).markdown(),
+        ]
     lines += origins(results)
-    for name, result in results.items():
-        lines.append(f"- {name}: {_training(result['provenance'])}")
+    lines += [f"- {name}: {_training(scores.provenance)}" for name, scores in results.items()]
     return "\n".join(lines) + "\n"
 
 
-def origins(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What results were made with, as list items: every encoder with its state, every test source with its mark."""
-    encoders = {name: _encoder(result["provenance"]) for name, result in results.items()}
+def origins(results: Mapping[str, Scores]) -> list[str]:
+    """What results were made with, as list items: encoders, then test sources, then suites that were skipped."""
+    encoders = {name: _encoder(scores.provenance) for name, scores in results.items()}
+    tests = {name: scores.test for name, scores in results.items()}
+    skipped = {name: scores.skipped for name, scores in results.items()}
     return [
-        *(f"- {encoder}" + _users(encoder, encoders) for encoder in dict.fromkeys(encoders.values())),
-        *_notes(results, "test", lambda about: f"{'STAND-IN: ' if about['stand_in'] else ''}{about['note']}"),
-        *_notes(results, "skipped", lambda reason: f"SKIPPED, {reason}"),
+        *(f"- {encoder}{_users(encoder, encoders)}" for encoder in dict.fromkeys(encoders.values())),
+        *_notes(tests, lambda source: f"STAND-IN: {source.note}" if source.stand_in else source.note),
+        *_notes(skipped, lambda reason: f"SKIPPED, {reason}"),
     ]
 
 
-def _notes(results: Mapping[str, Mapping[str, Any]], key: str, say: Callable[[Any], str]) -> Iterator[str]:
-    """What is said of each source or suite, and whom it is true of where experiments differ."""
-    for subject in dict.fromkeys(subject for result in results.values() for subject in result.get(key, {})):
-        said = {n: say(r[key][subject]) if subject in r.get(key, {}) else "" for n, r in results.items()}
+def _notes(subjects: Mapping[str, Mapping[str, Any]], say: Callable[[Any], str]) -> Iterator[str]:
+    """What is said of each source or suite and, if it is not true of all experiments, of which it is."""
+    for subject in dict.fromkeys(subject for own in subjects.values() for subject in own):
+        said = {name: say(own[subject]) if subject in own else "" for name, own in subjects.items()}
         yield from (f"- {subject}: {one}{_users(one, said)}" for one in dict.fromkeys(said.values()) if one)
 
 
-def seeds_table(runs: Mapping[str, Sequence[Run]], suites: Iterable[str]) -> str:
-    """Markdown: mean ± standard deviation of F1 over an experiment's runs, a row per experiment, by suite.
-
-    The standard deviation is the sample's (n − 1), and left out for a single run.
-    """
-    suites = [s for s in suites if any(s in run.scores["suites"] for found in runs.values() for run in found)]
-    lines = ["| experiment | seeds | " + " | ".join(suites) + " |", "| --- | ---: |" + " --- |" * len(suites)]
+def seeds_table(runs: Mapping[str, Sequence[Run]], suites: Sequence[str]) -> Table:
+    """A row for each experiment: mean ± standard deviation (n − 1) of F1 over its runs, by suite."""
+    suites = [s for s in suites if any(s in run.scores.suites for found in runs.values() for run in found)]
+    rows: list[Row] = []
     for name, found in runs.items():
-        cells = [_spread([r.scores["suites"][s]["f1"] for r in found if s in r.scores["suites"]]) for s in suites]
-        lines.append(f"| {name} | {len(found)} | " + " | ".join(cells) + " |")
-    return "F1 over seeds, mean ± standard deviation:\n\n" + "\n".join(lines) + "\n"
+        scores = [run.scores.suites for run in found]
+        values = ([own[suite].f1 for own in scores if suite in own] for suite in suites)
+        rows.append([name, count_cell(len(found)), *map(spread_cell, values)])
+    caption = "F1 over all runs, mean ± standard deviation over seeds"
+    return Table(["experiment", "seeds", *suites], rows, caption=caption)
 
 
-def differences_table(comparisons: Sequence[Mapping[str, Any]], suites: Iterable[str]) -> str:
-    """Markdown: the steps of the ladder against each other, the last against the references, a row per suite; or "".
-
-    comparisons: what :func:`compare_experiments` found, of which the other families are left out.
-    """
-    shown = [one for one in comparisons if one["family"] in ("steps", "references")]
-    found = {(one["suite"], one["before"], one["after"]): one for one in shown}
-    pairs = list(dict.fromkeys(key[1:] for key in found))
-    if not pairs:
-        return ""
-    lines = [
-        "| suite | " + " | ".join(f"{after} − {before}" for before, after in pairs) + " |",
-        "| --- |" + " --- |" * len(pairs),
-    ]
-    for suite in suites:
-        if any(key[0] == suite for key in found):
-            cells = [_difference(found.get((suite, *pair))) for pair in pairs]
-            lines.append(f"| {suite} | " + " | ".join(cells) + " |")
-    return (
-        f"Differences in F1 with {CONFIDENCE:.0%} interval and p, over texts and seeds (where no experiment has "
-        "several, over texts\nalone); p is adjusted within a suite (Holm), for the steps, and apart for those with "
-        "references:\n\n" + "\n".join(lines) + "\n"
+def differences_table(comparisons: Sequence[Comparison], study: Study) -> Table | None:
+    """A row for each suite: the steps against each other, and against the references; None if none was compared."""
+    references = {name for suite in study.suites.values() for name in suite.references}
+    shown = [one for one in comparisons if one.after in study.steps and one.before in {*study.steps, *references}]
+    found = {(one.suite, one.before, one.after): one for one in shown}
+    pairs = list(dict.fromkeys((one.before, one.after) for one in shown))
+    suites = [suite for suite in study.suites if any(one.suite == suite for one in shown)]
+    rows: list[Row] = [[suite, *(_difference(found.get((suite, *pair))) for pair in pairs)] for suite in suites]
+    caption = (
+        f"Differences in mean F1 with {CONFIDENCE:.0%} interval and p, over test texts and seeds (over texts alone if "
+        "no experiment has several seeds). p is adjusted (Holm) within a suite, for the steps and for the references "
+        "apart"
     )
+    columns = ["suite", *(f"{after} − {before}" for before, after in pairs)]
+    return Table(columns, rows, caption=caption) if pairs else None
 
 
-def _difference(one: Mapping[str, Any] | None) -> str:
+def _difference(one: Comparison | None) -> Cell:
     if one is None:
-        return "–"
-    low, high = map(signed, one["interval"])
-    return f"**{signed(one['difference'])}** [{low}, {high}] {p_text(one['p_holm'])}"
+        return EMPTY
+    low, high = map(signed, one.interval)
+    return Cell(signed(one.difference), f"[{low}, {high}] {p_text(one.p_holm)}", strong=True)
 
 
-def _spread(values: Sequence[float]) -> str:
-    if not values:
-        return "–"
-    return f"{mean(values):.3f}" + (f" ± {stdev(values):.3f}" if len(values) > 1 else "")
+_SIGNIFICANCE = f"""# Differences between experiments
+
+Differences in mean micro-F1 (exact span and label, annotated labels only) with the {CONFIDENCE:.0%} interval.
+
+- If any experiment has several seeds, interval and p are for a random sample of texts *and* of seeds (Obuchowski &
+  Rockette 1995; Hillis 2007). The seed variance is pooled over all experiments.
+- Otherwise they are for a random sample of texts (bootstrap, paired approximate randomisation) and do not include seed
+  variance. The last column is this p in either case.
+- Holm: p adjusted for all comparisons of the suite in one family.
+- Texts: independent ones. Sentences of one document (a leaflet, a case report) count as one text.
+"""
 
 
-def significance_text(comparisons: Sequence[Mapping[str, Any]], results: Mapping[str, Mapping[str, Any]]) -> str:
-    """Markdown: what :func:`compare_experiments` found, by suite, and what it was made with."""
-    lines = [
-        "# Differences between experiments",
-        "",
-        f"Micro-F1 (exact span and label, annotated labels only) with the {CONFIDENCE:.0%} interval of the difference.",
-        "Where any experiment has several seeds, interval and p are those of a random sample of texts *and* of seeds",
-        "(Obuchowski & Rockette 1995; Hillis 2007), the spread of seeds being that of all experiments together; else",
-        "they are of texts alone (bootstrap, paired approximate randomisation), and another training may differ. The",
-        "last column is the p over texts alone in either case. Holm: adjusted for all comparisons of the suite in one",
-        "family: the steps of the study, its last step with references, all others. Texts or documents: the sentences",
-        "of one leaflet or case report, which are alike, are one.",
-    ]
-    head = ["difference", "F1", "interval", "p", "p (Holm)", "family", "runs", "texts or documents", "p, texts alone"]
-    for suite in dict.fromkeys(one["suite"] for one in comparisons):
-        lines += ["", f"## {suite}", "", "| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
-        for one in (one for one in comparisons if one["suite"] == suite):
-            low, high = map(signed, one["interval"])
-            ps = [p_text(p) for p in (one["p"], one["p_holm"], one["over_documents_only"]["p"])]
-            cells = [f"{one['after']} − {one['before']}", signed(one["difference"]), f"[{low}, {high}]", *ps[:2]]
-            cells += [one["family"], runs_text(one["runs"]), f"{one['documents']:,}", ps[2]]
-            lines.append("| " + " | ".join(cells) + " |")
-        lines += ["", *(f"- {one['sentence']}" for one in comparisons if one["suite"] == suite)]
-    return "\n".join([*lines, "", *origins(results)]) + "\n"
+def significance_text(comparisons: Sequence[Comparison], results: Mapping[str, Scores]) -> str:
+    """Markdown: all comparisons by suite, and what the results were made with."""
+    parts = [_SIGNIFICANCE]
+    for suite in dict.fromkeys(one.suite for one in comparisons):
+        own = [one for one in comparisons if one.suite == suite]
+        said = "".join(f"- {sentence(one)}\n" for one in own)
+        parts.append(f"## {suite}\n\n{_comparisons_table(own).markdown()}\n{said}")
+    return "\n".join([*parts, *origins(results)]) + "\n"
 
 
-def _training(about: Mapping[str, Any]) -> str:
-    if about["sources"]:
-        size = f"{about['documents']:,} sentences, {about['epochs']} epochs"
-        return f"{size}, seed {about['seed']}, persons: {about['persons']}"
-    lacking = ", ".join(f"{source} {count:,}" for source, count in about["unusable"].items() if count)
-    return "trained on nothing" + (
-        f"; texts without a usable answer, read as without mentions: {lacking}" if lacking else ""
-    )
+def _comparisons_table(comparisons: Sequence[Comparison]) -> Table:
+    rows = []
+    for one in comparisons:
+        low, high = map(signed, one.interval)
+        rows.append(
+            [
+                f"{one.after} − {one.before}",
+                one.family,
+                signed(one.difference),
+                f"[{low}, {high}]",
+                p_text(one.p),
+                p_text(one.p_holm),
+                runs_text(one.runs),
+                f"{one.texts:,}",
+                p_text(one.texts_only.p),
+            ]
+        )
+    columns = ["difference", "family", "F1", "interval", "p", "p (Holm)", "runs", "texts", "p, texts alone"]
+    return Table(columns, rows, text=(0, 1))
 
 
-def _encoder(provenance: Mapping[str, Any]) -> str:
-    about = provenance["encoder"]
-    if not provenance["sources"]:
-        return f"Language model: {about['name']}, {about['revision']}, zero-shot"
-    state = ", UNTRAINED weights: these scores are a floor, no result" if about["untrained"] else ""
-    size = f", {about['parameters']:,} parameters" if about["parameters"] else ""
-    return f"Encoder: {about['name']}, revision {about['revision']}{size}{state}"
+def _training(about: Provenance) -> str:
+    if about.sources:
+        size = f"{about.documents:,} sentences, {about.epochs} epochs"
+        return f"{size}, seed {about.seed}, persons: {about.persons}"
+    unusable = ", ".join(f"{source} {count:,}" for source, count in about.unusable.items() if count)
+    return "not trained" + (f"; texts without a usable answer, which count as empty: {unusable}" if unusable else "")
+
+
+def _encoder(about: Provenance) -> str:
+    encoder = about.encoder
+    if not about.sources:
+        return f"Language model: {encoder.name}, {encoder.revision}, zero-shot"
+    state = ", UNTRAINED weights: these scores do not answer the study's question" if encoder.untrained else ""
+    size = f", {encoder.parameters:,} parameters" if encoder.parameters else ""
+    return f"Encoder: {encoder.name}, revision {encoder.revision}{size}{state}"
 
 
 def _users(said: str, by_experiment: Mapping[str, str]) -> str:
-    """Whom it is said of, where not of all."""
+    """The experiments of which it is said, unless it is all of them."""
     users = [name for name, other in by_experiment.items() if other == said]
     return "" if len(users) == len(by_experiment) else f" ({', '.join(users)})"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import gzip
 import io
 import re
@@ -15,13 +14,16 @@ from conftest import ROOT
 from servers import serving
 from typer.testing import CliRunner
 
-from medner.data.downloads import Collection, Download, fetch, load_downloads, reachable, ronec_variant
+from medner.data.downloads import Collection, Download, fetch, load_downloads, reachable, ronec_version
 from medner.exceptions import InputError
 from medner.files import git_blob_id, members_sha256, packed, read_members
 
 DATA = b'[{"id": 1}]\n'
 CLOSED = "http://127.0.0.1:9/train.json"
-DOWNLOAD = Download("ronec-train", "assets/train.json", CLOSED, "ronec/train.json", git_blob_id(DATA), "MIT")
+DOWNLOAD = Download(
+    name="ronec-train", asset="assets/train.json", url=CLOSED, mirror="ronec/train.json", git_blob=git_blob_id(DATA),
+    licence="MIT",
+)  # fmt: skip
 
 
 def mirror_with(folder: Path, data: bytes, name: str = "train.json") -> Path:
@@ -51,13 +53,13 @@ def test_a_checksum_that_differs_is_told_and_nothing_is_written(tmp_path: Path) 
 
 def test_the_network(tmp_path: Path) -> None:
     with serving({"/train.json": DATA}) as (address, asked):
-        there = dataclasses.replace(DOWNLOAD, url=f"{address}/train.json")
+        there = DOWNLOAD.model_copy(update=dict(url=f"{address}/train.json"))
         assert reachable(there.url)
         assert fetch(there, tmp_path, None, reachable) == "network"
         assert "/train.json" in asked
-        gone = dataclasses.replace(DOWNLOAD, asset="assets/other.json", url=f"{address}/nonesuch.json")
+        gone = DOWNLOAD.model_copy(update=dict(asset="assets/other.json", url=f"{address}/nonesuch.json"))
         assert fetch(gone, tmp_path, None, reachable) == "missing"
-        wrong = dataclasses.replace(there, asset="assets/wrong.json", git_blob="0" * 40)
+        wrong = there.model_copy(update=dict(asset="assets/wrong.json", git_blob="0" * 40))
         with pytest.raises(InputError, match="checksum differs"):
             fetch(wrong, tmp_path, None, reachable)
     assert (tmp_path / DOWNLOAD.asset).read_bytes() == DATA
@@ -84,8 +86,7 @@ def test_a_mirror_that_is_not_there_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_variants(present: list[str], variant: str) -> None:
-    names = ["ronec-train", "ronec-valid", "ronec-test", "ronec-v1"]
-    assert ronec_variant({n: "mirror" if n in present else "missing" for n in names})[0] == variant
+    assert ronec_version(set(present)).variant == variant
 
 
 def test_every_download_has_an_asset_at_the_pinned_commit() -> None:
@@ -95,7 +96,7 @@ def test_every_download_has_an_asset_at_the_pinned_commit() -> None:
     # MoNERo without its test sentences is published nowhere; QUAERO's own site is held to the content's checksum.
     assert {name for name, url in unpinned.items() if not url} == {n for n in downloads if n.startswith("monero-")}
     assert {name for name, url in unpinned.items() if url} == {"quaero"}
-    assert downloads["ronec-train"].checksum == {"git_blob": "2fe4ca48da4a6486373ce00ac739481fb7b2033a"}
+    assert downloads["ronec-train"].git_blob == "2fe4ca48da4a6486373ce00ac739481fb7b2033a"
 
 
 FILES = {"dev/EMEA/1.ann": b"T1\tDISO 0 3\tHTA\n", "dev/EMEA/1.txt": b"HTA\n", "dev/MEDLINE/2.txt": b"Asthme\n"}
@@ -189,7 +190,9 @@ def test_collections_from_the_network(tmp_path: Path) -> None:
                 ("error.zip", CORPUS.folders, "changed"),
             ]
         ):
-            there = dataclasses.replace(CORPUS, url=f"{address}/{path}", asset=f"assets/{number}.zip", folders=folders)
+            there = CORPUS.model_copy(
+                update=dict(url=f"{address}/{path}", asset=f"assets/{number}.zip", folders=folders)
+            )
             assert fetch(there, tmp_path, None, reachable) == expected
             assert (tmp_path / there.asset).exists() == (expected == "network")
             if expected == "network":

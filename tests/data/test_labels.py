@@ -120,15 +120,15 @@ def test_every_ronec_class_is_mapped_or_dropped() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("labels: [", "is no label scheme ("),
-        ("labels: [A]\n", "is no label scheme ('corpora')"),
+        ("labels: [", "labels.yml: not valid YAML ("),
+        ("labels: [A]\n", "labels.yml, persons: missing"),
         (
             "labels: [A]\npersons: some\ntitles: []\nparticles: []\ncorpora: {}\n",
-            "persons is 'some'. Use one of named, all.",
+            "labels.yml, persons: Input should be 'named' or 'all'",
         ),
         (
             "labels: [A]\npersons: all\ntitles: []\nparticles: []\ncorpora: {x: {map: {P: B}, drop: []}}\n",
-            "x maps onto unknown labels ['B']",
+            "labels.yml, corpora: x maps onto unknown labels: B",
         ),
     ],
 )
@@ -141,5 +141,5 @@ def test_malformed_schemes(tmp_path: Path, text: str, expected: str) -> None:
 
 
 def test_unknown_corpus() -> None:
-    with pytest.raises(InputError, match="no labels for corpus 'nonesuch'. Add it under corpora:"):
+    with pytest.raises(InputError, match="labels.yml, corpora: corpus 'nonesuch' has no labels. Add its map and drop"):
         SCHEME.corpus("nonesuch")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import shutil
 from pathlib import Path
 
@@ -11,8 +10,9 @@ import srsly
 from conftest import ROOT
 from typer.testing import CliRunner, Result
 
-from medner.data.build import Part, convert
-from medner.data.overlap import find_leakage, form_key, load_generic_nouns
+from medner.data.build import convert
+from medner.data.leakage import find_leakage
+from medner.data.overlap import form_key, load_generic_nouns
 from medner.data.quality import (
     load_floors,
     measure,
@@ -20,7 +20,7 @@ from medner.data.quality import (
     parallel_pairs,
     unlabelled_occurrences,
 )
-from medner.data.records import Entity, Record, Tally
+from medner.data.records import Entity, Part, Record, Tally
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
 
@@ -50,18 +50,13 @@ def test_near_duplicates() -> None:
 
 
 def test_figures() -> None:
-    figures = measure(RECORDS, "ro")
-    assert (figures["sentences"], figures["near_duplicates"], figures["unlabelled"], figures["off_tokens"]) == (
-        4,
-        1,
-        1,
-        0,
-    )
-    assert figures["medical_forms"] == 3
-    assert figures["top_medical_form"] == 0.4
-    assert figures["top_opening_bigram"] == 0.5
-    assert figures["examples"]["top_opening_bigram"] == "pacientul are"
-    assert figures["entities"] == {"MEDICAL": 5, "PERSON": 1}
+    figures = measure({"ro": RECORDS}, "ro")
+    assert (figures.sentences, figures.near_duplicates, figures.unlabelled, figures.off_tokens) == (4, 1, 1, 0)
+    assert figures.medical_forms == 3
+    assert figures.top_medical_form == 0.4
+    assert figures.top_opening_bigram == 0.5
+    assert figures.examples.top_opening_bigram == "pacientul are"
+    assert figures.entities == {"MEDICAL": 5, "PERSON": 1}
 
 
 def test_translations_are_found() -> None:
@@ -82,9 +77,9 @@ def test_translations_are_found() -> None:
 
 def test_floors() -> None:
     floors = load_floors(ROOT / "configs" / "quality.yml")
-    figures = {**floors.minimum, **floors.maximum}
+    figures = measure({"ro": RECORDS}, "ro").model_copy(update={**floors.minimum, **floors.maximum})
     assert floors.missed(figures) == []
-    assert floors.missed({**figures, "org_forms": 249, "unlabelled": 1}) == [
+    assert floors.missed(figures.model_copy(update={"org_forms": 249, "unlabelled": 1})) == [
         "org_forms is 249, below 250",
         "unlabelled is 1, above 0",
     ]
@@ -99,14 +94,14 @@ def test_the_committed_corpora_keep_every_floor(tmp_path: Path) -> None:
 def test_a_folder_without_corpora(tmp_path: Path) -> None:
     result = CliRunner().invoke(step.app, ["--corpora", str(tmp_path), "--output", str(tmp_path / "out.json")])
     assert result.exit_code == 1
-    assert f"{tmp_path}: holds no corpus. It needs one folder of JSONL files per language." in result.output
+    assert f"{tmp_path}: no corpus in this folder. Add a folder of JSONL files a language." in result.output
 
 
 def test_a_language_without_sentences(tmp_path: Path) -> None:
     (tmp_path / "de").mkdir()
     result = CliRunner().invoke(step.app, ["--corpora", str(tmp_path), "--output", str(tmp_path / "out.json")])
     assert result.exit_code == 1
-    assert f"{tmp_path / 'de'}: holds no sentence. Put its JSONL files there, or remove the folder." in result.output
+    assert f"{tmp_path / 'de'}: no sentence in this folder. Add JSONL files, or remove it." in result.output
 
 
 def measured(tmp_path: Path, lang: str, label: str = "MEDICAL") -> Result:
@@ -137,7 +132,7 @@ def test_a_corpus_below_the_floors_fails(tmp_path: Path) -> None:
     other = measured(tmp_path, "it")  # a language that no floor binds
     assert other.exit_code == 0, other.output
     assert "it: sentences is 4, below 1500" in other.output
-    assert "it: the corpus step cannot use it without dev.jsonl, test.jsonl." in other.output
+    assert "it: the corpus step needs dev.jsonl, test.jsonl as well." in other.output
 
 
 @pytest.mark.parametrize(
@@ -158,7 +153,7 @@ def test_form_keys(left: str, right: str, same: bool) -> None:
 def test_leakage_by_sentence_and_by_form() -> None:
     leak = find_leakage(RECORDS[:1], [RECORDS[0], RECORDS[1]], ["MEDICAL", "PERSON"])
     assert leak.sentences == ["1 (exact)"]
-    assert leak.forms == {"MEDICAL": ["febră", "tuse"], "PERSON": []}
+    assert leak.forms == {"MEDICAL": ["febră", "tuse"]}
     assert leak.seen == {"MEDICAL": 0.6667}
     assert find_leakage(RECORDS[:1], RECORDS[:1], ["MEDICAL"], exempt=["febra", "tusea"]).forms == {"MEDICAL": ["tuse"]}
 
@@ -183,7 +178,7 @@ def test_the_leakage_step_passes_and_fails(tmp_path: Path) -> None:
     (tmp_path / "no.spacy").write_bytes(b"no DocBin")
     broken = CliRunner().invoke(leakage_step.app, [str(tmp_path / "no.spacy"), clean, *output])
     assert broken.exit_code == 1
-    assert "is no DocBin (" in broken.output
+    assert "not a DocBin (" in broken.output
 
 
 def test_two_files_of_one_s_own_leave_the_study_s_result_alone(tmp_path: Path) -> None:
@@ -199,19 +194,18 @@ def test_two_files_of_one_s_own_leave_the_study_s_result_alone(tmp_path: Path) -
 @pytest.mark.parametrize("text", ["- boală\n", "ro:\n", "ro: 3\n", "ro: [\n"])
 def test_malformed_generic_nouns(tmp_path: Path, text: str) -> None:
     (tmp_path / "nouns.yml").write_text(text)
-    with pytest.raises(InputError, match="is no list of nouns by language"):
+    with pytest.raises(InputError, match="nouns.yml.* Write `ro: "):
         load_generic_nouns(tmp_path / "nouns.yml")
 
 
-def test_floors_of_figures_that_are_none(tmp_path: Path) -> None:
-    floors = dataclasses.replace(load_floors(ROOT / "configs" / "quality.yml"), minimum={"sentence": 3}, maximum={})
-    with pytest.raises(
-        InputError, match=r"floors name unknown figures \['sentence'\]. Known ones are sentences, words"
-    ):
-        floors.missed({"sentences": 4, "words": 9})
+def test_thresholds_are_of_figures_that_are_measured(tmp_path: Path) -> None:
+    text = (ROOT / "configs" / "quality.yml").read_text().replace("sentences: 1500", "sentence: 1500")
+    (tmp_path / "quality.yml").write_text(text)
+    with pytest.raises(InputError, match="minimum.sentence.*: unknown figure; known ones are sentences, words, "):
+        load_floors(tmp_path / "quality.yml")
 
 
-def test_malformed_floors(tmp_path: Path) -> None:
+def test_malformed_thresholds(tmp_path: Path) -> None:
     (tmp_path / "quality.yml").write_text("minimum: 3\n")
-    with pytest.raises(InputError, match="holds no floors"):
+    with pytest.raises(InputError, match="quality.yml, required: missing"):
         load_floors(tmp_path / "quality.yml")

@@ -221,7 +221,7 @@ def test_marked_sentences_become_a_synthetic_corpus(tmp_path: Path) -> None:
     ]
     again = CliRunner().invoke(marked.app, ["it", str(text), str(output)])
     assert again.exit_code == 1
-    assert f"{output}: exists. Give another file, or remove it." in again.output
+    assert f"{output}: already exists. Name another file, or remove it." in again.output
 
 
 @pytest.mark.parametrize(

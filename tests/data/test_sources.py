@@ -12,14 +12,16 @@ import srsly
 from conftest import GOLDEN, ROOT
 from typer.testing import CliRunner
 
-from medner.data.build import read_docbin, write_corpus
+from medner.data.build import corpus_files
+from medner.data.docbins import read_docbin
 from medner.data.labels import load_scheme
+from medner.data.manifests import FetchedFile
 from medner.data.overlap import Overlap
 from medner.data.sources import medical_splits, missing_sources, ronec_splits
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
 from medner.files import packed
-from medner.study import Study, load_study, reasons
+from medner.study import Experiment, Source, Study, load_study, reasons
 
 PLAN = load_study(ROOT / "configs" / "experiments.yml")
 SCHEME = load_scheme(ROOT / "configs" / "labels.yml")
@@ -115,24 +117,29 @@ def test_the_dev_part_is_the_same_every_time(files: dict[str, Path]) -> None:
 
 
 def test_a_source_without_a_reader_is_told(files: dict[str, Path]) -> None:
-    study = Study({"cardio": {"labels": "monero", "lang": "ro", "files": []}}, {}, {})
+    cardio = Source(labels="monero", lang="ro", files=("simonero-dev",), note="n")
+    study = Study(sources={"cardio": cardio}, experiments={}, suites={})
     with pytest.raises(InputError, match="source 'cardio' has no reader. Known ones are simonero, monero, "):
         medical_splits(study, ["cardio"], files, SCHEME)
 
 
 def test_monero_does_not_train_without_simonero() -> None:
-    available = {f"monero-{name}": {"available": True} for name in ("cardiology", "diabetes", "endocrinology")}
-    missing = missing_sources(PLAN, {**available, "simonero-dev": {"available": False, "reason": ABSENT}})
+    names = ("monero-cardiology", "monero-diabetes", "monero-endocrinology", "simonero-dev")
+    files = {name: FetchedFile(path=f"{name}.txt", licence="MIT", available=True) for name in names}
+    files["simonero-dev"] = FetchedFile(path="dev.conllu", licence="MIT", available=False, reason=ABSENT)
+    missing = missing_sources(PLAN, files)
     assert missing["monero"] == missing["simonero"] == f"simonero-dev is {ABSENT}"
     assert missing["e3c"] == "e3c is unknown to the fetch step (configs/downloads.yml)"
     assert set(PLAN.without(missing).suites) == {"ronec", "med-ro", "med-fr", "combined"}
     assert reasons(PLAN.experiments, missing) == {"gold": missing["monero"], "gold-fr": missing["quaero-emea"]}
 
 
-def test_an_experiment_on_an_evaluation_corpus_is_refused(tmp_path: Path) -> None:
+def test_an_experiment_on_an_evaluation_corpus_is_refused() -> None:
     """E3C has no train part: it is for evaluation only."""
+    mix = Experiment(model="cnn", sources=("e3c",))
+    study = Study(sources={"e3c": PLAN.sources["e3c"]}, experiments={"mix": mix}, suites={})
     with pytest.raises(InputError, match="mix needs a train part of e3c, which has none"):
-        write_corpus(tmp_path, Study({"e3c": {}}, {"mix": ("e3c",)}, {}), {})
+        corpus_files(study, [("e3c", "test")])
 
 
 @pytest.fixture
@@ -152,8 +159,8 @@ def root(tmp_path: Path) -> Path:
     manifest = {
         "ronec": {"variant": "sample", "note": "SAMPLE"},
         "files": {
-            "e3c": {"path": "assets/fetched/e3c.zip", "available": True},
-            "quaero": {"path": "assets/fetched/quaero.zip", "available": False, "reason": ABSENT},
+            "e3c": {"path": "assets/fetched/e3c.zip", "licence": "CC BY-NC", "available": True},
+            "quaero": {"path": "assets/fetched/quaero.zip", "licence": "GFDL", "available": False, "reason": ABSENT},
         },
     }
     (assets / "fetched" / "manifest.json").write_text(json.dumps(manifest))
@@ -198,7 +205,7 @@ def test_suites_without_data_are_skipped_and_marked(root: Path, tmp_path: Path) 
     ]
     statistics = (tmp_path / "corpus" / "statistics.md").read_text()
     assert "| e3c | test | 2 |" in statistics
-    assert "- e3c test: discontinuous CLINENTITY 1, across sentences CLINENTITY 1, nested MEDICAL 1" in statistics
+    assert "- e3c test: across sentences CLINENTITY 1, discontinuous CLINENTITY 1, nested MEDICAL 1" in statistics
 
 
 def test_what_is_no_manifest_of_the_fetch_step(root: Path, tmp_path: Path) -> None:
@@ -206,7 +213,10 @@ def test_what_is_no_manifest_of_the_fetch_step(root: Path, tmp_path: Path) -> No
     path.write_text("[]")
     result = CliRunner().invoke(step.app, ["--root", str(root), "--output", str(tmp_path / "corpus")])
     assert result.exit_code == 1
-    assert f"{path}: is no manifest of the fetch step. Run the fetch step." in result.output
+    assert (
+        f"{path}: not what the fetch step writes (Input should be an object). Run the fetch step again."
+        in result.output
+    )
 
 
 def test_what_a_training_run_reads(root: Path, tmp_path: Path) -> None:

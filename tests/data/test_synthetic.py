@@ -8,7 +8,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from medner.data.overlap import Overlap, shared_forms
+from medner.data.leakage import shared_forms
+from medner.data.overlap import Overlap
 from medner.data.readers.ronec import read_ronec
 from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Record, Tally

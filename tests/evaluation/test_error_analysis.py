@@ -11,18 +11,21 @@ from click.testing import Result
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
+from made import provenance
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
-from medner.data.build import Part, convert
+from medner.data.build import convert
 from medner.data.overlap import form_key, load_generic_nouns
-from medner.data.records import Entity, Record, Tally
+from medner.data.records import Entity, Part, Record, Tally
 from medner.data.tokenizer import blank, reference_doc
 from medner.evaluation.error_analysis import (
+    Charge,
     Error,
     Guideline,
     Kind,
     Knowledge,
+    MissedForm,
     analyse,
     choose_examples,
     classify,
@@ -30,7 +33,9 @@ from medner.evaluation.error_analysis import (
     gold_tokens,
 )
 from medner.evaluation.predictions import Prediction, write_predictions
+from medner.evaluation.results import Scores
 from medner.files import sha256
+from medner.outputs import write_output
 
 LABELS = ("PERSON", "ORG", "LOC", "MEDICAL")
 TEXT = "Ana Pop are HTA la Iași."
@@ -94,8 +99,8 @@ def test_labels_that_a_source_does_not_annotate_count_neither_way() -> None:
     suites = {"ronec": [prediction([NAME], [NAME, DISEASE], source="ronec")]}
     errors, counts = analyse(suites, {"ronec": ["PERSON", "ORG", "LOC"]}, LABELS, Knowledge())
     assert errors == []
-    assert (counts["ronec"]["tp"], counts["ronec"]["fp"], counts["ronec"]["fn"]) == (1, 0, 0)
-    assert counts["ronec"]["confusion"]["labels"] == ["PERSON", "ORG", "LOC", "O"]
+    assert (counts["ronec"].tp, counts["ronec"].fp, counts["ronec"].fn) == (1, 0, 0)
+    assert counts["ronec"].confusion.labels == ["PERSON", "ORG", "LOC", "O"]
 
 
 @pytest.mark.parametrize(
@@ -158,20 +163,18 @@ def test_counts() -> None:
     ]
     assert errors[0]["gold"] == {"start": 0, "end": 7, "label": "PERSON", "form": "Ana Pop"}
     own = counts["combined"]
-    assert {k: own[k] for k in ("texts", "gold", "tp", "fp", "fn", "errors")} == {
-        "texts": 4, "gold": 5, "tp": 1, "fp": 2, "fn": 4, "errors": 5,
-    }  # fmt: skip
-    assert own["kinds"]["wrong boundary"] == {"errors": 1, "fp": 1, "fn": 1}
-    assert own["by_label"]["MEDICAL"]["missed"] == 2
-    assert own["by_source"]["ronec"]["missed"] == 1
-    assert own["by_seen"]["seen"]["gold"] == 3
-    assert own["by_seen"]["seen"]["tp"] == 1
-    assert own["by_seen"]["unseen"]["spurious"] == 1
-    assert own["guideline"]["abbreviation"] == {"errors": 2, "fp": 0, "fn": 2}
-    assert own["missed_forms"][0] == {"form": "HTA", "label": "MEDICAL", "count": 2, "seen": True}
-    matrix = own["confusion"]
-    assert sum(map(sum, matrix["own_tokens"])) == 4 * len(TOKENS)
-    assert matrix["own_tokens"][matrix["labels"].index("MEDICAL")][matrix["labels"].index("MEDICAL")] == 1
+    assert (own.texts, own.gold, own.tp, own.fp, own.fn, own.errors) == (4, 5, 1, 2, 4, 5)
+    assert own.kinds[Kind.BOUNDARY] == Charge(errors=1, fp=1, fn=1)
+    assert own.by_label["MEDICAL"]["missed"] == 2
+    assert own.by_source["ronec"]["missed"] == 1
+    assert own.by_seen["seen"]["gold"] == 3
+    assert own.by_seen["seen"]["tp"] == 1
+    assert own.by_seen["unseen"]["spurious"] == 1
+    assert own.guideline[Guideline.ABBREVIATION] == Charge(errors=2, fp=0, fn=2)
+    assert own.missed_forms[0] == MissedForm(form="HTA", label="MEDICAL", count=2, seen=True)
+    matrix = own.confusion
+    assert sum(map(sum, matrix.own_tokens)) == 4 * len(TOKENS)
+    assert matrix.own_tokens[matrix.labels.index("MEDICAL")][matrix.labels.index("MEDICAL")] == 1
 
 
 def test_examples_are_the_same_every_time_and_take_turns() -> None:
@@ -182,17 +185,19 @@ def test_examples_are_the_same_every_time_and_take_turns() -> None:
     annotated = {"med-ro": LABELS, "ronec": ["PERSON"]}
     errors, _ = analyse(suites, annotated, LABELS, Knowledge())
     chosen = choose_examples(suites, errors, annotated)
-    assert [item["source"] for item in chosen] == ["med-ro", "ronec", "med-ro", "ronec"]
+    assert [item.source for item in chosen] == ["med-ro", "ronec", "med-ro", "ronec"]
     assert chosen == choose_examples(suites, list(reversed(errors)), annotated)
-    assert {item["kind"] for item in chosen} == {"missed"}
+    assert {item.kind for item in chosen} == {"missed"}
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def write_manifest(folder: Path, sources: dict[str, object]) -> None:
-    rest = {"persons": "named", "experiments": {}, "suites": {}, "skipped": {}}
-    srsly.write_json(folder / "corpus" / "manifest.json", {"sources": sources, **rest})
+def write_manifest(folder: Path, sources: dict[str, list[str]]) -> None:
+    about = {"note": "n", "stand_in": False, "documents": False, "splits": {}}
+    rest = {"persons": "named", "experiments": {}, "suites": {}, "skipped": {}, "sha256": {}}
+    annotated = {source: {**about, "annotated": labels} for source, labels in sources.items()}
+    srsly.write_json(folder / "corpus" / "manifest.json", {"sources": annotated, **rest})
 
 
 @pytest.fixture
@@ -203,14 +208,10 @@ def evaluated(tmp_path: Path) -> Path:
     docbin: DocBin = convert(nlp, train, "ronec")[0]
     (tmp_path / "corpus" / "exp1").mkdir(parents=True)
     docbin.to_disk(tmp_path / "corpus" / "exp1" / "train.spacy")
-    write_manifest(tmp_path, {"med-ro": {"annotated": list(LABELS)}})
+    write_manifest(tmp_path, {"med-ro": list(LABELS)})
     digest = sha256((tmp_path / "corpus" / "exp1" / "train.spacy").read_bytes())
-    provenance = {"experiment": "exp1", "seed": 0, "sources": {"ronec": {}}, "encoder": {}}
-    provenance["corpus"] = {"train": digest}
-    (tmp_path / "metrics" / "exp1").mkdir(parents=True)
-    srsly.write_json(
-        tmp_path / "metrics" / "exp1" / "scores.json", {"provenance": provenance, "test": {}, "suites": {}}
-    )
+    about = provenance(experiment="exp1", corpus={"train": digest})
+    write_output(tmp_path / "metrics" / "exp1" / "scores.json", Scores(provenance=about, test={}, suites={}))
     write_predictions(tmp_path / "metrics" / "exp1" / "med-ro.predictions.jsonl", [prediction([NAME, DISEASE], [CITY])])
     return tmp_path
 
@@ -246,15 +247,15 @@ def test_bad_input_gives_one_line_and_writes_nothing(evaluated: Path) -> None:
     write_manifest(evaluated, {})
     refused("knows nothing of med-ro, which exp1 was evaluated on")
     for damaged, told in (
-        ("{", "is damaged"),
-        ("[]", "is no manifest of a corpus"),
-        ("{}", "lacks experiments, persons"),
+        ("{", "Invalid JSON"),
+        ("[]", "Input should be an object"),
+        ("{}", "sources: missing"),
     ):
         (evaluated / "corpus" / "manifest.json").write_text(damaged)
-        refused(f"manifest.json: {told}")
+        refused(f"manifest.json: not what the corpus step writes ({told}")
     DocBin().to_disk(evaluated / "corpus" / "exp1" / "train.spacy")
-    write_manifest(evaluated, {"med-ro": {"annotated": []}})
+    write_manifest(evaluated, {"med-ro": []})
     refused("train.spacy: is not what exp1 was trained on")
     shutil.rmtree(evaluated / "corpus" / "exp1")
-    write_manifest(evaluated, {"med-ro": {"annotated": []}})
+    write_manifest(evaluated, {"med-ro": []})
     refused("train.spacy: no such file")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +16,8 @@ from medner.data.overlap import mention_keys
 from medner.data.records import Entity, Record
 from medner.data.tokenizer import blank
 from medner.evaluation.predictions import Prediction, units
-from medner.evaluation.scores import Counts, count, f1_interval, matching, score_suite, scores_table
+from medner.evaluation.scores import Counts, TestSource, count, matching, score_suite
+from medner.evaluation.statistics import f1_interval
 from medner.model.prediction import as_prediction
 
 NLP = blank()
@@ -40,9 +40,12 @@ def pair(gold: Spans, predicted: Spans, source: str = "a") -> Prediction:
     return Prediction(one.id, source, one.lang, one.text, one.gold, one.predicted, one.tokens)
 
 
-def about(**annotated: list[str]) -> dict[str, dict[str, Any]]:
-    """What is said of test sources: the labels that they annotate."""
-    return {source: {"annotated": labels} for source, labels in annotated.items()}
+def about(documents: str | bool = False, **annotated: list[str]) -> dict[str, TestSource]:
+    """Test sources by the labels that they annotate."""
+    return {
+        source: TestSource(note="", stand_in=False, annotated=tuple(labels), documents=documents)
+        for source, labels in annotated.items()
+    }
 
 
 def chars(gold: Spans, predicted: Spans) -> Prediction:
@@ -55,7 +58,7 @@ def chars(gold: Spans, predicted: Spans) -> Prediction:
 def few_resamples() -> Iterator[None]:
     """The interval has a test of its own; the others need not wait for two thousand resamples each."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("medner.evaluation.scores.RESAMPLES", 200)
+        patch.setattr("medner.evaluation.statistics.RESAMPLES", 200)
         yield
 
 
@@ -74,17 +77,17 @@ GOLD: Spans = [(0, 2, "PERSON"), (3, 4, "MEDICAL"), (5, 6, "LOC")]
 )
 def test_counts(spans: Spans, micro: Counts) -> None:
     plain = score_suite([pair(GOLD, spans)], about(a=LABELS), set(), 0)
-    assert (plain["tp"], plain["fp"], plain["fn"]) == micro
-    assert plain["support"] == 3
+    assert (plain.tp, plain.fp, plain.fn) == micro
+    assert plain.support == 3
 
 
 def test_a_label_that_is_not_annotated_counts_nowhere() -> None:
     one = pair([(0, 2, "PERSON")], [(0, 2, "PERSON"), (3, 4, "MEDICAL")])
     assert count(one, ["PERSON", "LOC"]) == {"PERSON": Counts(1, 0, 0), "LOC": Counts(0, 0, 0)}
     scores = score_suite([one], about(a=["PERSON", "LOC"]), set(), 0)
-    assert (scores["fp"], scores["sources"]["a"]["fp"], scores["unseen"]["fp"]) == (0, 0, 0)
-    assert scores["matching"]["partial"]["spurious"] == 0
-    assert score_suite([one], about(a=["PERSON", "MEDICAL"]), set(), 0)["fp"] == 1
+    assert (scores.fp, scores.sources["a"].fp, scores.unseen.fp) == (0, 0, 0)
+    assert scores.matching.partial.spurious == 0
+    assert score_suite([one], about(a=["PERSON", "MEDICAL"]), set(), 0).fp == 1
 
 
 SPANS = st.sets(
@@ -103,9 +106,9 @@ def test_agrees_with_spacy(pairs: list[tuple[set, set]]) -> None:  # type: ignor
     ours = score_suite([pair(*spans) for spans in both], about(a=["PERSON", "MEDICAL"]), set(), 0)
     theirs = get_ner_prf([Example(doc(*predicted), doc(*gold)) for gold, predicted in both])
     for key, name in (("p", "ents_p"), ("r", "ents_r"), ("f1", "ents_f")):
-        assert ours[key] == pytest.approx(theirs[name] or 0.0, abs=1e-6)
+        assert getattr(ours, key) == pytest.approx(theirs[name] or 0.0, abs=1e-6)
     for label, scores in (theirs["ents_per_type"] or {}).items():
-        assert [ours["labels"][label][key] for key in ("p", "r", "f1")] == pytest.approx(
+        assert [getattr(ours.labels[label], key) for key in ("p", "r", "f1")] == pytest.approx(
             [scores[key] for key in "prf"], abs=1e-6
         )
 
@@ -115,9 +118,12 @@ def test_seen_and_unseen_mentions() -> None:
     seen = mention_keys([Record("t", "ro", "hta Iași", (Entity(0, 3, "MEDICAL"), Entity(4, 8, "ORG")))])
     one = pair(GOLD, [(0, 2, "PERSON"), (3, 4, "MEDICAL"), (5, 6, "ORG")])
     scores = score_suite([one], about(a=LABELS), seen, 0)
-    parts = {name: tuple(scores[name][key] for key in ("tp", "fp", "fn", "p", "r")) for name in ("seen", "unseen")}
+    parts = {
+        name: tuple(getattr(getattr(scores, name), key) for key in ("tp", "fp", "fn", "p", "r"))
+        for name in ("seen", "unseen")
+    }
     assert parts == {"seen": (1, 1, 0, 0.5, 1.0), "unseen": (1, 0, 1, 1.0, 0.5)}
-    assert scores["seen"]["labels"]["ORG"]["fp"] == 1
+    assert scores.seen.labels["ORG"].fp == 1
 
 
 @given(st.lists(st.tuples(SPANS, SPANS, st.sampled_from("ab")), min_size=1, max_size=5), st.sets(st.sampled_from(GOLD)))
@@ -129,15 +135,16 @@ def test_parts_add_up_to_the_whole(
     seen = mention_keys([Record("t", "ro", TEXT, pair(sorted(trained), []).gold)])
     scores = score_suite(predictions, about(a=LABELS, b=["PERSON"]), seen, 0)
     for key in ("tp", "fp", "fn", "support"):
-        assert scores["seen"][key] + scores["unseen"][key] == scores[key]
-        for kind in ("sources", "length", "labels"):
-            assert sum(part[key] for part in scores[kind].values()) == scores[key]
-    assert sum(part["documents"] for part in scores["length"].values()) == len(predictions)
+        whole = getattr(scores, key)
+        assert getattr(scores.seen, key) + getattr(scores.unseen, key) == whole
+        for parts_of_it in (scores.sources, scores.length, scores.labels):
+            assert sum(getattr(part, key) for part in parts_of_it.values()) == whole
+    assert sum(part.documents for part in scores.length.values()) == len(predictions)
 
 
 def test_lengths_are_in_tokens_of_the_model() -> None:
     scores = score_suite([pair(GOLD, GOLD)], about(a=LABELS), set(), 0)
-    assert {name: part["documents"] for name, part in scores["length"].items()} == {
+    assert {name: part.documents for name, part in scores.length.items()} == {
         "1-10": 1, "11-20": 0, "21-30": 0, "31-50": 0, "51+": 0
     }  # fmt: skip
 
@@ -190,20 +197,18 @@ def test_lengths_are_in_tokens_of_the_model() -> None:
 def test_matching(gold: Spans, predicted: Spans, expected: dict[str, tuple[int, ...]]) -> None:
     found = matching([chars(gold, predicted)])
     kinds = ("correct", "incorrect", "partial", "missed", "spurious")
-    assert {scheme: tuple(found[scheme][kind] for kind in kinds) for scheme in expected} == expected
-    assert found["nervaluate"] == "1.2.1"
+    assert {scheme: tuple(getattr(getattr(found, scheme), kind) for kind in kinds) for scheme in expected} == expected
+    assert found.nervaluate == "1.2.1"
 
 
 def test_half_a_point_for_a_partial_match() -> None:
     found = matching([chars([(0, 9, "A"), (20, 29, "A")], [(0, 9, "A"), (20, 25, "A"), (40, 45, "A")])])
-    assert [found["partial"][key] for key in ("p", "r", "f1")] == pytest.approx([0.5, 0.75, 0.6])
+    assert [getattr(found.partial, key) for key in ("p", "r", "f1")] == pytest.approx([0.5, 0.75, 0.6])
 
 
 def test_nothing_found_and_nothing_to_find() -> None:
     found = matching([chars([], [])])
-    assert found["strict"] == {
-        "p": 0.0, "r": 0.0, "f1": 0.0, "correct": 0, "incorrect": 0, "partial": 0, "missed": 0, "spurious": 0
-    }  # fmt: skip
+    assert set(found.strict.model_dump().values()) == {0}
 
 
 FLAT = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 3), st.sampled_from("AB")), max_size=5).map(
@@ -223,29 +228,29 @@ FLAT = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 3), st.sampled_from(
 def test_nervaluate_counts_right_for_flat_mentions(gold: Spans, predicted: Spans) -> None:
     """Strict and exact hits are those of sets; partial pairs as many mentions as can be paired."""
     found = matching([chars(gold, predicted)])
-    assert found["strict"]["correct"] == len(set(gold) & set(predicted))
-    assert found["exact"]["correct"] == len({span[:2] for span in gold} & {span[:2] for span in predicted})
+    assert found.strict.correct == len(set(gold) & set(predicted))
+    assert found.exact.correct == len({span[:2] for span in gold} & {span[:2] for span in predicted})
     overlap = np.array([[max(g[0], p[0]) < min(g[1], p[1]) for p in predicted] for g in gold], dtype=int)
     pairs = overlap[linear_sum_assignment(overlap, maximize=True)].sum() if overlap.size else 0
-    assert found["partial"]["correct"] + found["partial"]["partial"] == pairs
+    assert found.partial.correct + found.partial.partial == pairs
     for scheme in ("strict", "exact", "partial", "type"):
-        n = found[scheme]
-        both = n["correct"] + n["incorrect"] + n["partial"]
-        assert (both + n["missed"], both + n["spurious"]) == (len(gold), len(predicted))
+        n = getattr(found, scheme)
+        both = n.correct + n.incorrect + n.partial
+        assert (both + n.missed, both + n.spurious) == (len(gold), len(predicted))
     micro = score_suite([chars(gold, predicted)], about(a=["A", "B"]), set(), 0)
-    assert [found["strict"][key] for key in ("p", "r", "f1")] == [micro[key] for key in ("p", "r", "f1")]
+    assert (found.strict.p, found.strict.r, found.strict.f1) == (micro.p, micro.r, micro.f1)
 
 
 def test_the_interval_holds_the_score_and_narrows_with_more_documents() -> None:
-    some = [Counts(2, 1, 1), Counts(0, 1, 2), Counts(3, 0, 0), Counts(1, 1, 0)]
-    few, many = f1_interval(some * 5, 0), f1_interval(some * 80, 0)
+    some = np.array([(2, 1, 1), (0, 1, 2), (3, 0, 0), (1, 1, 0)], dtype=float)
+    few, many = f1_interval(np.tile(some, (5, 1)), 0), f1_interval(np.tile(some, (80, 1)), 0)
     assert few is not None
     assert many is not None
     f1 = Counts(6, 3, 3).f1
     assert few[0] < many[0] < f1 < many[1] < few[1]
-    assert f1_interval(some * 5, 0) == few
-    assert f1_interval([Counts(1, 0, 0)], 0) is None
-    assert f1_interval([Counts(), Counts()], 0) is None
+    assert f1_interval(np.tile(some, (5, 1)), 0) == few
+    assert f1_interval(some, 0) is None
+    assert f1_interval(np.zeros((20, 3)), 0) is None
 
 
 def test_texts_of_one_document_are_drawn_together() -> None:
@@ -257,20 +262,13 @@ def test_texts_of_one_document_are_drawn_together() -> None:
         for line in (1, 2)
     ]
     alone = score_suite(texts, about(a=LABELS), set(), 0)
-    together = score_suite(texts, {"a": {"annotated": LABELS, "documents": r"\d+"}}, set(), 0)
-    assert (alone["units"], together["units"]) == (48, 12)
-    assert together["f1_interval"][0] < alone["f1_interval"][0] < alone["f1"] == together["f1"]
-    assert alone["f1"] < alone["f1_interval"][1] < together["f1_interval"][1]
-    few = score_suite(texts[:36], {"a": {"annotated": LABELS, "documents": r"\d+"}}, set(), 0)
-    assert (few["units"], few["f1_interval"]) == (9, None)  # nine documents say too little
-    assert [[one.id for one in unit] for unit in units(texts[2:6], {"a": {"documents": r"\d+"}})] == [
+    together = score_suite(texts, about(r"\d+", a=LABELS), set(), 0)
+    assert (alone.units, together.units) == (48, 12)
+    assert together.f1_interval[0] < alone.f1_interval[0] < alone.f1 == together.f1
+    assert alone.f1 < alone.f1_interval[1] < together.f1_interval[1]
+    few = score_suite(texts[:36], about(r"\d+", a=LABELS), set(), 0)
+    assert (few.units, few.f1_interval) == (9, None)  # nine documents say too little
+    assert [[one.id for one in unit] for unit in units(texts[2:6], {"a": r"\d+"})] == [
         ["0_2-1", "0_2-2"],
         ["1_1-1", "1_1-2"],
     ]
-
-
-def test_table() -> None:
-    scores = score_suite([pair([(5, 6, "LOC")], [(5, 6, "LOC"), (3, 4, "LOC")])], about(a=["LOC"]), set(), 0)
-    assert scores_table({"exp1": {"ronec": scores}}, ["ronec", "med-ro"]) == (
-        "| experiment | ronec |\n| --- | --- |\n| exp1 | 0.500 / 1.000 / **0.667** |\n"
-    )

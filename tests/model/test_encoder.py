@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,17 @@ from transformers import AutoModel
 from medner.exceptions import InputError
 from medner.files import sha256
 from medner.model.encoder import (
+    EncoderInfo,
     Export,
-    Manifest,
     check_export,
-    load_settings,
+    load_pinned,
     prepare,
     read_export,
     read_manifest,
     write_manifest,
 )
 
-SETTINGS = load_settings(ROOT / "configs" / "encoder.yml")
+PINNED = load_pinned(ROOT / "configs" / "encoder.yml")
 PICKLES = ("pytorch_model.bin", "training_args.bin", "model.pt", "vocabulary.pkl")
 REVISION = "3f076fdb1ab68d5b2880cb87a0886f315b8146f8"
 TEXTS = ["Pacienta cu HTA din Iași.", "Fără febră, fără frisoane."] * 3
@@ -41,13 +40,13 @@ def embedded(tmp_path: Path) -> Path:
     return folder
 
 
-def make(target: Path, embedded: Path, name: str | None = None, **options: Any) -> Manifest:
-    settings = load_settings(ROOT / "configs" / "encoder.yml", name)
-    return prepare(target, settings, embedded, **({"mirror": None, "strict": False, "seed": 0} | options))
+def make(target: Path, embedded: Path, name: str = "", **options: Any) -> EncoderInfo:
+    pinned = load_pinned(ROOT / "configs" / "encoder.yml", name)
+    return prepare(target, pinned, embedded, **({"mirror": None, "strict": False, "seed": 0} | options))
 
 
 def test_the_pinned_encoder() -> None:
-    assert (SETTINGS["name"], SETTINGS["revision"]) == ("bert-base-multilingual-cased", REVISION)
+    assert (PINNED.name, PINNED.revision) == ("bert-base-multilingual-cased", REVISION)
 
 
 def test_from_a_mirror(tmp_path: Path, bert: Path, embedded: Path) -> None:
@@ -61,7 +60,7 @@ def test_from_a_mirror(tmp_path: Path, bert: Path, embedded: Path) -> None:
     assert not {path.name for path in (tmp_path / "encoder").iterdir()} & set(PICKLES)
 
 
-def test_an_encoder_of_one_s_own_in_a_mirror_keeps_its_wishes(tmp_path: Path, embedded: Path) -> None:
+def test_an_exported_encoder_in_a_mirror_keeps_its_hyperparameters(tmp_path: Path, embedded: Path) -> None:
     shutil.copytree(embedded, tmp_path / "mirror" / "own")
     manifest = make(tmp_path / "encoder", embedded, "own", mirror=tmp_path / "mirror", strict=True)
     assert (manifest.name, manifest.revision, manifest.learning_rate, manifest.epochs) == ("own", "1", 0.001, 7)
@@ -69,7 +68,7 @@ def test_an_encoder_of_one_s_own_in_a_mirror_keeps_its_wishes(tmp_path: Path, em
 
 
 def test_from_the_hub(tmp_path: Path, bert: Path) -> None:
-    repository = SETTINGS["repository"]
+    repository = PINNED.repository
     contents = {p.name: p.read_bytes() for p in bert.iterdir()} | dict.fromkeys(PICKLES, b"never read")
     files = {f"/{repository}/resolve/{REVISION}/{name}": content for name, content in contents.items()}
     siblings = ",".join(f'{{"rfilename": "{name}"}}' for name in contents)
@@ -108,7 +107,7 @@ def test_from_the_hub(tmp_path: Path, bert: Path) -> None:
     assert (tmp_path / "encoder" / "model.safetensors").read_bytes() == (bert / "model.safetensors").read_bytes()
 
 
-def test_the_embedded_encoder_takes_its_place_and_says_so(tmp_path: Path, embedded: Path) -> None:
+def test_the_embedded_encoder_is_the_fallback(tmp_path: Path, embedded: Path) -> None:
     manifest = make(tmp_path / "encoder", embedded)
     assert manifest == read_manifest(tmp_path / "encoder")
     assert (manifest.name, manifest.embedded, manifest.untrained) == ("tiny", True, False)
@@ -130,7 +129,9 @@ def test_untrained_weights_depend_on_the_seed_alone(tmp_path: Path, embedded: Pa
 
 
 def test_strict_refuses_the_embedded_encoder(tmp_path: Path, embedded: Path) -> None:
-    with pytest.raises(InputError, match="the model hub is out of reach, and --strict allows no other"):
+    with pytest.raises(
+        InputError, match="no mirror holds bert.*, the model hub is out of reach, and --strict allows no other encoder"
+    ):
         make(tmp_path / "encoder", embedded, strict=True)
     assert not (tmp_path / "encoder").exists()
 
@@ -138,9 +139,7 @@ def test_strict_refuses_the_embedded_encoder(tmp_path: Path, embedded: Path) -> 
 def test_embedded_weights_must_be_those_of_the_manifest(tmp_path: Path, embedded: Path, bert: Path) -> None:
     shutil.copy(bert / "model.safetensors", embedded)
     shutil.copy(bert / "config.json", embedded)
-    message = (
-        r"embedded/model.safetensors: is not the file that manifest.json speaks of \(sha256 \w{12}…, not \w{12}…\)"
-    )
+    message = r"embedded/model.safetensors: not the file that manifest.json describes \(SHA-256 \w{12}…, not \w{12}…\)"
     with pytest.raises(InputError, match=message):
         make(tmp_path / "encoder", embedded)
     assert not (tmp_path / "encoder").exists()
@@ -158,11 +157,11 @@ def reorder(folder: Path) -> None:
 def export(folder: Path) -> None:
     """Write the manifest that scripts/pretrain.py writes."""
     stated, digest = read_manifest(folder), sha256((folder / "tokenizer.json").read_bytes())
-    write_manifest(folder, Export(**asdict(stated), tokenizer_sha256=digest))
+    write_manifest(folder, Export(**stated.model_dump(), tokenizer_sha256=digest))
 
 
 @pytest.mark.parametrize("place", ["embedded", "mirror"])
-def test_a_tokenizer_that_is_not_the_manifest_s(tmp_path: Path, embedded: Path, place: str) -> None:
+def test_a_tokenizer_that_does_not_match_the_manifest(tmp_path: Path, embedded: Path, place: str) -> None:
     export(embedded)
     (embedded / "vocab.txt").unlink()  # nothing else could tell
     own = tmp_path / "mirror" / "own"
@@ -171,23 +170,23 @@ def test_a_tokenizer_that_is_not_the_manifest_s(tmp_path: Path, embedded: Path, 
     whole = make(tmp_path / "encoder", embedded, name, mirror=own.parent)
     assert whole == read_manifest(tmp_path / "encoder")
     reorder(folder)
-    with pytest.raises(InputError, match=rf"{folder}/tokenizer.json: is not the file that manifest.json speaks of"):
+    with pytest.raises(InputError, match=rf"{folder}/tokenizer.json: not the file that manifest.json describes"):
         make(tmp_path / "again", embedded, name, mirror=own.parent)
     assert not (tmp_path / "again").exists()
 
 
-def test_what_a_manifest_says_of_the_tokenizer_is_in_no_pipeline(tmp_path: Path, embedded: Path) -> None:
+def test_the_tokenizer_s_checksum_is_not_part_of_a_run_s_identity(tmp_path: Path, embedded: Path) -> None:
     """Provenance is compared with that of runs made before; it holds the encoder step's manifest."""
     before = make(tmp_path / "before", embedded)
     export(embedded)
     assert make(tmp_path / "after", embedded) == before
-    assert read_manifest(embedded) == Manifest(**asdict(read_manifest(embedded)))
+    assert read_manifest(embedded) == EncoderInfo.model_validate(read_manifest(embedded).model_dump())
     files = [(tmp_path / name / "manifest.json").read_text() for name in ("before", "after")]
     assert files[0] == files[1]
     assert "tokenizer" not in files[0]
 
 
-def test_the_committed_encoder_is_what_its_manifest_says() -> None:
+def test_the_committed_encoder_matches_its_manifest() -> None:
     check_export(ROOT / "assets" / "encoder")
     assert read_export(ROOT / "assets" / "encoder").tokenizer_sha256
 
@@ -231,7 +230,7 @@ def test_a_tokenizer_of_another_order_is_refused(tmp_path: Path, bert: Path, emb
     folder = tmp_path / "mirror" / "bert-base-multilingual-cased"
     shutil.copytree(bert, folder)
     reorder(folder)
-    message = rf"{folder}: the tokenizer does not have '.+' as its piece \d+, as vocab.txt has. Use the tokenizer"
+    message = rf"{folder}: piece \d+ of the tokenizer is not '.+', as vocab.txt says. Use the tokenizer"
     with pytest.raises(InputError, match=message):
         make(tmp_path / "encoder", embedded, mirror=tmp_path / "mirror")
     assert not (tmp_path / "encoder").exists()
@@ -251,7 +250,7 @@ def test_embeddings_may_be_padded(tmp_path: Path, bert: Path, embedded: Path, em
             make(tmp_path / "encoder", embedded, mirror=tmp_path / "mirror")
 
 
-def test_damaged_weights_are_told(tmp_path: Path, bert: Path, embedded: Path) -> None:
+def test_damaged_weights(tmp_path: Path, bert: Path, embedded: Path) -> None:
     folder = tmp_path / "mirror" / "bert-base-multilingual-cased"
     shutil.copytree(bert, folder)
     (folder / "model.safetensors").write_bytes(b"\0" * 100)
@@ -263,5 +262,7 @@ def test_a_folder_without_a_manifest(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_manifest(tmp_path)
     (tmp_path / "manifest.json").write_text("{}")
-    with pytest.raises(InputError, match="is no encoder manifest. Run the encoder step."):
+    with pytest.raises(
+        InputError, match=r"not what the encoder step writes \(name: missing\). Run the encoder step again."
+    ):
         read_manifest(tmp_path)

@@ -3,12 +3,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from made import provenance
 from spacy.language import Language
 from spacy.pipeline import EntityRuler
 from spacy.tokens import DocBin
 
+from medner.data.manifests import CorpusManifest
 from medner.data.records import Entity, Record
 from medner.data.tokenizer import blank, reference_doc
+from medner.evaluation.scores import TestSource
 from medner.exceptions import InputError
 from medner.files import sha256
 from medner.model.prediction import (
@@ -62,18 +65,23 @@ def test_from_a_test_file_to_predictions(nlp: Language, corpus: Path) -> None:
 
 
 def test_what_a_run_is_measured_on(corpus: Path) -> None:
-    about = {"note": "n", "stand_in": False, "annotated": ["LOC"], "documents": True, "splits": {}}
-    manifest = {"sources": {"med-ro": about, "unused": about}, "suites": {"both": ["med-ro"]}}
+    about = {"note": "n", "stand_in": False, "annotated": ["LOC"], "documents": "^(\\w+)", "splits": {}}
+    manifest = CorpusManifest.model_validate(
+        {
+            "sources": {"med-ro": about, "unused": about}, "persons": "named", "experiments": {},
+            "suites": {"both": ["med-ro"]}, "skipped": {}, "sha256": {},
+        }
+    )  # fmt: skip
     mark = sha256((corpus / "med-ro" / "test.spacy").read_bytes())
     assert describe_tests(corpus, manifest) == {
-        "med-ro": {"note": "n", "stand_in": False, "annotated": ["LOC"], "documents": True, "sha256": mark}
+        "med-ro": TestSource(note="n", stand_in=False, annotated=("LOC",), documents="^(\\w+)", sha256=mark)
     }
 
 
 def test_seen_refers_to_the_file_that_the_model_was_trained_on(nlp: Language, corpus: Path) -> None:
     path = corpus / "med-ro" / "test.spacy"
-    provenance = {"experiment": "exp9", "sources": {"a": {}}, "corpus": {"train": sha256(path.read_bytes())}}
-    assert training_mentions(nlp, path, provenance) == {("PERSON", "ana pop"), ("MEDICAL", "hta"), ("MEDICAL", "covid")}
-    provenance["corpus"] = {"train": "another"}
+    about = provenance("exp9", corpus={"train": sha256(path.read_bytes())})
+    assert training_mentions(nlp, path, about) == {("PERSON", "ana pop"), ("MEDICAL", "hta"), ("MEDICAL", "covid")}
+    other = provenance("exp9", corpus={"train": "another"})
     with pytest.raises(InputError, match=r"test.spacy: is not what exp9 was trained on\. Train it again, or make"):
-        training_mentions(nlp, path, provenance)
+        training_mentions(nlp, path, other)

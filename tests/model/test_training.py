@@ -13,30 +13,22 @@ import torch
 from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
-from running import as_arguments
-from spacy.cli._util import parse_config_overrides
+from made import provenance
 
 from medner.exceptions import InputError
 from medner.model.arithmetic import cpu_type
-from medner.model.encoder import Manifest
-from medner.model.training import (
-    NO_ENCODER,
-    config_sha256,
-    curve,
-    load_training_config,
-    made_with,
-    overrides,
-    provenance,
-    schedule,
-    stamp,
-)
+from medner.model.configs import config_sha256, load_training_config
+from medner.model.curve import Evaluation, read_log
+from medner.model.provenance import EncoderInfo, read_provenance, stamp
+from medner.model.training import NO_ENCODER, made_with, overrides, schedule
 
-CONFIG = load_training_config(ROOT / "configs" / "exp1.cfg")
+CONFIG = load_training_config(ROOT / "configs" / "transformer.cfg")
 RATE = "training.optimizer.learn_rate.initial_rate"
 
 
-def encoder(**wishes: float) -> Manifest:
-    return Manifest("e", "r", untrained=False, parameters=1, vocabulary=1, sha256="", **wishes)  # type: ignore[arg-type]
+def encoder(**wishes: float) -> EncoderInfo:
+    about = {"name": "e", "revision": "r", "untrained": False, "parameters": 1, "vocabulary": 1, "sha256": ""}
+    return EncoderInfo.model_validate(about | wishes)
 
 
 @given(st.integers(1, 20_000), st.integers(1, 50))
@@ -54,19 +46,19 @@ def test_the_last_evaluation_comes_at_the_end(documents: int, epochs: int) -> No
     ("manifest", "asked", "epochs", "rate"),
     [
         (encoder(), None, 3, None),  # the study's
-        (encoder(learning_rate=1e-3, epochs=10), None, 10, 1e-3),  # the encoder's wish
+        (encoder(learning_rate=1e-3, epochs=10), None, 10, 1e-3),  # the encoder's
         (encoder(learning_rate=1e-3, epochs=10), 20, 20, 1e-3),  # the user's
     ],
 )
-def test_who_decides(manifest: Manifest, asked: int | None, epochs: int, rate: float | None) -> None:
+def test_epochs_and_learning_rate(manifest: EncoderInfo, asked: int | None, epochs: int, rate: float | None) -> None:
     chosen = overrides(CONFIG, manifest, 100, epochs=asked, seed=7)
     assert (chosen["training.max_epochs"], chosen.get(RATE), chosen["system.seed"]) == (epochs, rate, 7)
 
 
 def test_what_a_config_says_is_part_of_a_run_s_identity(tmp_path: Path) -> None:
-    text = (ROOT / "configs" / "exp1-cnn.cfg").read_text()
+    text = (ROOT / "configs" / "cnn.cfg").read_text()
     other = {
-        "same": text.replace("corpus/exp1-cnn", "corpus/other") + "\n# a comment\n",
+        "same": text.replace("exp3-cnn", "other") + "\n# a comment\n",
         "dropout": re.sub(r"^dropout = .*", "dropout = 0.77", text, flags=re.MULTILINE),
     }
     found = {}
@@ -77,13 +69,7 @@ def test_what_a_config_says_is_part_of_a_run_s_identity(tmp_path: Path) -> None:
     assert found["own"] == found["same"] != found["dropout"]
 
 
-def test_overrides_survive_the_way_into_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = {"a.flag": True, "a.none": None, "a.rate": 0.98, "a.steps": 3, "paths.train": "a folder/x.spacy"}
-    monkeypatch.setenv("SPACY_CONFIG_OVERRIDES", as_arguments(said))
-    assert parse_config_overrides([]) == said
-
-
-def test_a_run_says_what_it_was_made_with() -> None:
+def test_arithmetic_and_versions_are_recorded() -> None:
     about = made_with(NO_ENCODER, gpu=-1)
     assert about["arithmetic"] == "fp32"  # the CNN multiplies in nothing else
     assert about["spacy"] == spacy.__version__
@@ -93,10 +79,11 @@ def test_a_run_says_what_it_was_made_with() -> None:
 
 def test_provenance_travels_with_the_pipeline(tmp_path: Path) -> None:
     srsly.write_json(tmp_path / "meta.json", {"lang": "xx"})
-    with pytest.raises(InputError, match=r"says nothing of encoder and data\. Train it with the train step\."):
-        provenance(tmp_path)
-    stamp(tmp_path, {"seed": 3})
-    assert provenance(tmp_path) == {"seed": 3}
+    with pytest.raises(InputError, match=r"no provenance: .* Train it with the train step\."):
+        read_provenance(tmp_path)
+    about = provenance(seed=3)
+    stamp(tmp_path, about)
+    assert read_provenance(tmp_path) == about
     assert srsly.read_json(tmp_path / "meta.json")["lang"] == "xx"
 
 
@@ -107,19 +94,20 @@ def test_the_curve_and_its_best_evaluation(tmp_path: Path) -> None:
     """Of equal ones the last is best: spaCy saves model-best again where a score is reached again."""
     log = tmp_path / "log.jsonl"
     log.write_text(ROW % (0, 0, "0.0") + ROW % (1, 20, "40.0") + ROW % (2, 40, "40.0") + ROW % (3, 60, "30.0"))
-    found = curve(log)
-    assert found["best"] == {"epoch": 2, "step": 40, "p": 0.5, "r": 0.2, "f1": 0.4, "losses": {"ner": 2.5}}
-    assert [evaluation["f1"] for evaluation in found["evaluations"]] == [0.0, 0.4, 0.4, 0.3]
+    found = read_log(log)
+    assert found.best == Evaluation(epoch=2, step=40, p=0.5, r=0.2, f1=0.4, losses={"ner": 2.5})
+    assert [evaluation.f1 for evaluation in found.evaluations] == [0.0, 0.4, 0.4, 0.3]
     log.write_text("")
-    assert curve(log) == {"evaluations": [], "best": None}
+    with pytest.raises(InputError, match=r"log.jsonl: no evaluation\. Train again\."):
+        read_log(log)
 
 
 @pytest.mark.parametrize("line", ["{", '{"epoch": 1}', "[]", ROW % (0, 0, "null")])
 def test_damaged_logs(tmp_path: Path, line: str) -> None:
     log = tmp_path / "log.jsonl"
     log.write_text(ROW % (0, 0, "0.0") + line)
-    with pytest.raises(InputError, match=r"line 2: is no evaluation of spaCy's logger .* Train again\."):
-        curve(log)
+    with pytest.raises(InputError, match=r"line 2: not an evaluation of spaCy's logger .* Train again\."):
+        read_log(log)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps what was freed")

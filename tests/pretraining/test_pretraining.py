@@ -30,7 +30,7 @@ from typer.testing import CliRunner, Result
 from medner.data.overlap import Overlap
 from medner.exceptions import InputError
 from medner.files import sha256
-from medner.model.encoder import load_settings, prepare, read_export, read_manifest
+from medner.model.encoder import load_pinned, prepare, read_export, read_manifest
 from medner.pretraining.export import standardise
 from medner.pretraining.objectives import new_encoder
 from medner.pretraining.pieces import Sampler, read_pieces, split
@@ -170,7 +170,7 @@ def test_export_gives_an_encoder_that_the_encoder_step_accepts(tmp_path: Path, t
     stated = read_manifest(output)
     assert (stated.name, stated.learning_rate) == ("small", load_recipe(config).training.learning_rate)
     assert {str(tensor.dtype) for tensor in load_file(output / "model.safetensors").values()} == {"torch.float16"}
-    settings = load_settings(ROOT / "configs" / "encoder.yml", "small")
+    settings = load_pinned(ROOT / "configs" / "encoder.yml", "small")
     used = prepare(tmp_path / "used", settings, output, mirror=None, strict=True, seed=0)
     assert used.sha256 == stated.sha256
     assert stated.revision == f"40 steps, {stated.sha256[:12]}"
@@ -453,7 +453,7 @@ def test_int8_weights_are_expanded_by_the_encoder_step(tmp_path: Path, text: Pat
     whole = load_file(output / "model.safetensors")
     assert run(*parts, "--weights", "int8").exit_code == 0
     assert [path.name for path in output.glob("*.safetensors")] == ["model.int8.safetensors"]
-    settings = load_settings(ROOT / "configs" / "encoder.yml", "small")
+    settings = load_pinned(ROOT / "configs" / "encoder.yml", "small")
     used = prepare(tmp_path / "used", settings, output, mirror=None, strict=True, seed=0)
     assert used.learning_rate == load_recipe(config).training.learning_rate
     expanded = load_file(tmp_path / "used" / "model.safetensors")

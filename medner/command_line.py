@@ -1,4 +1,4 @@
-"""What the steps' command lines have in common: one clear line for bad input, and exit code 1."""
+"""What the command lines of the steps share, and the one place that turns an expected error into one line."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import typer
-from thinc.api import require_gpu
+from rich.console import Console
 
 from medner.exceptions import InputError
+from medner.tables import Table
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-ROOT = Path(__file__).resolve().parent.parent
-MIRROR_HELP = "Folder that holds copies of the downloads (an air-gapped mirror); asked before the network."
+ROOT = Path(__file__).resolve().parent.parent  # the project folder: the package runs from its checkout
+MIRROR_HELP = "Folder with copies of the downloads (an air-gapped mirror); asked before the network."
+EPOCHS_HELP = "Passes over the training data; auto: what the encoder asks for, else the config's number."
+GPU_HELP = "GPU number; -1 for the CPU."
 
 
 def new_app() -> typer.Typer:
@@ -25,7 +28,7 @@ def new_app() -> typer.Typer:
 
 
 def step(function: Callable[P, R]) -> Callable[P, R]:
-    """Report an InputError as one line on standard error and exit with 1; anything else is a bug and shows itself."""
+    """Report an InputError as one line on standard error and exit with 1; any other exception is a bug."""
 
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -39,23 +42,32 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def note(text: str) -> None:
-    """Something the user should see: a stand-in, a skipped part."""
+    """Print what the user should notice: a stand-in, a skipped part."""
     typer.secho(f"⚠ {text}", fg=typer.colors.YELLOW)
 
 
 def note_left_out(folders: Iterable[Path]) -> None:
-    """The runs that :func:`medner.evaluation.results.load_runs` left out."""
+    """Name the runs that :func:`medner.evaluation.results.load_runs` left out."""
     for folder in folders:
         note(f"{folder} is left out: it has other data, encoder, config or epochs than its experiment's main run")
 
 
 def good(text: str) -> None:
-    """Something done."""
+    """Print what is done."""
     typer.secho(f"✔ {text}", fg=typer.colors.GREEN)
 
 
+def show(table: Table) -> None:
+    """Print a table: fitted to a terminal's width; as Markdown into a file or another program."""
+    console = Console()
+    if console.is_terminal:
+        console.print(table.terminal())
+    else:
+        typer.echo(table.markdown())
+
+
 def folder_or_none(path: str) -> Path | None:
-    """A folder option that may be empty, as project variables are when they are not set."""
+    """A folder option that may be empty, as unset project variables are."""
     return Path(path) if path else None
 
 
@@ -68,12 +80,10 @@ def epochs_or_none(epochs: str) -> int | None:
     return int(epochs)
 
 
-def choose_processor(gpu: int) -> None:
-    """The option --gpu: have spaCy compute on that GPU. Raises InputError where it cannot."""
-    if gpu < 0:
-        return
+def whole_numbers(seeds: str) -> list[int]:
+    """The option --seeds. Raises InputError for anything but whole numbers between commas."""
     try:
-        require_gpu(gpu)
-    except ValueError as error:
-        remedy = "Give -1 for the CPU, or install CuPy for your CUDA version: pip install 'spacy[cuda12x]'"
-        raise InputError(f"--gpu is {gpu}: {error}", remedy=remedy) from None
+        return list(dict.fromkeys(int(seed) for seed in seeds.split(",")))
+    except ValueError:
+        what = f"--seeds is {seeds!r}"
+        raise InputError(what, remedy="Give whole numbers separated by commas, as in 0,1,2") from None

@@ -1,0 +1,75 @@
+"""Learning curves, and how many real annotated sentences the synthetic ones are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from medner.report import figures
+from medner.report.blocks import Block, Figure, Items, Missing, Panel, Paragraph, Section
+from medner.report.cells import EMPTY, command, count_cell, small_suite_warnings
+from medner.report.exchange import Point, curves, exchange_rates, worth_sentence
+from medner.report.inputs import Inputs
+from medner.tables import Cell, Row, Table
+
+TITLE = "Learning curves and exchange rate"
+_READING = (
+    "The exchange rate is read off seed by seed: it is the size at which the curve of real annotation, made monotone, "
+    "reaches the same F1. Between measured sizes, the curve is linear in the logarithm of the size. Intervals are "
+    "bootstrap intervals over test texts and seeds."
+)
+
+
+def section(inputs: Inputs) -> Section | Missing:
+    """The curves, and the exchange rate of the largest size of each mix."""
+    if not inputs.learning:
+        return Missing(TITLE, command("curves"))
+    suites = list(dict.fromkeys(row.suite for row in inputs.learning))
+    figure = _figure({suite: curves(inputs.learning, suite) for suite in suites})
+    sentences = []
+    for suite in suites:
+        rates = exchange_rates(inputs.learning, suite)
+        largest = {rate.mix: rate.sentences for rate in sorted(rates, key=lambda rate: rate.sentences)}
+        sentences += [worth_sentence(rate) for rate in rates if rate.sentences == largest[rate.mix]]
+    none = Paragraph("There is no curve of real annotation, and so no exchange rate.", "note")
+    rate = Items(sentences) if sentences else none
+    reading, small = Paragraph(_READING, "note"), small_suite_warnings(inputs, suites)
+    slides: list[tuple[str, Sequence[Block]]] = [
+        ("Learning curves", [figure]),
+        ("Exchange rate", [*small, rate, reading]),
+    ]
+    return Section("exchange", TITLE, [*small, figure, rate, reading], slides)
+
+
+def _figure(by_suite: Mapping[str, Mapping[str, Sequence[Point]]]) -> Figure:
+    mixes = list(dict.fromkeys(mix for lines in by_suite.values() for mix in lines))
+    every = [point for lines in by_suite.values() for line in lines.values() for point in line]
+    top = figures.nice_top(point.mean + (point.sd or 0) for point in every)
+    panels = []
+    rows: list[Row] = []
+    for suite, found in by_suite.items():
+        lines = {mix: found[mix] for mix in mixes if mix in found}
+        said = "; ".join(f"{mix} from {line[0].mean:.3f} to {line[-1].mean:.3f}" for mix, line in lines.items())
+        plot = figures.learning(suite, lines, top)
+        panels.append(Panel(suite, plot, f"F1 on {suite} by sentences added: {said}."))
+        rows += [[suite, mix, *_point_cells(point)] for mix, line in lines.items() for point in line]
+    columns = ["suite", "mix", "sentences", "F1", "sd", "seeds"]
+    seeds = _seeds_text([point.seeds for point in every])
+    return Figure(
+        f"F1 against the number of sentences added, {seeds}",
+        panels,
+        Table(columns, rows, text=(0, 1), caption="Learning curves"),
+        [(f"c{n % 5 + 1}", f"{figures.SYMBOLS[n % 5]} {mix}") for n, mix in enumerate(mixes)],
+    )
+
+
+def _point_cells(point: Point) -> list[str | Cell]:
+    deviation = EMPTY if point.sd is None else f"{point.sd:.3f}"
+    return [count_cell(point.sentences), f"{point.mean:.3f}", deviation, count_cell(point.seeds)]
+
+
+def _seeds_text(seeds: Sequence[int]) -> str:
+    fewest, most = min(seeds), max(seeds)
+    if most == 1:
+        return "one seed"
+    number = f"{fewest} to {most} seeds (see the numbers)" if fewest < most else f"{most} seeds"
+    return f"mean and standard deviation over {number}"
