@@ -183,7 +183,7 @@ def test_export_gives_an_encoder_that_the_encoder_step_accepts(tmp_path: Path, t
     other = tmp_path / "other"
     shutil.copytree(output, other)
     (other / "tokenizer.json").write_bytes((output / "tokenizer.json").read_bytes() + b"\n")
-    told = "other/tokenizer.json: is not the file that manifest.json speaks of"
+    told = "other/tokenizer.json: not the file that manifest.json describes"
     refused(told, text, config, tmp_path / "more", tmp_path / "further", "--start", str(other))
     # and on other text
     (text / "a.txt").write_text("\n".join(reversed(TEXT)))
