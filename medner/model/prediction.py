@@ -31,7 +31,7 @@ def read_examples(nlp: Language, path: Path) -> list[Example]:
 
 
 def predict(nlp: Language, examples: Sequence[Example]) -> Iterator[Example]:
-    """Examples with what ``nlp`` finds in their raw text, as `spacy evaluate` has it find.
+    """Examples with what ``nlp`` finds in their raw text, as in `spacy evaluate`.
 
     The transformer's output is dropped from every document at once: it would fill the memory.
     """
@@ -41,7 +41,7 @@ def predict(nlp: Language, examples: Sequence[Example]) -> Iterator[Example]:
 
 
 def spacy_scores(nlp: Language, examples: Sequence[Example], seconds: float) -> dict[str, Any]:
-    """What `spacy evaluate` writes, from predictions that are there already; seconds: what predicting them took."""
+    """What `spacy evaluate` writes, from predictions that are there already; seconds: that predicting them took."""
     words = sum(len(example.predicted) for example in examples)
     return {**Scorer(nlp).score(examples), "speed": words / seconds}
 
