@@ -9,9 +9,9 @@ import typer
 from rich.progress import track
 
 from medner.command_line import GPU_HELP, ROOT, good, new_app, note, show, step
+from medner.evaluation.pipelines import evaluate
 from medner.evaluation.results import run_table
 from medner.model.arithmetic import choose_processor
-from medner.model.testing import evaluate
 
 app = new_app()
 
