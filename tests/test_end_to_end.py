@@ -18,7 +18,9 @@ import yaml
 from conftest import ROOT, write_embedded
 from spacy.tokens import DocBin
 
+from medner.evaluation.comparisons import Comparison
 from medner.evaluation.predictions import read_predictions
+from medner.report.wording import sentence
 from medner.study import load_study
 
 OFFLINE = "http://127.0.0.1:9"
@@ -96,7 +98,8 @@ def test_the_table_is_printed_and_written(study: tuple[Path, str]) -> None:
     table = (project / "metrics" / "summary.md").read_text()
     assert table.strip() in output
     for name in ("exp1", "exp2", "exp3"):
-        assert re.search(rf"^\| {name} \| 0\.\d{{3}} / 0\.\d{{3}} / \*\*0\.\d{{3}}\*\*", table, re.MULTILINE)
+        row = rf"^\| {name} \| \*\*0\.\d{{3}}\*\* (\[.*\] )?P 0\.\d{{3}} R 0\.\d{{3}} \|"
+        assert re.search(row, table, re.MULTILINE)
     assert "Encoder: tiny, revision 1" in table
     assert "ronec: STAND-IN: SAMPLE in RONEC's format" in table
     assert "- simonero: SKIPPED, simonero-dev is neither present, nor in a mirror, nor on the network" in table
@@ -257,8 +260,9 @@ def test_comparisons_are_written_and_printed(study: tuple[Path, str]) -> None:
     for one in comparisons:
         before, after = (results[one[key]]["suites"][one["suite"]]["f1"] for key in ("before", "after"))
         assert one["difference"] == pytest.approx(after - before, abs=2e-6)
-        assert f"- {one['sentence']}\n" in text
-        assert f"{one['suite']}: {one['sentence']}" in output
+        said = sentence(Comparison(**one))
+        assert f"- {said}\n" in text
+        assert f"{one['suite']}: {said}" in output
 
 
 def test_further_seeds(study: tuple[Path, str], tmp_path: Path) -> None:
@@ -283,7 +287,9 @@ def test_further_seeds(study: tuple[Path, str], tmp_path: Path) -> None:
     assert not model.exists()
     assert "Evaluated" not in run(project, *seeds)
 
-    assert re.search(r"^\| exp1 \| 2 \| 0\.\d{3} ± 0\.\d{3} \|", run(project, "scripts/summarise.py"), re.MULTILINE)
+    assert re.search(
+        r"^\| exp1 \| 2 \| \*\*0\.\d{3}\*\* ± 0\.\d{3} \|", run(project, "scripts/summarise.py"), re.MULTILINE
+    )
 
 
 def test_an_experiment_that_has_no_command_of_its_own(study: tuple[Path, str], tmp_path: Path) -> None:

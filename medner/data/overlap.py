@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import RootModel
@@ -21,11 +22,21 @@ _GRAM = 5
 STEM_FROM = 5  # letters; words of this length or more lose their last two, roughly article and inflection
 
 _WORD = re.compile(r"\w+")
+# Unicode's Default_Ignorable_Code_Point: characters that are not displayed, such as U+200B and U+00AD.
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+
+
+def comparable(text: str) -> str:
+    """The text as comparisons see it: composed (NFC), with comma-below letters, without invisible characters."""
+    return unicodedata.normalize("NFC", INVISIBLE.sub("", text)).translate(CEDILLA_TO_COMMA)
 
 
 def normalise(text: str) -> tuple[str, ...]:
-    """The words of a text without case, punctuation, spacing and the cedilla/comma difference."""
-    return tuple(_WORD.findall(text.translate(CEDILLA_TO_COMMA).lower()))
+    """The words of a text without case, punctuation, spacing and what :func:`comparable` takes away."""
+    return tuple(_WORD.findall(comparable(text).lower()))
 
 
 def _ngrams(words: tuple[str, ...]) -> set[tuple[str, ...]]:
@@ -75,7 +86,7 @@ class NearDuplicates:
 
     @staticmethod
     def _grams(text: str) -> set[str]:
-        text = " ".join(text.lower().split())
+        text = " ".join(comparable(text).lower().split())
         return {text[i : i + _GRAM] for i in range(len(text) - _GRAM + 1)} or {text}
 
     def add(self, text: str) -> None:
@@ -96,13 +107,15 @@ class NearDuplicates:
         return None
 
 
+@lru_cache(maxsize=2**16)
 def form_key(form: str) -> str:
     """A key that surface forms share if they differ in case, diacritics and, roughly, article and inflection alone.
 
     Words of five letters or more lose their last two, so that ``hipertensiunea arterială`` and ``Hipertensiunii
     arteriale`` have the same key. The heuristic errs on the side of too many matches.
     """
-    bare = "".join(c for c in unicodedata.normalize("NFD", form.lower()) if not unicodedata.combining(c))
+    parts = unicodedata.normalize("NFD", INVISIBLE.sub("", form).lower())
+    bare = "".join(c for c in parts if not unicodedata.combining(c))
     return " ".join(word[:-2] if len(word) >= STEM_FROM else word for word in _WORD.findall(bare))
 
 
