@@ -18,6 +18,7 @@ from medner.generation.markup import parse
 from spacy.tokens import DocBin
 from test_generate import ANSWERS, BATCH, REJECTS, annotate, beside, check_complete, lines, run
 
+from medner.data.markup import parse
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
 from medner.generation.annotating import Annotating
