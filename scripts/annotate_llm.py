@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from asking import (
-    SETTINGS,
-    BaseUrl,
-    Batch,
-    BudgetUSD,
-    Concurrency,
-    ModelName,
-    Seed,
-    Settings,
-    Temperature,
-    Timeout,
-    carry_out,
-    check_access,
-    check_spending,
-    model_of,
-    opened,
-)
 
-from medner.command_line import good, new_app, step
+from medner.command_line import ROOT, good, new_app, note, step
 from medner.exceptions import InputError
+from medner.generation import asking
 from medner.generation.annotating import Annotating
 from medner.generation.config import load_language
-from medner.generation.ledger import Ledger
 
 app = new_app()
 
@@ -37,51 +19,39 @@ app = new_app()
 @app.command(epilog="Example: python scripts/annotate_llm.py letters.txt out/letters.jsonl ro --model gpt-4.1-mini")
 @step
 def main(
-    textfile: Annotated[
-        Path, typer.Argument(help="Text file, UTF-8, one text a line; or a .spacy file of the corpus step.")
-    ],
+    textfile: Annotated[Path, typer.Argument(help="Text file, UTF-8, one text a line; or a DocBin file (.spacy).")],
     output: Annotated[Path, typer.Argument(help="JSONL file to write or to continue.")],
     lang: Annotated[str, typer.Argument(help="Language: a file of configs/generation, e.g. ro.")],
-    model: ModelName = "gpt-4.1-mini",
-    seed: Seed = 0,
-    temperature: Temperature = None,
-    base_url: BaseUrl = "",
-    concurrency: Concurrency = 8,
-    budget: BudgetUSD = None,
-    timeout: Timeout = 120,
-    batch: Batch = False,
-    settings: Settings = SETTINGS,
+    model: asking.ModelName = "gpt-4.1-mini",
+    seed: asking.Seed = 0,
+    temperature: asking.Temperature = None,
+    base_url: asking.BaseUrl = "",
+    concurrency: asking.Concurrency = 8,
+    budget: asking.BudgetUSD = None,
+    timeout: asking.Timeout = 120,
+    batch: asking.Batch = False,
+    settings: asking.Settings = ROOT / "configs" / "generation",
 ) -> None:
-    """Label every text of TEXTFILE; an answer that does not repeat the text exactly is rejected and counted.
+    """Label every text of TEXTFILE. An answer that does not repeat the text exactly is rejected and counted.
 
-    Text leaves this machine for the server at --base-url: send no patient's data to one that may not have it.
-    Killed or stopped, the same command continues. Records come in the order of the answers; their ids hold the line.
-    The labels of a corpus file, such as corpus/simonero/test.spacy, are what scripts/evaluate_llm.py scores.
+    The texts leave this machine for the server at --base-url. Do not send patient data to a server that may not have
+    it. Run again, the command continues, and asks again for rejected texts. Records come in the order of the answers;
+    their ids hold the line. scripts/evaluate_llm.py scores the labels of a corpus file (corpus/SOURCE/test.spacy).
     """
     language = load_language(lang, settings)
-    chosen = model_of(model, settings, temperature=temperature, seed=seed, budget=budget)
-    check_access(base_url, output)
-    with closing(Ledger(output)) as ledger:
-        opened(ledger)
-        check_spending(ledger, budget)
+    chosen = asking.load_model(model, settings, temperature=temperature, seed=seed, budget=budget)
+    how = asking.How(base_url, timeout, concurrency, budget, batch)
+    with asking.open_ledger(output, how) as ledger:
         work = Annotating(language, textfile, ledger)
-        within = carry_out(
-            work,
-            ledger,
-            chosen,
-            len(ledger.records) + len(work.tasks(ledger)),
-            base_url=base_url,
-            timeout=timeout,
-            concurrency=concurrency,
-            budget=budget,
-            batch=batch,
-        )
-        if not within:
-            left = len(work.tasks(ledger))
-            what = f"the budget of ${budget} allows no further request; {left} texts are left"
-            raise InputError(what, path=output, remedy="Raise --budget and run the command again")
-        if not work.tasks(ledger):
-            good(f"{output} holds {len(ledger.records):,} annotated texts")
+        total = len(ledger.records) + len(work.tasks(ledger))
+        if not asking.carry_out(work, ledger, chosen, how, total):
+            return
+        if not ledger.records:
+            remedy = "Read the rejects file; run the command again to ask again"
+            raise InputError("no answer was usable", path=output, remedy=remedy)
+        good(f"{output} holds {len(ledger.records):,} annotated texts")
+        if left := len(work.texts) - len(ledger.records):
+            note(f"{left:,} texts have no usable answer. Run the command again to ask again.")
 
 
 if __name__ == "__main__":

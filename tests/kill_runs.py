@@ -51,9 +51,10 @@ def main(url: str, output: str, kills: int) -> None:
         before = held(answers)
         n = held(Path(output)) + 60
         child = run(["ro", output, "--n", str(n), "--base-url", url, "--concurrency", "3", "--timeout", "5"])
-        while held(answers) == before and not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        wanted = before + moment.randint(2, 6)
+        while held(answers) < wanted and not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             time.sleep(0.005)  # until it is at work
-        time.sleep(moment.uniform(0, 0.25))
+        time.sleep(moment.uniform(0, 0.1))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         killed += os.WIFSIGNALED(status)

@@ -48,6 +48,7 @@ class Llm:
         self.sentences = itertools.cycle(sentences)
         self.faults = list(faults)
         self.latency = 0.0  # seconds
+        self.patience = 4.0  # seconds that the fault "timeout" takes: longer than the tests' --timeout
         self.bodies: list[dict[str, Any]] = []
         self.faults_served: Counter[str] = Counter()
         self.keys: set[str] = set()
@@ -213,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
                 404, f"The model `x` does not exist for {self.headers['Authorization']}\x1b[31m", "model_not_found"
             )
         elif fault == "timeout":
-            time.sleep(1.5)
+            time.sleep(llm.patience)
             self.close_connection = True
         elif fault == "cut":
             self.cut(json.dumps(llm.completion(body)).encode())

@@ -1,4 +1,4 @@
-"""Does training text give test text away? Overlapping sentences, and surface forms that occur on both sides."""
+"""Test text in training data: sentences, and surface forms of mentions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from medner.data.tokenizer import blank
 from medner.outputs import Output
 from medner.tables import Table
 
-LABELS = ("MEDICAL", "PERSON", "ORG")  # whose forms are compared; places occur everywhere
+LABELS = ("MEDICAL", "PERSON", "ORG")  # forms of these are compared; names of places recur in every text
 SEPARATOR = " > "
 
 
 class Leakage(Output):
-    """What one training file gives away of one test file.
+    """What of one test file occurs in one training file.
 
     sentences: ids of test sentences that training holds, with ``(exact)`` or ``(near)``. seen: by label, the share of
     the test file's different forms that training holds. forms: by label, those forms; labels without any are left out.
@@ -108,7 +108,7 @@ def find_leakage(
     exempt: Collection[str] = (),
     overlap: Overlap | None = None,
 ) -> Leakage:
-    """What training records give away of test records; forms are the same if their :func:`form_key` is.
+    """What of the test records occurs in the training records; forms are the same if their :func:`form_key` is.
 
     exempt: forms that are not counted on either side. overlap: of the training texts, if it has been made already.
     """

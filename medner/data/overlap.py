@@ -1,4 +1,4 @@
-"""Does training text give test text away? Overlapping sentences, and surface forms that occur on both sides."""
+"""How texts and mentions of two corpora are compared: sentences exactly and nearly, surface forms by their key."""
 
 from __future__ import annotations
 
@@ -13,19 +13,29 @@ from pydantic import RootModel
 from medner.data.records import CEDILLA_TO_COMMA, Record
 from medner.settings import load_settings
 
-NGRAM = 6  # words; long enough that a shared one is no coincidence
-NEAR = 0.5  # share of the shorter sentence's n-grams that makes two sentences near-duplicates
+NGRAM = 6  # words; so long that two sentences rarely share one by chance
+NEAR = 0.5  # threshold: share of the shorter sentence's n-grams that the other has
 
-NEAR_DUPLICATE = 0.6  # Jaccard index of the character 5-grams from which two sentences are near-duplicates
+NEAR_DUPLICATE = 0.6  # threshold: Jaccard index of the two sets of character 5-grams
 _GRAM = 5
-STEM_FROM = 5  # letters; words at least so long lose their last two: article and inflection, roughly
+STEM_FROM = 5  # letters; words of this length or more lose their last two, roughly article and inflection
 
 _WORD = re.compile(r"\w+")
+# Unicode's Default_Ignorable_Code_Point: characters that are not displayed, such as U+200B and U+00AD.
+INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+
+
+def comparable(text: str) -> str:
+    """The text as comparisons see it: composed (NFC), with comma-below letters, without invisible characters."""
+    return unicodedata.normalize("NFC", INVISIBLE.sub("", text)).translate(CEDILLA_TO_COMMA)
 
 
 def normalise(text: str) -> tuple[str, ...]:
-    """The words of a text without case, punctuation, spacing and the cedilla/comma difference."""
-    return tuple(_WORD.findall(text.translate(CEDILLA_TO_COMMA).lower()))
+    """The words of a text without case, punctuation, spacing and what :func:`comparable` takes away."""
+    return tuple(_WORD.findall(comparable(text).lower()))
 
 
 def _ngrams(words: tuple[str, ...]) -> set[tuple[str, ...]]:
@@ -33,11 +43,11 @@ def _ngrams(words: tuple[str, ...]) -> set[tuple[str, ...]]:
 
 
 class Overlap:
-    """Sentences of a held-out corpus, against which others are checked.
+    """Sentences of one corpus, with which sentences of another are compared.
 
-    ``find`` says whether a text occurs there: ``"exact"`` when it has the same letters and digits (spacing and
-    punctuation apart), ``"near"`` when it and *one* held-out sentence share at least half of the word 6-grams of the
-    shorter of the two (so that a sentence swallowed whole by a longer one is found as well), else None.
+    ``find`` returns ``"exact"`` for a text that has the same letters and digits as a sentence, whatever the spacing and
+    punctuation. It returns ``"near"`` if the text and *one* sentence share at least half of the word 6-grams of the
+    shorter of the two, so that a sentence that is part of a longer one is found as well.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
@@ -64,7 +74,7 @@ class Overlap:
 
 
 class NearDuplicates:
-    """Sentences against which others are compared by their sets of character 5-grams, without case."""
+    """Sentences with which others are compared by their sets of character 5-grams, without case."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._where: dict[str, list[int]] = {}
@@ -75,11 +85,11 @@ class NearDuplicates:
 
     @staticmethod
     def _grams(text: str) -> set[str]:
-        text = " ".join(text.lower().split())
+        text = " ".join(comparable(text).lower().split())
         return {text[i : i + _GRAM] for i in range(len(text) - _GRAM + 1)} or {text}
 
     def add(self, text: str) -> None:
-        """Compare all later texts with this one as well."""
+        """Add a sentence to compare later ones with."""
         grams = self._grams(text)
         for gram in grams:
             self._where.setdefault(gram, []).append(len(self._sizes))
@@ -87,7 +97,7 @@ class NearDuplicates:
         self._texts.append(text)
 
     def find(self, text: str) -> str | None:
-        """The first text added whose Jaccard index with this one is at least ``NEAR_DUPLICATE``, else None."""
+        """The first added text whose Jaccard index with this one is at least ``NEAR_DUPLICATE``, else None."""
         grams = self._grams(text)
         shared = Counter(number for gram in grams for number in self._where.get(gram, ()))
         for number, count in sorted(shared.items()):
@@ -97,12 +107,13 @@ class NearDuplicates:
 
 
 def form_key(form: str) -> str:
-    """A surface form without case, diacritics and (roughly) article and inflection: equal keys are one name.
+    """A key that surface forms share if they differ in case, diacritics and, roughly, article and inflection alone.
 
     Words of five letters or more lose their last two, so that ``hipertensiunea arterială`` and ``Hipertensiunii
-    arteriale`` are one; a heuristic that finds too much rather than too little.
+    arteriale`` have the same key. The heuristic errs on the side of too many matches.
     """
-    bare = "".join(c for c in unicodedata.normalize("NFD", form.lower()) if not unicodedata.combining(c))
+    parts = unicodedata.normalize("NFD", INVISIBLE.sub("", form).lower())
+    bare = "".join(c for c in parts if not unicodedata.combining(c))
     return " ".join(word[:-2] if len(word) >= STEM_FROM else word for word in _WORD.findall(bare))
 
 
@@ -116,5 +127,5 @@ def load_generic_nouns(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def mention_keys(records: Iterable[Record]) -> set[tuple[str, str]]:
-    """Label and :func:`form_key` of every mention: what a model that was trained on these records has seen."""
+    """Label and :func:`form_key` of every mention; of training records, the mentions that the model has seen."""
     return {(e.label, form_key(r.surface(e))) for r in records for e in r.entities}

@@ -13,13 +13,13 @@ from medner.data.docbins import read_docbin
 from medner.data.manifests import read_manifest
 from medner.data.records import Record
 from medner.data.tokenizer import blank
+from medner.evaluation.pipelines import describe_tests
 from medner.evaluation.predictions import Prediction
 from medner.evaluation.results import SCORES, Scores, write_run
 from medner.exceptions import InputError
 from medner.files import new_folder
-from medner.generation.annotating import annotation_id
+from medner.generation.annotating import annotation_id, judged_texts
 from medner.generation.ledger import Ledger
-from medner.model.prediction import describe_tests
 from medner.model.provenance import EncoderInfo, Provenance
 from medner.study import Study
 
@@ -48,7 +48,7 @@ def read_labels(output: Path, source: str, gold: Sequence[Record], nlp: Language
         raise InputError("no such file", path=output, remedy=again)
     with closing(Ledger(output)) as ledger:
         records = {record.id: record for record in ledger.records}
-        judged, answers = ledger.judged, ledger.answers
+        judged, answers = judged_texts(ledger.judged), ledger.answers
     predictions, unusable, missing = [], 0, 0
     for number, one in enumerate(gold, start=1):
         name = annotation_id(one.lang, number)

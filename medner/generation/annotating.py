@@ -2,113 +2,161 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medner.data.docbins import read_docbin
-from medner.data.records import Record
+from medner.data.docbins import parse_docbin
+from medner.data.records import Entity, Record
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
-from medner.files import read_text
+from medner.files import read_bytes, read_text
 from medner.generation.client import Unusable, read_sentences
 from medner.generation.config import LABELS, Language
 from medner.generation.ledger import Answer, Ledger, Reject
 from medner.generation.markup import MarkupError, holds_tag, parse
 from medner.generation.planning import Task, system_prompt
 
+LONGEST = 100_000  # characters of a text; spaCy takes up to 1,000,000
 _TOKENS_AROUND = 512  # room for the tags and the JSON around the text
 
 
 class AnnotationTask(Task):
-    """One text of a file; its number is the line's."""
+    """One text of a file; ``line`` is its position, from 1. A text that is asked for again gets another number."""
 
+    line: int
     text: str
 
 
-def annotation_id(lang: str, number: int) -> str:
-    """The id of the record of a text by its number, e.g. ``ro-a000012`` for line 12."""
-    return f"{lang}-a{number:06d}"
+def annotation_id(lang: str, line: int) -> str:
+    """The id of a text's record, e.g. ``ro-a000012`` for line 12."""
+    return f"{lang}-a{line:06d}"
+
+
+def judged_texts(judged: Iterable[str]) -> set[str]:
+    """The ids of the texts with a verdict, from the ids of records and rejects (``ro-a000012-34`` of request 34)."""
+    return {"-".join(name.split("-")[:2]) for name in judged if not name.endswith("-request")}
 
 
 def read_texts(path: Path) -> list[str]:
-    """The lines of a text file, empty ones included, or the texts of a DocBin file of the corpus step (``.spacy``).
+    """The lines of a text file, empty ones included, or the texts of a DocBin file (``.spacy``).
 
     Raises InputError if it is neither.
     """
     if path.suffix == ".spacy":
-        return [record.text for record in read_docbin(path, blank())]
+        try:
+            return [doc.text for doc in parse_docbin(read_bytes(path), path).get_docs(blank().vocab)]
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            what = f"is not a DocBin ({' '.join(str(error).split())})"
+            raise InputError(what, path=path, remedy="Write it again, or give a text file") from None
     return read_text(path).split("\n")
 
 
 class Annotating:
-    """Labels for every text of a file, see :func:`read_texts` (empty ones are passed over).
+    """Labels for every text of a file, see :func:`read_texts`; empty texts are skipped.
 
-    A text that holds a tag of its own has no markup: it is rejected unasked. Raises InputError for a file without
-    text, for one whose texts are not those that the output was begun with, and for an output of another language.
+    A text that holds a tag itself has no markup, and one of more than ``LONGEST`` characters is not sent: both are
+    rejected unasked. A text that an earlier call rejected is asked for again, once a call. Raises InputError for a file
+    without text, for one whose texts are not those that the output was begun with, and for an output of another
+    language.
     """
 
     def __init__(self, language: Language, path: Path, ledger: Ledger) -> None:
         self.prompt = language.prompt_version
         self._language = language
-        texts = {number: text for number, text in enumerate(read_texts(path), start=1) if text.strip()}
-        self._tasks = [AnnotationTask(number=number, text=text) for number, text in texts.items()]
-        if not self._tasks:
+        self.texts = {line: text for line, text in enumerate(read_texts(path), start=1) if text.strip()}
+        if not self.texts:
             raise InputError("holds no text", path=path, remedy="Write one text a line")
         prefix = f"{language.code}-a"
         if other := next((name for name in sorted(ledger.judged) if not name.startswith(prefix)), None):
-            what = f"holds {other!r}, which is no text annotated in {language.code!r}"
+            what = f"holds {other!r}, which is not a text annotated in {language.code!r}"
             raise InputError(what, path=ledger.output.path, remedy="Give the same language, or choose another output")
         for answer in ledger.answers:
-            if answer.task.get("text") != texts.get(answer.number):
+            line = answer.task.get("line", answer.number)
+            if answer.task.get("text") != self.texts.get(line):
                 what = "is not the text that the output was begun with"
                 remedy = "Restore it, or choose another output"
-                raise InputError(what, path=path, place=f"line {answer.number}", remedy=remedy)
-        for task in self._tasks:
-            if holds_tag(task.text) and self.id(task.number) not in ledger.judged:
-                ledger.reject(
-                    Reject(id=self.id(task.number), number=task.number, reason="tag in text", sentence=task.text)
-                )
+                raise InputError(what, path=path, place=f"line {line}", remedy=remedy)
+        self._earlier = len(ledger.rejects)
+        for line, text in self.texts.items():
+            reason = "tag in text" if holds_tag(text) else "text too long" if len(text) > LONGEST else ""
+            if reason:
+                ledger.reject(Reject(id=self._name(line), number=0, reason=reason, sentence=text[:LONGEST]))
+
+    def _name(self, line: int) -> str:
+        return annotation_id(self._language.code, line)
 
     def tasks(self, ledger: Ledger) -> Sequence[AnnotationTask]:
-        """The texts without a verdict."""
-        return [task for task in self._tasks if self.id(task.number) not in ledger.judged]
+        """The texts without a record, apart from those that this call has had rejected."""
+        done = {record.id for record in ledger.records}
+        done |= judged_texts(reject.id for reject in ledger.rejects[self._earlier :])
+        done |= {reject.id for reject in ledger.rejects if not reject.number}  # unasked
+        left = [(line, text) for line, text in self.texts.items() if self._name(line) not in done]
+        first = ledger.next_number()
+        return [AnnotationTask(number=n, line=line, text=text) for n, (line, text) in enumerate(left, start=first)]
 
-    def id(self, number: int) -> str:
-        """:func:`annotation_id` in the language of the texts."""
-        return annotation_id(self._language.code, number)
+    def request_id(self, task: Task) -> str:
+        """The id of a request for a text: that of the text, and the request's number."""
+        assert isinstance(task, AnnotationTask)
+        return f"{self._name(task.line)}-{task.number}"
 
     def task(self, data: dict[str, Any]) -> AnnotationTask:
-        """A task as it was written down."""
-        return AnnotationTask.model_validate(data)
+        """A task from its JSON form in the ledger."""
+        return AnnotationTask.model_validate({"line": data.get("number")} | data)  # earlier versions wrote no line
 
     def messages(self, task: Task) -> tuple[str, str]:
-        """System message, and the text alone: nothing around it could be taken for a part of it."""
+        """System message, and the text alone: nothing around it can be mistaken for a part of it."""
         assert isinstance(task, AnnotationTask)
         return system_prompt(self._language, self._language.annotator), task.text
 
     def max_tokens(self, task: Task) -> int:
-        """The text at one byte a token, which is the most it can have, and the tags."""
+        """The text at one token a byte, which is the most that it can have, and the tags."""
         assert isinstance(task, AnnotationTask)
         return len(task.text.encode()) + _TOKENS_AROUND
 
     def judge(self, answer: Answer, judged: set[str]) -> Iterator[Record | Reject]:
-        """One record, or one reject where the answer is not the text with tags."""
-        name = self.id(answer.number)
-        if name in judged:
+        """A record, or a reject if the answer is not the text with tags."""
+        task = self.task(answer.task)
+        name, request = self._name(task.line), self.request_id(task)
+        if name in judged or request in judged:
             return
-        given = self.task(answer.task).text
         marked = ""
         try:
             sentences = read_sentences(content=answer.content, refusal=answer.refusal, finish=answer.finish)
             marked = sentences[0]
-            text, entities = parse(marked, LABELS)
-            if len(sentences) > 1 or text != given:
-                raise Unusable("text altered", f"{len(sentences)} sentences" if len(sentences) > 1 else text)
-            if blank := [e for e in entities if text[e.start : e.end] != text[e.start : e.end].strip()]:
-                raise Unusable("white space at span edge", repr(text[blank[0].start : blank[0].end]))
+            if len(sentences) > 1:
+                raise Unusable("text altered", f"{len(sentences)} sentences")
+            entities = _on(task.text, *parse(marked, LABELS))
+            for start, end, _ in entities:
+                if task.text[start:end] != task.text[start:end].strip():
+                    raise Unusable("white space at span edge", repr(task.text[start:end]))
         except (Unusable, MarkupError) as error:
-            yield Reject(id=name, number=answer.number, reason=error.reason, detail=error.detail, sentence=marked)
+            yield Reject(id=request, number=task.number, reason=error.reason, detail=error.detail, sentence=marked)
             return
         meta = {"origin": f"annotated by {answer.model}", "prompt": answer.prompt, "model": answer.model}
-        yield Record(name, self._language.code, given, entities, meta | {"request": answer.number})
+        yield Record(name, self._language.code, task.text, entities, meta | {"request": task.number})
+
+
+def _on(given: str, text: str, entities: tuple[Entity, ...]) -> tuple[Entity, ...]:
+    """The entities of an answered text, as spans of the given one.
+
+    The texts may differ in Unicode composition: é may be one character in one and two in the other. Raises Unusable if
+    they differ in more.
+    """
+    if text == given:
+        return entities
+    if unicodedata.normalize("NFD", text) != unicodedata.normalize("NFD", given):
+        raise Unusable("text altered", text)
+    places = {decomposed: place for place, decomposed in enumerate(_decomposed(given))}
+    own = _decomposed(text)
+    try:
+        return tuple(Entity(places[own[start]], places[own[end]], label) for start, end, label in entities)
+    except KeyError:  # a span ends between a letter and its accent
+        raise Unusable("text altered", text) from None
+
+
+def _decomposed(text: str) -> list[int]:
+    """The length in NFD of every prefix of a text."""
+    return list(itertools.accumulate((len(unicodedata.normalize("NFD", c)) for c in text), initial=0))

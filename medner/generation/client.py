@@ -1,39 +1,49 @@
-"""Asking a language model: one chat completion through the OpenAI SDK, and every way in which that can fail."""
+"""One chat completion through the OpenAI SDK. All that a server sends becomes a :class:`Reply` or a :class:`Fault`."""
 
 from __future__ import annotations
 
 import asyncio
 import email.utils
+import json
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import openai
-from openai.types.chat import ChatCompletion
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medner.exceptions import InputError
 
-ATTEMPTS = 6  # of one request, the first included
-FIRST_WAIT = 0.5  # seconds before the second attempt; doubled each time
-LONGEST_WAIT = 120.0  # seconds; for a server that asks for more, nobody sits and waits
-# Given up waiting, by the server or a gateway before it: the model may have answered all the same.
+LONGEST_CONNECT = 10.0  # seconds to reach the server; half of the timeout at most
+# The server or a gateway gave up waiting; the model may have answered all the same.
 _PERHAPS_ANSWERED = (408, 502, 504, 520, 522, 524)
-# What the SDK's transport calls a failure before the request was sent, so that there is nothing to bill.
+# The transport's names for failures before the request was sent, so that nothing can be billed.
 _UNSENT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "LocalProtocolError", "UnsupportedProtocol")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TOO_LONG = re.compile(
     r"context.?(length|window|size)|too many tokens|(prompt|input) is too long|tokens is too large", re.I
 )
 _SHOWN = 200  # characters of a server's message
+_SHORTEST_KEY = 8  # shorter keys are placeholders: masking them would mask ordinary letters
+_MOST_TOKENS = 10**9  # of one answer; a server that reports more reports nonsense
+_THOUGHTS = re.compile(r"\A.*</think>", re.S)
+_FENCED = re.compile(r"\A```\w*\s*(.*?)\s*```\Z", re.S)
+
+# Parts of a request that some servers refuse: the names that their messages use, and what is sent instead.
+_DIALECTS: dict[str, tuple[re.Pattern[str], str]] = {
+    "seed": (re.compile(r"\bseed\b"), "none is sent"),
+    "max_completion_tokens": (re.compile(r"\bmax_completion_tokens\b"), "max_tokens is sent"),
+    "response_format": (re.compile(r"\b(response_format|json_schema)\b"), "the prompt asks for JSON"),
+}
+_ASK_FOR_JSON = '\n\nAnswer with one JSON object and nothing else: {"sentences": ["…", "…"]}'
 
 
 class Sentences(BaseModel):
-    """What the model is to answer: marked sentences. Its JSON schema goes with every request."""
+    """What the model must answer: marked sentences. Every request carries its JSON schema."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -42,7 +52,7 @@ class Sentences(BaseModel):
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer as it came, whatever it is worth. ``tokens``: of input and output, None where the server is silent."""
+    """An answer as it came. ``tokens``: of input and output; None if the server does not report them."""
 
     content: str
     refusal: str
@@ -50,30 +60,27 @@ class Reply:
     tokens: tuple[int, int] | None
 
 
-class Fault(Exception):
-    """An attempt that gave no answer. ``paid``: it may have been answered, and billed, all the same.
+@dataclass(frozen=True)
+class Fault:
+    """An attempt that gave no answer.
 
-    final: this very request will never be answered; detail: what the server says of it. wait: seconds that the server
-    asks for. stop: why no request will be taken.
+    paid: it may be billed all the same; tokens: as the server reports them. final: the server will never answer this
+    request. detail: what the server sent. unfit: nothing there speaks the protocol, so the address is probably wrong.
+    wait: seconds that the server asks for. stop: why no request will be accepted.
     """
 
-    def __init__(
-        self,
-        reason: str,
-        *,
-        paid: bool = False,
-        final: bool = False,
-        detail: str = "",
-        wait: float | None = None,
-        stop: InputError | None = None,
-    ) -> None:
-        self.reason, self.paid, self.final, self.detail = reason, paid, final, detail
-        self.wait, self.stop = wait, stop
-        super().__init__(reason)
+    reason: str
+    paid: bool = False
+    tokens: tuple[int, int] | None = None
+    final: bool = False
+    detail: str = ""
+    unfit: bool = False
+    wait: float | None = None
+    stop: InputError | None = None
 
 
 class Unusable(ValueError):
-    """An answer that holds no sentences: ``reason`` to count, ``detail`` of it."""
+    """An answer without sentences. reason: one of a few words, for counting."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
         self.reason, self.detail = reason, detail
@@ -81,11 +88,17 @@ class Unusable(ValueError):
 
 
 def read_sentences(*, content: str, refusal: str, finish: str) -> list[str]:
-    """The sentences of an answer. Raises Unusable: refused, truncated, no JSON, or not of the schema."""
+    """The sentences of an answer, also of one after a model's thoughts or in a code fence.
+
+    Raises Unusable: refused, truncated, no JSON, or not of the schema.
+    """
     if refusal or finish == "content_filter":
         raise Unusable("refused", refusal)
     if finish == "length":
         raise Unusable("truncated", "stopped at the limit of tokens")
+    content = content.strip()
+    if not content.startswith("{"):
+        content = _FENCED.sub(r"\1", _THOUGHTS.sub("", content).strip())
     try:
         sentences = Sentences.model_validate_json(content).sentences
     except ValidationError as error:
@@ -111,55 +124,54 @@ def request_body(
     return body if temperature is None else body | {"temperature": temperature}
 
 
-def reply_of(completion: ChatCompletion) -> Reply:
-    """What counts of a completion. Raises Fault for something that is none."""
-    # The SDK builds its models without checking them, so that anything may be missing or of another type.
+def parsed(data: bytes | str) -> object:
+    """Decoded JSON, or None. Numbers are floats, so that none is too long to be read."""
     try:
-        choice = completion.choices[0]
-        content, refusal, finish = choice.message.content, choice.message.refusal, choice.finish_reason
-    except (AttributeError, IndexError, KeyError, TypeError):
-        raise Fault("no chat completion", paid=True) from None
-    try:
-        tokens = (max(0, int(completion.usage.prompt_tokens)), max(0, int(completion.usage.completion_tokens)))  # type: ignore[union-attr]
-    except (AttributeError, TypeError, ValueError):
-        tokens = None
-    return Reply(content=_valid(content), refusal=_valid(refusal), finish=_valid(finish), tokens=tokens)
+        return json.loads(data, parse_int=float)
+    except (ValueError, RecursionError):
+        return None
 
 
-def _valid(text: object) -> str:
-    """Text that can be written as UTF-8: JSON may hold half of a surrogate pair, which becomes U+FFFD."""
-    return _SURROGATE.sub("\ufffd", text) if isinstance(text, str) else ""
+def _tokens(usage: object) -> tuple[int, int] | None:
+    match usage:
+        case {"prompt_tokens": float(read), "completion_tokens": float(written)} if (
+            0 <= read <= _MOST_TOKENS and 0 <= written <= _MOST_TOKENS
+        ):
+            return int(read), int(written)
+    return None
 
 
-def _retry_after(error: openai.APIStatusError) -> float | None:
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks to wait (Retry-After as a number or a date), if it does."""
-    value = error.response.headers.get("retry-after", "")
+    value = headers.get("retry-after", "")
     try:
         return max(0.0, float(value))
     except ValueError:
-        date = email.utils.parsedate_tz(value)
-        return None if date is None else max(0.0, email.utils.mktime_tz(date) - time.time())
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
-def _verdict(error: openai.APIStatusError) -> str:
-    """What is wrong with the text of a request; empty where it is not the text that the server refuses."""
-    if error.code in ("content_filter", "content_policy_violation"):
+def refused_text(status: object, code: object, message: str) -> str:
+    """The reason if an error response is about the text of a request, else empty."""
+    if code in ("content_filter", "content_policy_violation"):
         return "refused"
-    too_long = error.status_code == 413 or (error.status_code in (400, 422) and _TOO_LONG.search(error.message))
-    return "too long" if too_long else ""
+    return "too long" if status == 413 or (status in (400, 422) and _TOO_LONG.search(message)) else ""
 
 
 def access(base_url: str) -> tuple[str, str]:
     """The key (``OPENAI_API_KEY``) and the server's address (empty: OpenAI's).
 
-    Raises InputError where either could not be sent at all.
+    Raises InputError if the key is missing, or if the key or the address is malformed.
     """
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     if not key:
-        remedy = "Set it in the environment; for a server that asks for none, to any text"
+        remedy = "Set it in the environment; for a server without keys, set it to any text"
         raise InputError("OPENAI_API_KEY is not set", remedy=remedy)
     if not (key.isascii() and key.isprintable()):
-        raise InputError("OPENAI_API_KEY holds a character that no key has", remedy="Copy the key anew")
+        raise InputError("OPENAI_API_KEY holds a character that no key has", remedy="Copy the key again")
     url = (base_url or os.environ.get("OPENAI_BASE_URL", "")).strip()
     try:
         parts = urlsplit(url)
@@ -168,88 +180,138 @@ def access(base_url: str) -> tuple[str, str]:
     except ValueError:
         sound = False
     if not sound:
-        raise InputError(f"{url!r} is no server's address", remedy="Give one such as http://127.0.0.1:8000/v1")
+        what = f"{_without_password(url)!r} is not the address of a server"
+        raise InputError(what, remedy="Give one such as http://127.0.0.1:8000/v1")
     return key, url
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"//.*@", "//***@", url)
 
 
 class Client:
     """An OpenAI-compatible server.
 
-    base_url: its address; empty: OpenAI's. timeout: seconds for one attempt. The key comes from ``OPENAI_API_KEY`` and
-    goes nowhere but to the server. Raises InputError where key or address cannot be right.
+    base_url: its address; empty: OpenAI's. timeout: seconds for one answer, until its last byte. The key comes from
+    ``OPENAI_API_KEY`` and is sent to the server only. say: told once about every part of a request that the server
+    refuses and that is sent in another form from then on. Close it after use. Raises InputError if the key or
+    the address is malformed.
     """
 
-    def __init__(self, base_url: str = "", *, timeout: float) -> None:
+    def __init__(self, base_url: str = "", *, timeout: float, say: Callable[[str], None]) -> None:
         self._key, url = access(base_url)
-        self._quiet_until = 0.0  # the loop's clock; a server that asks to be left alone means all requests
-        # Retries are counted here and not in the SDK, since an attempt that was cut off may have to be paid for.
-        self.sdk = openai.AsyncOpenAI(api_key=self._key, base_url=url or None, timeout=timeout, max_retries=0)
+        self._say, self.timeout = say, timeout
+        self._refused: set[str] = set()  # of _DIALECTS
+        # The Run counts retries, not the SDK, since an attempt that was cut off may be billed.
+        limits = openai.Timeout(timeout, connect=min(timeout / 2, LONGEST_CONNECT))
+        self.sdk = openai.AsyncOpenAI(api_key=self._key, base_url=url or None, timeout=limits, max_retries=0)
+        self.address = _without_password(str(self.sdk.base_url))
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.sdk.close()
+
+    def _masked(self, text: str) -> str:
+        return text.replace(self._key, "***") if len(self._key) >= _SHORTEST_KEY else text
 
     def shown(self, message: object) -> str:
-        """A server's message, fit to be shown: one line of plain characters, short, without the key."""
-        text = " ".join(str(message).replace(self._key, "***").split())
-        return "".join(c for c in text if c.isprintable())[:_SHOWN].rstrip(" .")
+        """A server's message for display: one short line, unprintable characters escaped, the key masked."""
+        text = " ".join(self._masked(str(message)[: 10 * _SHOWN]).split())[:_SHOWN]
+        plain = (c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+        return "".join(plain).rstrip(" .")
+
+    def _clean(self, text: object) -> str:
+        """Text that can be written as UTF-8 (half of a surrogate pair becomes U+FFFD), with the key masked."""
+        return self._masked(_SURROGATE.sub("\ufffd", text)) if isinstance(text, str) else ""
+
+    def reply(self, body: object) -> Reply | Fault:
+        """The reply in a decoded response, or the fault that it is not a chat completion."""
+        tokens = _tokens(body.get("usage")) if isinstance(body, dict) else None
+        match body:
+            case {"choices": [{"message": dict() as message, **choice}, *_]}:
+                content, refusal = self._clean(message.get("content")), self._clean(message.get("refusal"))
+                return Reply(content, refusal, self._clean(choice.get("finish_reason")), tokens)
+        return Fault(
+            "no chat completion",
+            paid=tokens is not None,
+            tokens=tokens,
+            detail=self.shown(json.dumps(body, ensure_ascii=False) if body else ""),
+            unfit=not isinstance(body, dict),
+        )
+
+    def adapted(self, body: dict[str, Any]) -> dict[str, Any]:
+        """A request in the form that this server accepts."""
+        sent = dict(body)
+        for part in self._refused & sent.keys():
+            old = sent.pop(part)
+            if part == "max_completion_tokens":
+                sent["max_tokens"] = old
+            elif part == "response_format":
+                system, *rest = sent["messages"]
+                sent["messages"] = [system | {"content": system["content"] + _ASK_FOR_JSON}, *rest]
+        return sent
+
+    def adapt(self, status: object, message: str, sent: Mapping[str, Any]) -> bool:
+        """Learn from an error response to a request; False if it does not name a part that can be changed."""
+        if status not in (400, 422):
+            return False
+        for part, (names, instead) in _DIALECTS.items():
+            if part in sent and names.search(message):
+                if part not in self._refused:
+                    self._refused.add(part)
+                    self._say(f"The server does not accept {part}: {instead} from now on.")
+                return True
+        return False
 
     def refuse(self, error: openai.APIError) -> InputError:
-        """The message for a request that the server will never take."""
+        """The message for a request that the server will never accept."""
         if isinstance(error, openai.AuthenticationError | openai.PermissionDeniedError):
             return InputError("the server refuses the key or its rights", remedy="Check OPENAI_API_KEY and --base-url")
         remedy = "Check --model, --base-url and your account"
         status = getattr(error, "status_code", "no status")
         return InputError(f"the server refuses the request ({status}: {self.shown(error.message)})", remedy=remedy)
 
-    async def ask(
-        self, body: dict[str, Any], begin: Callable[[], None], failed: Callable[[Fault], Awaitable[bool]]
-    ) -> Reply:
-        """One answer, after up to ``ATTEMPTS`` attempts.
-
-        ``begin`` is called before every attempt; ``failed`` after every failed one: it says whether another may be
-        paid for. Raises Fault when all attempts failed, InputError for a request that will never be taken (key, model,
-        quota) and for a server that is out for longer than ``LONGEST_WAIT``.
-        """
-        clock = asyncio.get_running_loop().time
-        for attempt in range(ATTEMPTS):
-            while (wait := self._quiet_until - clock()) > 0:
-                await asyncio.sleep(wait)
-            try:
-                begin()
-                return await self._attempt(body)
-            except Fault as fault:
-                affordable = await failed(fault)
-                if fault.stop:
-                    raise fault.stop from None
-                if not affordable:
-                    raise
-                wait = FIRST_WAIT * 2**attempt if fault.wait is None else fault.wait
-                if wait > LONGEST_WAIT:
-                    what = f"the server asks to wait {wait:.0f} s ({fault.reason})"
-                    raise InputError(what, remedy="Run the same command then: it continues") from None
-                if fault.final or attempt == ATTEMPTS - 1:
-                    raise
-                if fault.wait is not None:
-                    self._quiet_until = max(self._quiet_until, clock() + wait)
-                else:
-                    await asyncio.sleep(wait)
-        raise AssertionError("the last attempt returns or raises")
-
-    async def _attempt(self, body: dict[str, Any]) -> Reply:
+    async def ask(self, body: dict[str, Any]) -> Reply | Fault:
+        """What comes of one attempt at a request."""
         try:
-            return reply_of(await self.sdk.chat.completions.create(**body))
+            async with asyncio.timeout(self.timeout):
+                data = await self._send(body)
+        except TimeoutError:
+            return Fault("timed out", paid=True)
         except openai.APIConnectionError as error:
-            if type(error.__cause__).__name__ in _UNSENT:
-                raise Fault("no connection") from None
+            cause = error.__cause__
+            if type(cause).__name__ in _UNSENT:
+                return Fault("no connection", unfit=True, detail=self.shown(cause))
             cut = "timed out" if isinstance(error, openai.APITimeoutError) else "connection cut"
-            raise Fault(cut, paid=True) from None
-        except openai.RateLimitError as error:
-            if error.code == "insufficient_quota":
-                raise Fault("quota", stop=self.refuse(error)) from None
-            raise Fault("rate limited", wait=_retry_after(error)) from None
+            return Fault(cut, paid=True, detail=self.shown(cause))
         except openai.APIStatusError as error:
-            if error.status_code >= 500 or error.status_code in (408, 409):
-                paid = error.status_code in _PERHAPS_ANSWERED
-                raise Fault(f"server error {error.status_code}", paid=paid, wait=_retry_after(error)) from None
-            if reason := _verdict(error):
-                raise Fault(reason, final=True, detail=self.shown(error.message)) from None
-            raise Fault("refused", stop=self.refuse(error)) from None
-        except (openai.APIError, ValueError):  # ValueError: a body that is no JSON
-            raise Fault("no chat completion", paid=True) from None
+            return self._status_fault(error)
+        found = parsed(data)
+        if found is None:
+            detail = self.shown(data.decode("utf-8", "replace"))
+            return Fault("no chat completion", detail=detail, unfit=True)
+        return self.reply(found)
+
+    async def _send(self, body: dict[str, Any]) -> bytes:
+        while True:
+            sent = self.adapted(body)
+            try:
+                response = await self.sdk.chat.completions.with_raw_response.create(**sent)
+                return bytes(response.content)
+            except openai.APIStatusError as error:
+                if refused_text(error.status_code, error.code, error.message):
+                    raise
+                if not self.adapt(error.status_code, error.response.text, sent):
+                    raise
+
+    def _status_fault(self, error: openai.APIStatusError) -> Fault:
+        detail, wait = self.shown(error.message), _retry_after(error.response.headers)
+        if isinstance(error, openai.RateLimitError):
+            stop = self.refuse(error) if error.code == "insufficient_quota" else None
+            return Fault("rate limited", wait=wait, detail=detail, stop=stop)
+        if error.status_code >= 500 or error.status_code in (408, 409):
+            paid = error.status_code in _PERHAPS_ANSWERED
+            return Fault(f"server error {error.status_code}", paid=paid, wait=wait, detail=detail)
+        if reason := refused_text(error.status_code, error.code, error.message):
+            return Fault(reason, final=True, detail=detail)
+        return Fault("refused", stop=self.refuse(error))

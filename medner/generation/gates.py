@@ -1,7 +1,8 @@
-"""What a sentence must pass before it is accepted. Every refusal has a reason that can be counted."""
+"""The checks that a sentence must pass before it is accepted. Every refusal has a reason that can be counted."""
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,7 @@ from typing import NamedTuple
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 from spacy.language import Language as Pipeline
 
-from medner.data.overlap import NearDuplicates, form_key
+from medner.data.overlap import INVISIBLE, NearDuplicates, form_key
 from medner.data.records import Entity, Record
 from medner.data.tokenizer import blank, reference_doc
 from medner.exceptions import InputError
@@ -22,7 +23,8 @@ _PARTNERS = {"(": ")", "[": "]", "«": "»", "„": "”“", "“": "”", ")":
 _EDGES = frozenset(",;:!?…'’‘\"-–—/|*•<>=")
 # A full stop that belongs to its word: S.U.A., Popescu I., genunchi stg.
 _ABBREVIATED = re.compile(r"(?:\.\w+|(?:^|[\s.-])(?:\w|[^\W\d_A-ZȘȚÂÎĂ]{2,3}))\.$")
-_STRANGE = ("Cc", "Cs", "Co", "Cn", "Zl", "Zp")  # Unicode categories that no sentence holds
+_STRANGE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # Unicode categories that no sentence holds
+LONGEST = 2_000  # characters of a sentence; the committed ones have up to 400
 _TYPEWRITER = str.maketrans("’‘ʼ`", "''''")
 
 
@@ -40,18 +42,18 @@ def _identifier() -> LanguageIdentifier:
 
 
 def check_language_code(language: Language) -> None:
-    """Raises InputError where the language identification does not know the language."""
+    """Raises InputError if the language identification does not know the language."""
     if language.code not in _identifier().labels:
         known = ", ".join(sorted(_identifier().labels))
-        what = f"language {language.code!r} is unknown to the language identification"
-        raise InputError(what, remedy=f"Use the ISO 639 code of one of {known}")
+        what = f"the language identification does not know language {language.code!r}"
+        raise InputError(what, remedy=f"Use one of the ISO 639 codes {known}")
 
 
 class Gates:
-    """All gates for one language. ``check`` judges a record, ``accept`` makes it count for those to come.
+    """All gates for one language. ``check`` judges a record; ``accept`` has later records compared with it.
 
-    Raises InputError for a language that the language identification does not know, for a pool entry that no
-    sentence could hold (it would be asked, and paid, for in vain), and for one that several splits have.
+    Raises InputError for a language that the language identification does not know, for a pool entry that every
+    sentence would be refused for, and for a pool entry of several splits.
     """
 
     def __init__(self, language: Language, pools: Iterable[Entry]) -> None:
@@ -63,14 +65,15 @@ class Gates:
         for entry in pools:
             path = language.pools / f"{entry.label.lower()}.tsv"
             alone = Record("", language.code, entry.form, (Entity(0, len(entry.form), entry.label),))
-            if refusal := next(span_refusals(alone, alone.entities[0], language.rules), None):
-                what = f"{entry.form!r} is refused by the guidelines ({refusal.reason}: {refusal.detail})"
+            refusals = itertools.chain(_strange(entry.form), span_refusals(alone, alone.entities[0], language.rules))
+            if refusal := next(refusals, None):
+                what = f"{entry.form!r} is refused by the gates ({refusal.reason}: {refusal.detail})"
                 raise InputError(what, path=path, remedy="Correct or remove it")
             if entry.label != "LOC":  # places may be the same in every split
                 other = self._splits.setdefault((entry.label, form_key(entry.form)), entry.split)
                 if other != entry.split:
                     what = f"{entry.form!r} is in the pools of {' and '.join(sorted((other, entry.split)))}"
-                    raise InputError(what, path=path, remedy="Leave it to one: the splits share no forms")
+                    raise InputError(what, path=path, remedy="Keep it in one: splits share no forms")
 
     def accept(self, record: Record) -> None:
         """Compare later sentences with this one."""
@@ -79,7 +82,7 @@ class Gates:
     def check(self, record: Record, split: str, asked: Iterable[tuple[str, str]] = ()) -> Refusal | None:
         """Why the record is refused for a split, or None.
 
-        asked: (label, form) of pool entries the sentence was to hold; one that it holds unmarked is refused.
+        asked: (label, form) of the pool entries that were asked for; they must not stand in the sentence unmarked.
         """
         return next(self._refusals(record, split, asked), None)
 
@@ -102,9 +105,17 @@ class Gates:
             yield Refusal("near-duplicate", double)
 
 
-def _text_refusals(text: str) -> Iterator[Refusal]:
-    if strange := [c for c in text if c == "\ufffd" or unicodedata.category(c) in _STRANGE]:
+def _strange(text: str) -> Iterator[Refusal]:
+    """Control and invisible characters."""
+    strange = [c for c in text if c == "\ufffd" or INVISIBLE.match(c) or unicodedata.category(c) in _STRANGE]
+    if strange:
         yield Refusal("control character", " ".join(f"U+{ord(c):04X}" for c in strange[:3]))
+
+
+def _text_refusals(text: str) -> Iterator[Refusal]:
+    if len(text) > LONGEST:
+        yield Refusal("too long", f"{len(text)} characters")
+    yield from _strange(text)
     if not any(c.isalpha() for c in text):
         yield Refusal("no words", text)
     if text != text.strip() or "  " in text:
@@ -114,7 +125,7 @@ def _text_refusals(text: str) -> Iterator[Refusal]:
 
 
 def span_refusals(record: Record, entity: Entity, rules: Rules) -> Iterator[Refusal]:
-    """What the guidelines have against one span, as far as rules can tell."""
+    """Breaches of the guidelines by one span, as far as rules can tell."""
     form = record.surface(entity)
     if form != form.strip():
         yield Refusal("white space at span edge", repr(form))
@@ -143,7 +154,7 @@ def _punctuation_at_edge(form: str) -> bool:
 
 
 def _leading_article(form: str, label: str, articles: Iterable[str]) -> str | None:
-    """The article a span starts with. Names keep a capital one of their own (Le Havre); conditions have none."""
+    """The article that a span starts with. A name may start with one in upper case (Le Havre); a condition may not."""
     plain = form.translate(_TYPEWRITER)
     if label == "MEDICAL":
         plain = plain.lower()
@@ -155,7 +166,7 @@ def _leading_article(form: str, label: str, articles: Iterable[str]) -> str | No
 
 
 def _unmarked(record: Record, asked: Iterable[tuple[str, str]]) -> Iterator[Refusal]:
-    """Forms that stand in the text unmarked: those marked elsewhere in it, and those asked for."""
+    """Forms that stand in the text unmarked, although they are marked elsewhere in it or were asked for."""
     wanted = {(entity.label, record.surface(entity)) for entity in record.entities} | set(asked)
     for _, form in sorted(wanted):
         for match in re.finditer(rf"(?<!\w){re.escape(form)}(?!\w)", record.text):

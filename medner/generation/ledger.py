@@ -1,14 +1,14 @@
-"""What was paid for and what became of it, on disk, so that a run can be killed at any moment and continued.
+"""Everything that was paid for and its result, on disk, so that a run can be killed at any moment and continued.
 
-Four files of JSON Lines, which are only ever appended to, one fsynced record at a time:
+Four JSON Lines files, which are only appended to, one fsynced record at a time:
 
-* ``<output>`` the accepted records,
-* ``<output>.answers.jsonl`` every answer as it came, written before it is judged; its last line may be torn by a crash,
-* ``<output>.rejects.jsonl`` what was refused, with the reason,
-* ``<output>.asked.jsonl`` every attempt before it is sent, and whether it failed unbilled: one of which nothing else is
-  known was interrupted, and may be billed.
+* ``<output>``: the accepted records;
+* ``<output>.answers.jsonl``: every answer as it came, written before it is judged;
+* ``<output>.rejects.jsonl``: what was rejected, with the reason;
+* ``<output>.asked.jsonl``: every attempt, written before it is sent, and a second line if it failed unbilled. An
+  attempt with no further trace was interrupted and may be billed.
 
-Nothing else is remembered: what is still to be judged and what was spent is computed from these files.
+What is still to be judged and what was spent is computed from these files.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ from medner.data.readers.synthetic import parse_synthetic
 from medner.data.records import Record, Tally
 from medner.exceptions import InputError
 from medner.files import decode
+from medner.generation.client import parsed
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
 
 class Answer(BaseModel):
-    """One line of the answers file: a task, and what the model answered to it or how the request failed."""
+    """One line of the answers file: a task, and the model's answer or how the request failed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,16 +47,16 @@ class Answer(BaseModel):
     content: str = ""
     refusal: str = ""
     finish: str = ""  # the API's finish_reason
-    fault: str = ""  # a request that failed after it may have been answered: charged with its worst case
+    fault: str = ""  # why the request failed; it may be billed all the same, and is charged with its worst case
     input_tokens: int = Field(default=0, ge=0)
     output_tokens: int = Field(default=0, ge=0)
-    cost: float | None = None  # USD; None where the price table does not know the model
+    cost: float | None = Field(default=None, ge=0, allow_inf_nan=False)  # USD; None if the model has no price
     batch: bool = False
     attempt: int = 0  # as in the file of attempts; 0 for batch jobs
 
 
 class Asked(BaseModel):
-    """One line of the file of attempts: what one costs if nothing more is heard of it; None once it failed unbilled."""
+    """One line of the attempts file. worst: what to charge if the attempt is interrupted; None: it failed unbilled."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,7 +65,7 @@ class Asked(BaseModel):
 
 
 class Reject(BaseModel):
-    """One line of the rejects file: a sentence, or a whole answer (its id ends in the number), or a failed request."""
+    """One line of the rejects file: a sentence, a whole answer, or a request that failed (``…-request``)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -81,11 +82,12 @@ def _dump(item: BaseModel | dict[str, Any]) -> bytes:
 
 
 class Lines(Generic[T]):
-    """A JSON Lines file that is locked, mended once, then appended to; a record is on disk when ``append`` returns.
+    """A JSON Lines file: locked, repaired once, then appended to. A record is on disk when ``append`` returns.
 
-    ``parse`` reads the whole lines into ``found``; it raises InputError where they are none of ours, and nothing is
-    changed then. A last line that a crash has torn is cut off (``torn`` says so) if it begins as our lines ``begin``.
-    Raises InputError also where the file cannot be written or another run has it open.
+    ``parse`` reads the whole lines into ``found``. A last line that a crash has torn is cut off if it begins like our
+    lines (``begin``), and so are NUL bytes at the end, which a power cut may leave; ``torn`` says so. Raises
+    InputError, and leaves the file as it is, if ``parse`` refuses a line, if the file cannot be written, and if another
+    run has it open.
     """
 
     def __init__(self, path: Path, begin: bytes, parse: Callable[[str, Path], list[T]]) -> None:
@@ -98,7 +100,7 @@ class Lines(Generic[T]):
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self.found = self._mended(begin, parse)
-                if new:  # the name must survive a power cut as well
+                if new:  # the file's name must survive a power cut, too
                     folder = os.open(path.parent, os.O_RDONLY)
                     os.fsync(folder)
                     os.close(folder)
@@ -106,7 +108,9 @@ class Lines(Generic[T]):
                 os.close(self._file)
                 raise
         except BlockingIOError:
-            raise InputError("another run is writing it", path=path, remedy="Wait for it, or choose another") from None
+            raise InputError(
+                "another run is writing it", path=path, remedy="Wait for its end, or choose another"
+            ) from None
         except OSError as error:
             raise self._unwritable(error) from None
 
@@ -116,18 +120,17 @@ class Lines(Generic[T]):
 
     def _mended(self, begin: bytes, parse: Callable[[str, Path], list[T]]) -> list[T]:
         data = self.path.read_bytes()
-        whole, last = data[: data.rfind(b"\n") + 1], data[data.rfind(b"\n") + 1 :]
-        try:  # no beginning of a JSON object is one, so a line that is one only lacks its end
-            json.loads(last or b"{}")
-            whole = data
-        except ValueError:
-            self.torn = True
-        found = parse(decode(whole, self.path), self.path)
+        kept = data.rstrip(b"\0")
+        last = kept[kept.rfind(b"\n") + 1 :]
+        if last and parsed(last) is None:  # no part of a JSON object is JSON, so JSON only lacks its line end
+            kept = kept.removesuffix(last)
+        self.torn = kept != data
+        found = parse(decode(kept, self.path), self.path)
         if self.torn:
-            if not (last.startswith(begin) or begin.startswith(last)):
-                raise _alien("line", self.path, whole.count(b"\n") + 1)
-            os.ftruncate(self._file, len(whole))
-        elif last:
+            if not (last.startswith(begin) or begin.startswith(last) or kept.endswith(last)):
+                raise _alien("record", self.path, kept.count(b"\n") + 1)
+            os.ftruncate(self._file, len(kept))
+        if kept and not kept.endswith(b"\n"):
             os.write(self._file, b"\n")
         os.fsync(self._file)
         return found
@@ -141,18 +144,18 @@ class Lines(Generic[T]):
                 data = data[os.write(self._file, data) :]
             os.fsync(self._file)
         except OSError as error:
-            with suppress(OSError):  # or what is appended next would stand behind a fragment
+            with suppress(OSError):  # the next record must not follow a fragment
                 os.ftruncate(self._file, size)
             raise self._unwritable(error) from None
 
     def close(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         os.close(self._file)
 
 
 def _alien(kind: str, path: Path, line: int) -> InputError:
-    remedy = "Restore the file, or move it and its neighbours away to start anew"
-    return InputError(f"is no {kind} of this program", path=path, place=f"line {line}", remedy=remedy)
+    remedy = "Restore the file, or move it and the files beside it away to start again"
+    return InputError(f"is not a line of a file of {kind}s", path=path, place=f"line {line}", remedy=remedy)
 
 
 def _records(text: str, path: Path) -> list[Record]:
@@ -174,27 +177,27 @@ def _parser(kind: type[M]) -> Callable[[str, Path], list[M]]:
 
 
 class Ledger:
-    """The four files of one output, and what they add up to. To be closed after use."""
+    """The four files of one output, and their totals. Close it after use."""
 
     def __init__(self, output: Path) -> None:
         if output.suffix == ".gz":
-            raise InputError("would be written unpacked", path=output, remedy="Leave .gz out of its name")
-        with ExitStack() as opened:  # closes what is open where a later file is bad
+            raise InputError("the output is not compressed", path=output, remedy="Remove .gz from its name")
+        with ExitStack() as opened:  # closes the files that are open if a later one is bad
             self.output = self._open(opened, output, b'{"id": "', _records)
             beside = output.with_name
             self._answers = self._open(opened, beside(output.name + ".answers.jsonl"), b'{"number": ', _parser(Answer))
             self._rejects = self._open(opened, beside(output.name + ".rejects.jsonl"), b'{"id": "', _parser(Reject))
             self._asked = self._open(opened, beside(output.name + ".asked.jsonl"), b'{"attempt": ', _parser(Asked))
             self._files = opened.pop_all()
-        self.records, self.answers, rejects = self.output.found, self._answers.found, self._rejects.found
+        self.records, self.answers, self.rejects = self.output.found, self._answers.found, self._rejects.found
         known = {answer.attempt for answer in self.answers}
         asked = {line.attempt: line.worst for line in self._asked.found}
         self._under_way = {n: worst for n, worst in asked.items() if worst is not None and n not in known}
         self._attempts = max(known | asked.keys(), default=0)
-        self.judged = {record.id for record in self.records} | {reject.id for reject in rejects}
-        self.reasons = Counter(reject.reason for reject in rejects)
-        self._numbers = {a.number for a in self.answers} | {r.number for r in rejects}
-        self._numbers |= {int(r.meta["request"]) for r in self.records if str(r.meta.get("request", "")).isdigit()}
+        self.judged = {record.id for record in self.records} | {reject.id for reject in self.rejects}
+        self.reasons = Counter(reject.reason for reject in self.rejects)
+        numbers = {0, *(a.number for a in self.answers), *(r.number for r in self.rejects)}
+        self._last = max(numbers | {n for r in self.records if isinstance(n := r.meta.get("request"), int)})
         self.charge_interrupted()
 
     def _open(self, opened: ExitStack, path: Path, begin: bytes, parse: Callable[[str, Path], list[T]]) -> Lines[T]:
@@ -206,16 +209,16 @@ class Ledger:
 
     @property
     def torn(self) -> list[Path]:
-        """Files whose last line a crash had torn."""
+        """Files whose end a crash had torn."""
         files = (self.output, self._answers, self._rejects, self._asked)
         return [lines.path for lines in files if lines.torn]
 
     def next_number(self) -> int:
-        """A number that no request of this output had."""
-        return max(self._numbers, default=0) + 1
+        """A number that no request of this output has had."""
+        return self._last + 1
 
     def ask(self, worst: Answer) -> int:
-        """Write down, before a request is sent, what it counts as if interrupted. Returns the attempt's number."""
+        """Write down, before a request is sent, what to charge if it is interrupted. Returns the attempt's number."""
         attempt = self._attempts + 1
         worst = worst.model_copy(update={"attempt": attempt})
         self._asked.append(Asked(attempt=attempt, worst=worst))
@@ -229,15 +232,15 @@ class Ledger:
         del self._under_way[attempt]
 
     def charge_interrupted(self) -> None:
-        """Count attempts that were cut off from this side as faults that may have been billed."""
+        """Charge for attempts that were cut off from this side: they may be billed."""
         for worst in list(self._under_way.values()):
             self.keep(worst)
 
     def keep(self, answer: Answer) -> None:
-        """Write an answer down; to be called before it is looked at."""
+        """Write an answer down, before it is judged."""
         self._answers.append(answer)
         self.answers.append(answer)
-        self._numbers.add(answer.number)
+        self._last = max(self._last, answer.number)
         self._under_way.pop(answer.attempt, None)
 
     def accept(self, record: Record) -> None:
@@ -247,38 +250,41 @@ class Ledger:
         self.judged.add(record.id)
 
     def reject(self, reject: Reject) -> None:
-        """Write a refusal down."""
+        """Write a reject down, once."""
+        if reject.id in self.judged:
+            return  # a request that failed again, or results of a batch job that were downloaded again
         self._rejects.append(reject)
+        self.rejects.append(reject)
         self.judged.add(reject.id)
         self.reasons[reject.reason] += 1
-        self._numbers.add(reject.number)
+        self._last = max(self._last, reject.number)
 
     def tokens(self) -> tuple[int, int]:
         """Input and output tokens of all answers."""
         return sum(a.input_tokens for a in self.answers), sum(a.output_tokens for a in self.answers)
 
     def unpriced(self) -> list[Answer]:
-        """Answers whose cost is not known."""
+        """Answers of unknown cost."""
         return [answer for answer in self.answers if answer.cost is None]
 
     def spent(self) -> float:
-        """USD for all answers whose cost is known, earlier runs included."""
+        """USD for all answers of known cost, of all runs."""
         return sum(answer.cost or 0.0 for answer in self.answers)
 
 
 class Budget:
-    """Lets a request begin only if all that may still come cannot exceed the limit.
+    """Lets a request begin only if the worst cases of all requests under way fit into the limit.
 
-    limit: USD for the output over all runs, None for no limit.
+    limit: USD for the output over all runs; None for no limit.
     """
 
     def __init__(self, limit: float | None, spent: float) -> None:
         self._limit, self._spent = limit, spent
-        self._held: list[float] = []  # worst cases set aside; a running sum would never be 0 again
+        self._held: list[float] = []  # worst cases set aside; a running sum would not return to exactly 0
         self._freed = asyncio.Condition()
 
     async def reserve(self, worst: float) -> bool:
-        """Set the worst case of one request aside; waits for requests under way. False: the budget is used up."""
+        """Set one request's worst case aside, after waiting for requests under way. False: the budget is used up."""
         async with self._freed:
             while self._limit is not None and self._spent + sum(self._held) + worst > self._limit:
                 if not self._held:
@@ -288,7 +294,7 @@ class Budget:
             return True
 
     async def settle(self, worst: float, cost: float) -> None:
-        """Replace what was set aside by what it came to."""
+        """Replace a worst case by the actual cost."""
         async with self._freed:
             self._held.remove(worst)
             self._spent += cost
@@ -296,7 +302,7 @@ class Budget:
 
 
 def affordable(worst_cases: Iterable[float], limit: float | None, spent: float) -> int:
-    """How many of the requests, in order, fit into the limit if each costs its worst case."""
+    """The number of requests, in order, that fit into the limit if each costs its worst case."""
     count = 0
     for worst in worst_cases:
         spent += worst

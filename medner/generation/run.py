@@ -1,9 +1,11 @@
-"""Asking for tasks and judging the answers, until nothing is missing, the budget is used up or nothing helps."""
+"""Asks and judges until nothing is missing, the budget is used up or the server is of no use."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,10 +16,15 @@ from medner.generation.config import Price
 from medner.generation.ledger import Answer, Budget, Ledger, Reject
 from medner.generation.planning import Task
 
-BARREN = 3  # rounds without one accepted sentence before we give up
+ATTEMPTS = 6  # of one request, the first included
+FIRST_WAIT = 0.5  # seconds before the second attempt; doubled each time
+LONGEST_WAIT = 120.0  # seconds; if the server asks for a longer wait, the run ends
+UNFIT = 3  # attempts of one request that find no server that speaks the protocol, before the run ends
+LOST = 3  # requests in a row that fail in all their attempts, before the run ends
+BARREN = 3  # rounds without one accepted sentence, before the run ends
 _OVERHEAD = 64  # tokens that a server adds around messages and schema, at most
 _CHARACTERS_PER_TOKEN = 3  # of prompts, roughly; for estimates only
-_TYPICAL = 0.4  # share of the longest answer that answers come to, roughly; for estimates only
+_TYPICAL = 0.4  # length of a typical answer relative to the limit, roughly; for estimates only
 
 
 class Work(Protocol):
@@ -28,30 +35,35 @@ class Work(Protocol):
     def tasks(self, ledger: Ledger) -> Sequence[Task]:
         """What is still to be asked, once everything on disk is judged."""
 
-    def id(self, number: int) -> str:
-        """The id of the answer with this number; its records have ids of their own that start with it."""
+    def request_id(self, task: Task) -> str:
+        """The id of a request, for rejects of it as a whole."""
 
     def task(self, data: dict[str, Any]) -> Task:
-        """A task as it was written down."""
+        """A task from its JSON form in the ledger."""
 
     def messages(self, task: Task) -> tuple[str, str]:
         """System and user message."""
 
     def max_tokens(self, task: Task) -> int:
-        """The longest answer, in tokens."""
+        """The limit on the answer, in tokens."""
 
     def judge(self, answer: Answer, judged: set[str]) -> Iterator[Record | Reject]:
         """Verdicts on what is not judged yet, in order; each must be kept before the next is asked for."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Model:
-    """A model, how it is asked and what it costs (None: not known)."""
+    """A model, its sampling and its price (None: unknown).
+
+    overrun: output tokens of the longest answer so far, relative to the limit that it was asked with; at least 1.
+    Servers that ignore the limit exceed 1; worst cases then follow what was seen.
+    """
 
     name: str
     price: Price | None
     temperature: float | None
     seed: int
+    overrun: float = 1.0
 
     def cost(self, input_tokens: int, output_tokens: int, *, batch: bool = False) -> float | None:
         """USD, or None."""
@@ -64,22 +76,28 @@ class Model:
             work.messages(task),
             max_tokens=work.max_tokens(task),
             temperature=self.temperature,
-            seed=self.seed + task.number,  # the same task number with the same seed is asked in the same way
+            seed=self.seed + task.number,  # equal task numbers and seeds give equal requests
         )
 
     def worst_tokens(self, body: dict[str, Any]) -> tuple[int, int]:
         """Upper bounds of input and output tokens: no token of a byte-level vocabulary is shorter than a byte."""
         size = len(str([body["messages"], body["response_format"]]).encode())
-        return size + _OVERHEAD, int(body["max_completion_tokens"])
+        return size + _OVERHEAD, math.ceil(body["max_completion_tokens"] * self.overrun)
 
     def typical_tokens(self, body: dict[str, Any]) -> tuple[int, int]:
-        """What input and output tokens will come to, roughly."""
+        """A rough estimate of input and output tokens."""
         characters = sum(len(message["content"]) for message in body["messages"])
         return characters // _CHARACTERS_PER_TOKEN + _OVERHEAD, int(body["max_completion_tokens"] * _TYPICAL)
 
     def worst_cost(self, body: dict[str, Any], *, batch: bool = False) -> float:
-        """USD that a request can cost at most; 0 where the price is not known (a budget needs it to be)."""
+        """The most that a request can cost, in USD; 0 without a price (with a budget, a price is required)."""
         return self.cost(*self.worst_tokens(body), batch=batch) or 0.0
+
+    def learn(self, work: Work, answer: Answer) -> None:
+        """Raise ``overrun`` if an answer is longer than any before."""
+        if not answer.fault and answer.model == self.name:
+            limit = work.max_tokens(work.task(answer.task))
+            self.overrun = max(self.overrun, answer.output_tokens / limit)
 
 
 def answer_of(
@@ -87,13 +105,12 @@ def answer_of(
 ) -> Answer:
     """The line of the answers file for a reply, or for a fault that may be billed.
 
-    Where the server does not tell its tokens, they are taken to be as many as they can be.
+    If the server does not report the tokens, they are set to the worst case.
     """
+    fault = ""
+    tokens = reply.tokens or model.worst_tokens(model.body(work, task))
     if isinstance(reply, Fault):
         fault, reply = reply.reason, Reply(content="", refusal="", finish="", tokens=None)
-    else:
-        fault = ""
-    tokens = reply.tokens or model.worst_tokens(model.body(work, task))
     return Answer(
         number=task.number,
         task=task.model_dump(mode="json"),
@@ -111,10 +128,16 @@ def answer_of(
     )
 
 
+def failed(work: Work, task: Task, fault: Fault) -> Reject:
+    """The reject for a request without an answer. One that may be answered later gets an id of its own."""
+    name = work.request_id(task) + ("" if fault.final else "-request")
+    return Reject(id=name, number=task.number, reason=fault.reason, detail=fault.detail)
+
+
 def judge(work: Work, ledger: Ledger, answers: Sequence[Answer]) -> None:
     """Judge what is not judged yet, and keep every verdict."""
     for answer in answers:
-        if answer.fault or work.id(answer.number) in ledger.judged:
+        if answer.fault:
             continue
         for verdict in work.judge(answer, ledger.judged):
             if isinstance(verdict, Record):
@@ -124,10 +147,10 @@ def judge(work: Work, ledger: Ledger, answers: Sequence[Answer]) -> None:
 
 
 class Run:
-    """Asks and judges until nothing is missing, the budget is used up or nothing helps.
+    """Asks and judges until nothing is missing, the budget is used up or the server is of no use.
 
     concurrency: requests at the same time. limit: USD for the output over all runs. on_change is called after every
-    request. Requests under way are always waited for, since they are paid for.
+    request. The run never abandons a request under way, since it is paid for.
     """
 
     def __init__(
@@ -145,19 +168,23 @@ class Run:
         self._concurrency, self._on_change = concurrency, on_change
         self._budget = Budget(limit, ledger.spent())
         self._exhausted = False
-        self._refused: list[InputError] = []
+        self._answered = False
+        self._lost = 0  # requests in a row without an answer
+        self._quiet_until = 0.0  # the loop's clock; a server's Retry-After holds for all requests
+        self._errors: list[Exception] = []
+        self._ended = asyncio.Event()
 
     async def to_the_end(self) -> bool:
-        """False when the budget ended it.
+        """False if the budget ended it.
 
-        Raises InputError where the server will take no request, where nothing can be written, and after ``BARREN``
-        rounds without an accepted sentence.
+        Raises InputError if the server accepts no request or answers none, if a file cannot be written, and after
+        ``BARREN`` rounds without an accepted sentence.
         """
         barren = 0
         while not self._exhausted and (tasks := self._work.tasks(self._ledger)):
             if barren == BARREN:
                 common = ", ".join(f"{reason} ({n})" for reason, n in self._ledger.reasons.most_common(3))
-                remedy = "See the rejects file; then change model or prompts and run the command again"
+                remedy = "Read the rejects file, change the model or the prompts, and run the command again"
                 raise InputError(f"nothing was accepted in {BARREN} rounds; rejects: {common}", remedy=remedy)
             accepted = len(self._ledger.records)
             waiting = list(reversed(tasks))
@@ -165,59 +192,84 @@ class Run:
                 await asyncio.gather(*(self._worker(waiting) for _ in range(min(self._concurrency, len(tasks)))))
             finally:
                 self._ledger.charge_interrupted()  # by Ctrl-C
-            if self._refused:
-                raise self._refused[0]
+            if self._errors:
+                raise self._errors[0]
             barren = 0 if len(self._ledger.records) > accepted else barren + 1
         return not self._exhausted
 
     async def _worker(self, waiting: list[Task]) -> None:
-        while waiting and not self._refused and not self._exhausted:
+        while waiting and not self._errors and not self._exhausted:
             try:
-                if not await self._ask(waiting.pop()):
-                    self._exhausted = True
-            except InputError as error:
-                self._refused.append(error)
+                await self._ask(waiting.pop())
+            except Exception as error:  # whatever it is, the other workers finish their requests: they are paid for
+                self._errors.append(error)
+                self._ended.set()
             self._on_change()
 
-    async def _ask(self, task: Task) -> bool:
-        """Ask for one task and judge the answer; False when the budget does not allow it."""
-        work, ledger, model, budget = self._work, self._ledger, self._model, self._budget
-        body = model.body(work, task)
-        worst = model.worst_cost(body)
-        held = await budget.reserve(worst)
-        if not held:
-            return False
+    async def _ask(self, task: Task) -> None:
+        """Ask for one task, in up to ``ATTEMPTS`` attempts, and judge the answer."""
+        outcome: Reply | Fault | None = None
+        for number in range(1, ATTEMPTS + 1):
+            await self._pause(self._quiet_until - asyncio.get_running_loop().time())
+            if self._errors or self._exhausted:
+                return
+            worst = self._model.worst_cost(self._model.body(self._work, task))
+            if not await self._budget.reserve(worst):
+                self._exhausted = True
+                return
+            charged: Answer | None = None
+            try:
+                outcome, charged = await self._attempt(task)
+            finally:
+                await self._budget.settle(worst, (charged.cost or 0.0) if charged else 0.0)
+            if isinstance(outcome, Reply):
+                assert charged is not None
+                self._answered, self._lost = True, 0
+                judge(self._work, self._ledger, [charged])
+                return
+            self._check(outcome, number)
+            if outcome.final:
+                break
+            if outcome.wait is not None:
+                self._quiet_until = max(self._quiet_until, asyncio.get_running_loop().time() + outcome.wait)
+            elif number < ATTEMPTS:
+                await self._pause(FIRST_WAIT * 2 ** (number - 1))
+        assert isinstance(outcome, Fault)
+        self._ledger.reject(failed(self._work, task, outcome))
+        self._lost = 0 if outcome.final else self._lost + 1
+        if self._lost >= LOST * (self._concurrency if self._answered else 1):
+            raise self._useless(f"{self._lost} requests in a row failed", outcome)
 
-        attempt = 0
+    async def _attempt(self, task: Task) -> tuple[Reply | Fault, Answer | None]:
+        """What came of one attempt, and the answer that is charged for, on disk."""
+        work, ledger, model = self._work, self._ledger, self._model
+        attempt = ledger.ask(answer_of(work, task, model, Fault("interrupted")))
+        outcome = await self._client.ask(model.body(work, task))
+        if isinstance(outcome, Fault) and not outcome.paid:
+            ledger.release(attempt)
+            return outcome, None
+        answer = answer_of(work, task, model, outcome, attempt=attempt)
+        ledger.keep(answer)
+        model.learn(work, answer)
+        return outcome, answer
 
-        def begin() -> None:
-            nonlocal attempt
-            attempt = ledger.ask(answer_of(work, task, model, Fault("interrupted")))
+    def _check(self, fault: Fault, attempts: int) -> None:
+        """Raises InputError if no further attempt can help, or none for a long time."""
+        if fault.stop:
+            raise fault.stop
+        if fault.wait is not None and fault.wait > LONGEST_WAIT:
+            what = f"the server asks to wait {fault.wait:.0f} s ({fault.reason})"
+            raise InputError(what, remedy="Run the command again after that time: it continues")
+        if fault.unfit and not self._answered and attempts == UNFIT:
+            raise self._useless(f"{attempts} attempts failed", fault)
 
-        async def failed(fault: Fault) -> bool:
-            """Where it may be billed, count the attempt as paid for, and set the next one's worst case aside."""
-            nonlocal held
-            if not fault.paid:
-                ledger.release(attempt)
-                return True
-            answer = answer_of(work, task, model, fault, attempt=attempt)
-            ledger.keep(answer)
-            held = False
-            await budget.settle(worst, answer.cost or 0.0)
-            held = await budget.reserve(worst)
-            return held
+    def _useless(self, what: str, fault: Fault) -> InputError:
+        told = f"{fault.reason}: {fault.detail}" if fault.detail else fault.reason
+        remedy = "Check --base-url and the server, and run the command again: it continues"
+        return InputError(f"{what} at {self._client.address} ({told})", remedy=remedy)
 
-        cost = 0.0
-        try:
-            reply = await self._client.ask(body, begin, failed)
-            answer = answer_of(work, task, model, reply, attempt=attempt)
-            ledger.keep(answer)
-            cost = answer.cost or 0.0
-            judge(work, ledger, [answer])
-        except Fault as fault:
-            name = work.id(task.number) + ("" if fault.final else "-request")  # what is not final is asked again
-            ledger.reject(Reject(id=name, number=task.number, reason=fault.reason, detail=fault.detail))
-        finally:
-            if held:
-                await budget.settle(worst, cost)
-        return True
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not longer than the run lasts."""
+        if seconds > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), seconds)

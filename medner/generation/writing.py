@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Record, Tally, normalised
 from medner.exceptions import InputError
 from medner.generation.client import Unusable, read_sentences
@@ -15,17 +18,23 @@ from medner.generation.gates import Gates
 from medner.generation.ledger import Answer, Ledger, Reject
 from medner.generation.markup import MarkupError, parse
 from medner.generation.planning import Planner, Task, WritingTask, writing_prompt
+from medner.generation.run import Model
 
 ORIGIN = "language model"  # as in the committed corpora
 _ENVELOPE = 64  # tokens of the JSON around the sentences
 
 
+def read_output(path: Path) -> list[Record]:
+    """The records of an output, none if there is no such file."""
+    return list(read_synthetic(path, Tally())) if path.exists() and path.stat().st_size else []
+
+
 class Writing:
     """Sentences of one language and split, until the output holds ``size`` records.
 
-    Only pool entries of the split are asked for, and entries of other splits are refused, so that files written for
-    different splits share none. records: what the output holds, at ``path``; asked: the tasks that it was asked for
-    with. Raises InputError where either is of another language or split.
+    Only pool entries of the split are asked for, and entries of other splits are refused, so that the files of
+    different splits share none. records: what the output at ``path`` holds; asked: the tasks of all its requests so
+    far. Raises InputError if either is of another language or split.
     """
 
     def __init__(
@@ -54,21 +63,41 @@ class Writing:
                 raise InputError(what, path=path, remedy="Give the same --split, or choose another output")
 
     def tasks(self, ledger: Ledger) -> Sequence[WritingTask]:
-        """What is missing, planned upon what is there."""
+        """Tasks for what is missing."""
         return self.plan(ledger.records, ledger.next_number())
 
     def plan(self, records: Sequence[Record], first: int) -> Sequence[WritingTask]:
-        """Tasks, numbered from ``first``, for what is missing when these records are there."""
+        """Tasks, numbered from ``first``, for what is missing beside these records."""
         planner = Planner(self._language, self._pools, self._split, self._seed)
         planner.count(records)
         return planner.plan(self._size - len(records), first)
 
-    def id(self, number: int) -> str:
+    def summary(self, records: Sequence[Record], model: Model, *, batch: bool) -> list[str]:
+        """Lines that say what would be asked for beside these records, and at what cost."""
+        tasks = self.plan(records, 1)
+        lines = [f"{len(records):,} sentences are there; {sum(len(t.briefs) for t in tasks):,} would be asked for"]
+        for attribute in ("specialty", "genre", "register", "density"):
+            counts: Counter[str] = Counter()
+            for task in tasks:
+                counts[getattr(task.cell, attribute)] += len(task.briefs)
+            lines.append(f"{attribute}: " + ", ".join(f"{value} {count}" for value, count in counts.most_common()))
+        bodies = [model.body(self, task) for task in tasks]
+        typical = [model.typical_tokens(body) for body in bodies]
+        inputs, outputs = sum(t[0] for t in typical), sum(t[1] for t in typical)
+        amount = f"{len(tasks):,} requests, about {inputs:,} input and {outputs:,} output tokens"
+        cost = model.cost(inputs, outputs, batch=batch)
+        if cost is None:
+            return [*lines, f"{amount}; the cost is unknown: {model.name} has no price"]
+        worst = sum(model.worst_cost(body, batch=batch) for body in bodies)
+        bounds = f"about ${cost:.2f}, at most ${worst:.2f} without retries"
+        return [*lines, f"{amount}: {bounds}; rejected sentences are asked for again, at further cost"]
+
+    def request_id(self, task: Task) -> str:
         """E.g. ``ro-g000012``; its sentences are ``ro-g000012-1``, ``ro-g000012-2``, …"""
-        return f"{self._language.code}-g{number:06d}"
+        return f"{self._language.code}-g{task.number:06d}"
 
     def task(self, data: dict[str, Any]) -> WritingTask:
-        """A task as it was written down."""
+        """A task from its JSON form in the ledger."""
         return WritingTask.model_validate(data)
 
     def messages(self, task: Task) -> tuple[str, str]:
@@ -77,19 +106,21 @@ class Writing:
         return writing_prompt(self._language, task)
 
     def max_tokens(self, task: Task) -> int:
-        """As many as its sentences may have."""
+        """The limit for its sentences and the JSON around them."""
         assert isinstance(task, WritingTask)
         return self._language.tokens_per_sentence * len(task.briefs) + _ENVELOPE
 
     def judge(self, answer: Answer, judged: set[str]) -> Iterator[Record | Reject]:
-        """A record or a reject for every sentence not judged yet; one reject for an answer that holds none."""
-        name = self.id(answer.number)
+        """A record or a reject for every sentence not judged yet; one reject for an answer without sentences."""
+        task = self.task(answer.task)
+        name = self.request_id(task)
+        if name in judged:
+            return
         try:
             sentences = read_sentences(content=answer.content, refusal=answer.refusal, finish=answer.finish)
         except Unusable as error:
             yield Reject(id=name, number=answer.number, reason=error.reason, detail=error.detail)
             return
-        task = self.task(answer.task)
         for position, marked in enumerate(sentences):
             sentence = f"{name}-{position + 1}"
             if sentence not in judged:
@@ -102,7 +133,7 @@ class Writing:
         if position >= len(task.briefs):
             return reject("not asked for", f"sentence {position + 1} of {len(task.briefs)}")
         try:
-            text, entities = parse(marked, LABELS)
+            text, entities = parse(unicodedata.normalize("NFC", marked), LABELS)
         except MarkupError as error:
             return reject(error.reason, error.detail)
         meta = {

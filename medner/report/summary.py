@@ -30,16 +30,6 @@ def insert(document: str, name: str, text: str, path: Path) -> str:
     return found.sub(lambda _: f"{start}\n{text.strip()}\n{end}", document)
 
 
-def run_table(scores: Scores) -> Table:
-    """The scores of one run, a row for each suite."""
-    rows: list[Row] = []
-    for suite, score in scores.suites.items():
-        interval = "[{:.3f}, {:.3f}]".format(*score.f1_interval) if score.f1_interval else EMPTY
-        f1 = Cell(f"{score.f1:.3f}", strong=True)
-        rows.append([suite, count_cell(score.support), f"{score.p:.3f}", f"{score.r:.3f}", f1, interval])
-    return Table(["suite", "mentions", "P", "R", "F1", f"{CONFIDENCE:.0%} interval"], rows)
-
-
 def scores_table(experiments: Mapping[str, Scores], suites: Sequence[str]) -> Table:
     """A row for each experiment: F1, its interval, precision and recall by suite."""
     suites = [suite for suite in suites if any(suite in scores.suites for scores in experiments.values())]

@@ -101,7 +101,7 @@ def test_labels_by_batch(folder: Path) -> None:
         assert "5 annotated texts" not in waiting.output
         without = annotate(llm, folder)
         assert without.exit_code == 1
-        assert "a batch job is out. Add --batch to collect it" in " ".join(without.output.split())
+        assert "a batch job is not collected yet. Add --batch to collect it" in " ".join(without.output.split())
         llm.job_status = "completed"
         collected = annotate(llm, folder, "--batch")
     assert "5 annotated texts" in collected.output
@@ -118,7 +118,8 @@ def test_a_batch_answers_requests_that_were_cut_off(folder: Path) -> None:
 
 
 def test_a_model_without_an_answer_is_not_in_the_provenance(folder: Path) -> None:
-    with serving(Llm(corpus(split="test"), ["cut", "401"])) as llm:
+    texts = corpus(split="test")
+    with serving(Llm([texts[0], *texts], ["cut", "401"])) as llm:
         assert annotate(llm, folder, model="mistyped").exit_code == 1
         assert annotate(llm, folder, model="m").exit_code == 0
     done = evaluate(folder)

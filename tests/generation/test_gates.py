@@ -39,19 +39,19 @@ def test_the_committed_corpora_pass(lang: str) -> None:
     assert set(refused) <= {"language", "off token boundaries", "article in span", "entry of another split"}
 
 
-def test_a_pool_entry_that_no_sentence_could_hold_is_told() -> None:
-    with pytest.raises(InputError, match=r"medical.tsv: 'l’asthme' is refused by the guidelines \(article in span: l'"):
+def test_a_pool_entry_that_the_gates_refuse_is_refused() -> None:
+    with pytest.raises(InputError, match=r"medical.tsv: 'l’asthme' is refused by the gates \(article in span: l'"):
         Gates(LANGUAGES["fr"], [Entry("train", "MEDICAL", "asthme"), Entry("train", "MEDICAL", "l’asthme")])
 
 
-def test_a_form_in_the_pools_of_two_splits_is_told() -> None:
+def test_a_form_in_the_pools_of_two_splits_is_refused() -> None:
     with pytest.raises(InputError, match=r"org.tsv: 'SCJU Sibiu' is in the pools of test and train"):
         Gates(LANGUAGES["ro"], [Entry("train", "ORG", "SCJU Sibiu"), Entry("test", "ORG", "SCJU Sibiu")])
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
-def test_the_few_shot_examples_pass_and_give_no_other_split_away(lang: str, split: str) -> None:
+def test_the_few_shot_examples_pass_and_hold_no_form_of_dev_or_test(lang: str, split: str) -> None:
     for example in LANGUAGES[lang].examples:
         # Examples are in every prompt: what they name must not be in the pools of dev and test.
         assert reason(lang, example) == "", example
@@ -86,11 +86,11 @@ def test_the_few_shot_examples_pass_and_give_no_other_split_away(lang: str, spli
         ("ro", "12/80; 37,2", "no words"),
     ],
 )
-def test_each_gate_refuses_its_own(lang: str, marked: str, expected: str) -> None:
+def test_each_gate_has_its_reason(lang: str, marked: str, expected: str) -> None:
     assert reason(lang, marked) == expected
 
 
-def test_what_was_asked_for_must_be_marked() -> None:
+def test_a_requested_form_must_be_marked() -> None:
     marked = "Programare la ecografie pentru <PERSON>Andreea Popescu</PERSON>, cunoscută cu gută de doi ani."
     assert reason("ro", marked) == ""
     assert reason("ro", marked, asked=(("MEDICAL", "gută"),)) == "unmarked mention"
@@ -110,7 +110,7 @@ def test_near_duplicates_are_found_by_jaccard() -> None:
     assert seen.find("Se recomandă control peste o lună.") is None
 
 
-def test_a_language_that_cannot_be_identified_is_told() -> None:
+def test_a_language_that_cannot_be_identified_is_refused() -> None:
     language: Language = LANGUAGES["ro"].model_copy(update={"code": "qqq"})
-    with pytest.raises(InputError, match="unknown to the language identification"):
+    with pytest.raises(InputError, match="the language identification does not know language 'qqq'"):
         check_language_code(language)

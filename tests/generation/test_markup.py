@@ -1,4 +1,4 @@
-"""Markup: text and spans come out of one string, or not at all."""
+"""Inline markup: parsing and rendering are inverse, everything else is refused."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def texts_with_entities(draw: st.DrawFn) -> tuple[str, tuple[Entity, ...]]:
 
 
 @given(texts_with_entities())
-def test_what_is_rendered_is_parsed_again(given: tuple[str, tuple[Entity, ...]]) -> None:
+def test_rendered_text_parses_to_the_same(given: tuple[str, tuple[Entity, ...]]) -> None:
     assert parse(render(*given), LABELS) == given
 
 
 @given(st.lists(st.sampled_from(["<MEDICAL>", "</MEDICAL>", "<ORG>", "</ORG>", "<b>", "<", ">", "/", "MEDICAL", "a "])))
-def test_what_is_parsed_is_rendered_again(pieces: list[str]) -> None:
+def test_parsed_markup_renders_to_the_same(pieces: list[str]) -> None:
     marked = "".join(pieces)
     try:
         text, entities = parse(marked, LABELS)
@@ -52,7 +52,7 @@ def test_what_is_parsed_is_rendered_again(pieces: list[str]) -> None:
         ("Are <MEDICAL></MEDICAL>astm.", "empty tag"),
     ],
 )
-def test_anything_else_is_refused_with_a_reason(marked: str, reason: str) -> None:
+def test_malformed_markup_is_refused_with_a_reason(marked: str, reason: str) -> None:
     with pytest.raises(MarkupError) as error:
         parse(marked, LABELS)
     assert error.value.reason == reason

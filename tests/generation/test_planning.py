@@ -1,4 +1,4 @@
-"""The plan keeps to the weights of the grid at any size, uses the pools evenly, and continues."""
+"""The plan follows the weights of the grid at any size, uses the pools evenly, and continues."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def counts(tasks: list[WritingTask], attribute: str) -> Counter[str]:
 
 
 @pytest.mark.parametrize("sentences", [100, 500, 1685])
-def test_every_margin_keeps_to_its_weights(sentences: int) -> None:
+def test_every_margin_follows_its_weights(sentences: int) -> None:
     tasks = plan(sentences)
     assert sum(len(task.briefs) for task in tasks) == sentences
     weights = {
@@ -50,12 +50,12 @@ def test_specialties_and_genres_are_crossed() -> None:
     assert len(pairs) == len(RO.specialties) * len(RO.genres)
 
 
-def test_seed_and_output_decide_the_plan() -> None:
+def test_the_plan_depends_on_seed_and_output_only() -> None:
     assert plan(200) == plan(200)
     assert plan(200) != plan(200, seed=1)
 
 
-def test_what_is_there_is_not_asked_for_again() -> None:
+def test_existing_sentences_count_towards_the_plan() -> None:
     records = list(read_synthetic(ROOT / "assets" / "synthetic" / "ro" / "train.jsonl", Tally()))
     there = Counter(record.meta["genre"] for record in records)
     wanted = 2 * len(records)
@@ -86,7 +86,7 @@ def test_densities_mentions_and_hard_cases_have_their_shares() -> None:
     assert negated == pytest.approx(RO.hard_cases[0].share * 0.9 * len(briefs), rel=0.15)
 
 
-def test_the_prompt_holds_everything() -> None:
+def test_the_prompt_holds_guidelines_examples_and_briefs() -> None:
     task = plan(4)[0]
     system, user = writing_prompt(RO, task)
     assert RO.examples[0] in system
@@ -98,7 +98,7 @@ def test_the_prompt_holds_everything() -> None:
     assert "{" not in user
 
 
-def test_a_pool_without_the_split_is_told() -> None:
+def test_a_pool_without_the_split_is_refused() -> None:
     planner = Planner(RO, [e for e in POOLS if e.split == "test"], "train", 0)
     with pytest.raises(InputError, match="no entry of split 'train'"):
         planner.plan(40, 1)

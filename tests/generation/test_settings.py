@@ -1,4 +1,4 @@
-"""Settings of a language, pools and prices: what is wrong is told with file and place."""
+"""Settings of a language, pools and prices: a fault is reported with file and place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLDER = ROOT / "configs" / "generation"
 
 
 @pytest.mark.parametrize("code", ["ro", "fr"])
-def test_the_committed_settings_are_whole(code: str) -> None:
+def test_the_committed_settings_are_valid(code: str) -> None:
     language = load_language(code, FOLDER)
     assert len(language.specialties) == 18
     assert len(language.genres) == 9
@@ -35,7 +35,7 @@ def test_the_committed_settings_are_whole(code: str) -> None:
         ("code: ro", "code: [ro", "not valid YAML"),
     ],
 )
-def test_malformed_settings_are_told(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_malformed_settings_are_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
     text = (FOLDER / "ro.yml").read_text(encoding="utf-8")
     assert old in text
     (tmp_path / "ro.yml").write_text(text.replace(old, new, 1), encoding="utf-8")
@@ -44,7 +44,7 @@ def test_malformed_settings_are_told(tmp_path: Path, old: str, new: str, message
     assert message in str(error.value)
 
 
-def test_a_copied_file_that_still_has_the_other_language_s_pools_is_told(tmp_path: Path) -> None:
+def test_pools_of_another_language_are_refused(tmp_path: Path) -> None:
     text = (FOLDER / "ro.yml").read_text()
     (tmp_path / "ro.yml").write_text(text)
     (tmp_path / "it.yml").write_text(text.replace("code: ro", "code: it"))
@@ -52,7 +52,7 @@ def test_a_copied_file_that_still_has_the_other_language_s_pools_is_told(tmp_pat
         load_language("it", tmp_path)
 
 
-def test_an_unknown_language_is_told_with_those_there_are() -> None:
+def test_an_unknown_language_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InputError, match="no settings for language 'xx'. Use one of fr, ro, or write this file"):
         load_language("xx", FOLDER)
 
@@ -65,7 +65,7 @@ def test_an_unknown_language_is_told_with_those_there_are() -> None:
         ("train\tcardiology\tdisease\t", "line 3: needs"),
     ],
 )
-def test_a_malformed_pool_is_told_by_line(tmp_path: Path, line: str, message: str) -> None:
+def test_a_malformed_pool_is_refused_with_its_line(tmp_path: Path, line: str, message: str) -> None:
     for name in ("person", "org", "loc"):
         (tmp_path / f"{name}.tsv").write_text("split\tkind\tform\ntrain\tx\tY\n", encoding="utf-8")
     text = f"split\tspecialty\tkind\tform\ntrain\tcardiology\tdisease\tHTA\n{line}\n"
@@ -75,7 +75,7 @@ def test_a_malformed_pool_is_told_by_line(tmp_path: Path, line: str, message: st
         load_pools(language)
 
 
-def test_a_specialty_without_conditions_is_told(tmp_path: Path) -> None:
+def test_a_specialty_without_conditions_is_refused(tmp_path: Path) -> None:
     for name in ("person", "org", "loc"):
         (tmp_path / f"{name}.tsv").write_text("split\tkind\tform\n", encoding="utf-8")
     (tmp_path / "medical.tsv").write_text("split\tspecialty\tkind\tform\n", encoding="utf-8")
