@@ -216,6 +216,13 @@ def test_answers_in_a_fence_or_after_thoughts_are_read(llm: Llm, output: Path, f
     assert len(llm.bodies) == 1
 
 
+def test_decomposed_answers_are_composed(llm: Llm, output: Path) -> None:
+    llm.faults = ["decomposed"]
+    assert run(llm, output, 4, "--concurrency", "1").exit_code == 0
+    assert len(llm.bodies) == 1
+    assert all(unicodedata.is_normalized("NFC", record["text"]) for record in lines(output))
+
+
 def test_a_text_in_another_unicode_form_is_the_same_text(tmp_path: Path, output: Path) -> None:
     marked = [unicodedata.normalize("NFD", sentence) for sentence in corpus()[:3]]
     file = text_file(tmp_path, marked)
