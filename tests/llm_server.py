@@ -11,16 +11,17 @@ import json
 import re
 import threading
 import time
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from medner.data.markup import render
 from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Tally
-from medner.generation.markup import render
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY = "sk-test-0123456789abcdef"
@@ -30,8 +31,23 @@ ERRORS: dict[str, tuple[int, str, str, dict[str, str]]] = {  # status, message, 
     "out": (429, "come back later", "rate_limit_exceeded", {"Retry-After": "600"}),
     "quota": (429, "You exceeded your current quota", "insufficient_quota", {}),
     **{status: (int(status), "oops", "", {"Retry-After": "0"}) for status in ("500", "503", "504")},
+    "late": (429, "slow down", "rate_limit_exceeded", {"Retry-After": "Fri, 31 Dec 99999 23:59:59 GMT"}),
     "filtered": (400, "The response was filtered", "content_filter", {}),
+    "deep error": (500, "[" * 100_000, "", {"Retry-After": "inf nan"}),
     "too long": (400, "This model's maximum context length is 8192 tokens", "context_length_exceeded", {}),
+}
+
+
+# Bodies of a response with status 200 that are no chat completion, and not billed.
+BODIES = {
+    "body": b"<html>Bad gateway\x1b[31m</html>",
+    "deep": b"[" * 200_000,
+    "null": b"null",
+    "latin": b'{"choices": "\xe9"}',
+    "error": b'{"error": {"message": "model is loading"}}',
+    "strings": b'{"choices": "abc", "usage": "many"}',
+    "lists": b'{"choices": [[]], "usage": [1, 2]}',
+    "bare": b'{"choices": [{"message": "hello"}], "usage": {}}',
 }
 
 
@@ -56,6 +72,9 @@ class Llm:
         self.files: dict[str, bytes] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.job_status = "completed"
+        self.refused: list[str] = []  # names of fields that the server refuses, with 400
+        self.tokens: object = 200  # that an answer has, as the server reports them
+        self.download: Callable[[bytes], bytes] = bytes  # what becomes of a job's results on the way
         self.lock = threading.Lock()
         self.url = ""
         self._free_at = 0.0
@@ -74,6 +93,13 @@ class Llm:
             "schema": json.dumps({"texts": sentences}),
             "empty": json.dumps({"sentences": []}),
             "surrogate": '{"sentences": ["\ud800 este astm."]}',
+            "deep json": '{"sentences": ' + "[" * 200_000,
+            "long": json.dumps({"sentences": ["Pacienta are astm. " * 60_000]}),
+            "key": json.dumps({"sentences": [f"Cheia este {KEY}."]}),
+            "fenced": f"```json\n{content}\n```",
+            "thoughts": f"<think>\nFirst {{think}}.\n</think>\n\n```\n{content}\n```",
+            "end of thoughts": f"So I answer.</think>{content}",
+            "composed": unicodedata.normalize("NFC", content),
         }
         refused = fault == "refusal"
         message = {"role": "assistant", "content": None if refused else contents.get(fault, content)}
@@ -84,12 +110,19 @@ class Llm:
             "created": 0,
             "model": body["model"],
             "choices": [{"index": 0, "message": message, "finish_reason": "length" if fault == "length" else "stop"}],
-            "usage": {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200},
+            "usage": {"prompt_tokens": 1000, "completion_tokens": self.tokens, "total_tokens": 1200},
         }
         if fault == "no usage":
             del completion["usage"]
         if fault == "no choice":
             completion["choices"] = []
+        if fault == "usage":
+            completion["usage"] = {"prompt_tokens": float("inf"), "completion_tokens": -5}
+        if fault == "number":
+            completion["usage"]["prompt_tokens"] = int("9" * 4000)
+        if fault == "types":
+            completion["choices"][0] |= {"finish_reason": {"a": 1}, "index": "x"}
+            message["refusal"] = [1]
         return completion
 
     def finish(self, job: dict[str, Any]) -> None:
@@ -107,6 +140,8 @@ class Llm:
                 response = {"status_code": 200, "body": self.completion(item["body"], fault)}
             lines.append(json.dumps({"custom_id": item["custom_id"], "response": response, "error": None}))
         lines.reverse()  # the order of answers is not promised
+        failed = sum('"status_code": 500' in line for line in lines)
+        job["request_counts"] = {"total": len(lines), "completed": len(lines) - failed, "failed": failed}
         job["output_file_id"] = f"{job['id']}-output"
         self.files[job["output_file_id"]] = "\n".join(lines).encode()
 
@@ -140,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
             llm.finish(llm.jobs[name[8:]])
             self.reply(llm.jobs[name[8:]])
         elif name.startswith("files/") and name.endswith("/content"):
-            self.reply(llm.files[name[6:-8]])
+            self.reply(llm.download(llm.files[name[6:-8]]))
         else:
             self.error(404, "not found")
 
@@ -205,6 +240,9 @@ class _Handler(BaseHTTPRequestHandler):
             if fault == "429":
                 llm._free_at = time.monotonic() + 0.3
         time.sleep(llm.latency)
+        if refused := next((name for name in llm.refused if name in body), ""):
+            self.error(400, f"Unrecognized request argument supplied: {refused}")
+            return
         if fault in ERRORS:
             self.error(*ERRORS[fault])
         elif fault == "401":
@@ -218,10 +256,22 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif fault == "cut":
             self.cut(json.dumps(llm.completion(body)).encode())
-        elif fault == "body":
-            self.reply(b"<html>Bad gateway</html>")
+        elif fault == "trickle":
+            self.trickle(json.dumps(llm.completion(body)).encode())
+        elif fault in BODIES:
+            self.reply(BODIES[fault])
         else:
             self.reply(llm.completion(body, fault))
+
+    def trickle(self, data: bytes) -> None:
+        """Send a byte now and then, for longer than the tests' --timeout."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        for number in range(int(self.llm.patience * 20)):
+            self.wfile.write(data[number : number + 1])
+            time.sleep(0.05)
+        self.close_connection = True
 
 
 class _Server(ThreadingHTTPServer):

@@ -35,36 +35,35 @@ ABSENT = {
 }
 
 
-class Download(Settings):
-    """One public file.
+class _Pinned(Settings):
+    """What an entry of ``configs/downloads.yml`` needs.
 
     name: its key in the file. asset: where it goes. url: where it comes from; empty if only a mirror can have it.
-    mirror: where it lies in a mirror folder. git_blob: the git blob id that its content must have.
+    mirror: where it lies in a mirror folder.
     """
 
     name: str = ""
     asset: str
     url: str = ""
     mirror: str
-    git_blob: str
     licence: str
 
 
-class Collection(Settings):
+class Download(_Pinned):
+    """One public file. git_blob: the git blob id that its content must have."""
+
+    git_blob: str
+
+
+class Collection(_Pinned):
     """A corpus of many small files, kept in one zip.
 
-    name, asset: as for :class:`Download`. url: an archive or, with ``/`` at its end, the folder from which the files
-    are fetched one by one. mirror: a folder with the files or archives of them. sha256:
-    :func:`medner.files.members_sha256` of the files. folders: patterns of the names of the files, by folder; other
-    files, and the folders around these, are left aside.
+    url: an archive or, with ``/`` at its end, the folder from which the files are fetched one by one. mirror: a folder
+    with the files or archives of them. sha256: :func:`medner.files.members_sha256` of the files. folders: patterns of
+    the names of the files, by folder; other files, and the folders around these, are ignored.
     """
 
-    name: str = ""
-    asset: str
-    url: str = ""
-    mirror: str
     sha256: str
-    licence: str
     folders: Mapping[str, tuple[str, ...]]
 
     def select(self, members: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import RootModel
@@ -106,6 +107,7 @@ class NearDuplicates:
         return None
 
 
+@lru_cache(maxsize=2**16)
 def form_key(form: str) -> str:
     """A key that surface forms share if they differ in case, diacritics and, roughly, article and inflection alone.
 

@@ -79,10 +79,10 @@ def _known(name: str) -> str:
     return name
 
 
-Thresholds = Mapping[Annotated[str, AfterValidator(_known)], int | float]
+Limits = Mapping[Annotated[str, AfterValidator(_known)], int | float]
 
 
-class Floors(Settings):
+class Thresholds(Settings):
     """``configs/quality.yml``: thresholds of the figures.
 
     required: the languages whose corpora must meet them. unlabelled_allowed: by language, forms that are rightly
@@ -90,8 +90,8 @@ class Floors(Settings):
     """
 
     required: tuple[str, ...]
-    minimum: Thresholds
-    maximum: Thresholds
+    minimum: Limits
+    maximum: Limits
     unlabelled_allowed: Mapping[str, Mapping[str, str]]
 
     def missed(self, figures: CorpusFigures) -> list[str]:
@@ -103,9 +103,9 @@ class Floors(Settings):
         ]
 
 
-def load_floors(path: Path) -> Floors:
+def load_thresholds(path: Path) -> Thresholds:
     """Read the thresholds. Raises InputError for a malformed file and for figures that are not measured."""
-    return load_settings(path, Floors)
+    return load_settings(path, Thresholds)
 
 
 def read_corpora(folder: Path, scheme: Scheme) -> dict[str, list[Record]]:
@@ -181,13 +181,13 @@ def measure(corpora: Mapping[str, Sequence[Record]], lang: str, allowed: Iterabl
     )
 
 
-def figures_table(report: QualityReport, floors: Floors) -> Table:
+def figures_table(report: QualityReport, thresholds: Thresholds) -> Table:
     """All figures by language, with their thresholds."""
     rows = []
     for name in FIGURES:
-        low, high = floors.minimum.get(name), floors.maximum.get(name)
-        threshold = f"≥ {low:,}" if low is not None else f"≤ {high:,}" if high is not None else ""
-        rows.append([name, *(f"{getattr(figures, name):,}" for figures in report.values()), threshold])
+        low, high = thresholds.minimum.get(name), thresholds.maximum.get(name)
+        limit = f"≥ {low:,}" if low is not None else f"≤ {high:,}" if high is not None else ""
+        rows.append([name, *(f"{getattr(figures, name):,}" for figures in report.values()), limit])
     return Table(["figure", *report, "threshold"], rows, text=(0, -1))
 
 

@@ -147,8 +147,7 @@ async def _by_batch(work: Work, ledger: Ledger, model: Model, how: How, total: i
 
 async def _collected(client: Client, work: Work, ledger: Ledger, model: Model, submission: Submission) -> bool:
     """Collect a job and judge its answers; False while it is under way."""
-    output, accepted = ledger.output.path, len(ledger.records)
-    job = await find(client, submission, output)
+    job = await find(client, submission, ledger.output.path)
     if job is None:
         return True
     try:
@@ -161,9 +160,9 @@ async def _collected(client: Client, work: Work, ledger: Ledger, model: Model, s
         return False
     if unanswered:
         note(f"Batch job {job.id} has {job.status}. {unanswered} requests without an answer are asked again.")
-    elif len(ledger.records) == accepted:
+    elif not {record.meta.get("request") for record in ledger.records} & {task["number"] for task in submission.tasks}:
         remedy = "Read the rejects file; run the command again to ask again"
-        raise InputError(f"no answer of batch job {job.id} was accepted", path=output, remedy=remedy)
+        raise InputError(f"no answer of batch job {job.id} was accepted", path=ledger.output.path, remedy=remedy)
     return True
 
 

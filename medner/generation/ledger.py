@@ -155,7 +155,7 @@ class Lines(Generic[T]):
 
 def _alien(kind: str, path: Path, line: int) -> InputError:
     remedy = "Restore the file, or move it and the files beside it away to start again"
-    return InputError(f"is not a line of a file of {kind}s", path=path, place=f"line {line}", remedy=remedy)
+    return InputError(f"not a line of a file of {kind}s", path=path, place=f"line {line}", remedy=remedy)
 
 
 def _records(text: str, path: Path) -> list[Record]:

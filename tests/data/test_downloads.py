@@ -249,3 +249,28 @@ def test_the_step_reads_the_mirror(offline: Path, tmp_path: Path) -> None:
     }
     assert files["e3c"]["available"] is False
     assert files["e3c"]["reason"] == "neither present, nor in a mirror, nor on the network"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("git_blob: 2fe4", "git_bolb: 2fe4", "downloads.yml, ronec-train.file.git_bolb: unknown key"),
+        ("sha256: 8699", "folder: 8699", "downloads.yml, quaero.collection.folder: unknown key"),
+        (
+            "ronec/train.json\n  mirror",
+            "ronec/t.json\n  mirror",
+            "ronec-train.asset: assets/fetched/ronec/t.json is not an asset of",
+        ),
+        ("ronec-train:", "ronec-train: [", "downloads.yml: not valid YAML"),
+    ],
+)
+def test_malformed_downloads(offline: Path, old: str, new: str, expected: str) -> None:
+    path = offline / "configs" / "downloads.yml"
+    text = (ROOT / "configs" / "downloads.yml").read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError, match=re.escape(expected)):
+        load_downloads(path, offline / "project.yml")
+    (offline / "project.yml").write_text("commands: []\n")
+    with pytest.raises(InputError, match="project.yml: the key assets is missing"):
+        load_downloads(path, offline / "project.yml")

@@ -10,7 +10,7 @@ from conftest import ROOT
 from typer.testing import CliRunner, Result
 
 from medner.data.quality import (
-    load_floors,
+    load_thresholds,
     measure,
     near_duplicate_pairs,
     parallel_pairs,
@@ -71,10 +71,10 @@ def test_translations_are_found() -> None:
 
 
 def test_missed_thresholds() -> None:
-    floors = load_floors(ROOT / "configs" / "quality.yml")
-    figures = measure({"ro": RECORDS}, "ro").model_copy(update={**floors.minimum, **floors.maximum})
-    assert floors.missed(figures) == []
-    assert floors.missed(figures.model_copy(update={"org_forms": 249, "unlabelled": 1})) == [
+    thresholds = load_thresholds(ROOT / "configs" / "quality.yml")
+    figures = measure({"ro": RECORDS}, "ro").model_copy(update={**thresholds.minimum, **thresholds.maximum})
+    assert thresholds.missed(figures) == []
+    assert thresholds.missed(figures.model_copy(update={"org_forms": 249, "unlabelled": 1})) == [
         "org_forms is 249, below 250",
         "unlabelled is 1, above 0",
     ]
@@ -134,10 +134,10 @@ def test_a_threshold_of_an_unknown_figure(tmp_path: Path) -> None:
     text = (ROOT / "configs" / "quality.yml").read_text().replace("sentences: 1500", "sentence: 1500")
     (tmp_path / "quality.yml").write_text(text)
     with pytest.raises(InputError, match="minimum.sentence.*: unknown figure; known ones are sentences, words, "):
-        load_floors(tmp_path / "quality.yml")
+        load_thresholds(tmp_path / "quality.yml")
 
 
 def test_malformed_thresholds(tmp_path: Path) -> None:
     (tmp_path / "quality.yml").write_text("minimum: 3\n")
     with pytest.raises(InputError, match="quality.yml, required: missing"):
-        load_floors(tmp_path / "quality.yml")
+        load_thresholds(tmp_path / "quality.yml")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from medner.data.markup import MarkupError, parse
 from medner.data.records import Record, Tally, check_entities, normalised
 from medner.exceptions import InputError
 from medner.files import read_text
-from medner.generation.markup import MarkupError, parse
 
 
 def read_marked(path: Path, lang: str, labels: Collection[str]) -> list[Record]:
