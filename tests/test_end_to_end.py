@@ -220,7 +220,8 @@ for text in ({RO!r}, {FR!r}):
     print([token.text for token in doc])
 print(nlp.meta["medner"]["encoder"]["name"], len(nlp({(RO + " ") * 60!r})))
 """
-    result = subprocess.run([str(python), "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = [str(python), "-I", "-c", code]  # -I: nor through PYTHONPATH
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "'l’', 'Hôpital'" in result.stdout
     assert "'d’', 'insuffisance', 'cardiaque'" in result.stdout
