@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llm_server import BODIES, KEY, Llm, corpus, serving
-from medner.generation.markup import parse
 from spacy.tokens import DocBin
 from test_generate import ANSWERS, BATCH, REJECTS, annotate, beside, check_complete, lines, run
 
