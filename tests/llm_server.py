@@ -100,6 +100,7 @@ class Llm:
             "thoughts": f"<think>\nFirst {{think}}.\n</think>\n\n```\n{content}\n```",
             "end of thoughts": f"So I answer.</think>{content}",
             "composed": unicodedata.normalize("NFC", content),
+            "decomposed": unicodedata.normalize("NFD", content),
         }
         refused = fault == "refusal"
         message = {"role": "assistant", "content": None if refused else contents.get(fault, content)}

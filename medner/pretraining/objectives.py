@@ -60,7 +60,7 @@ class MaskedLanguageModel(nn.Module):
 class ReplacedTokenDetection(nn.Module):
     """Tell replaced pieces from original ones (ELECTRA, Clark et al. 2020).
 
-    A generator of fewer layers, thrown away afterwards, proposes pieces for the masked places; the encoder judges
+    A generator of fewer layers, discarded after training, proposes pieces for the masked places; the encoder judges
     every place. Both share the embeddings of pieces; the judge's loss counts 50 times.
     """
 

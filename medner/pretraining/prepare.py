@@ -103,7 +103,7 @@ def read_tokenizer(folder: Path, remedy: str = READ_AGAIN) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True)
     except Exception:  # the libraries raise whatever their parsers raise
-        raise InputError("holds no tokenizer that can be read", path=folder, remedy=remedy) from None
+        raise InputError("contains no readable tokenizer", path=folder, remedy=remedy) from None
 
 
 def pieces_of(tokenizer: Any) -> list[str]:

@@ -84,7 +84,7 @@ def _tokenizer(path: Path) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception:  # the library raises plain exceptions
-        what, remedy = "is no tokenizer that can be read", "Give an encoder with its tokenizer.json"
+        what, remedy = "not a readable tokenizer", "Give an encoder with its tokenizer.json"
         raise InputError(what, path=path, remedy=remedy) from None
     tokenizer.no_padding()  # a file may ask for texts padded to a length, and a piece would be mostly padding
     tokenizer.no_truncation()

@@ -18,6 +18,7 @@ from medner.generation.markup import parse
 from spacy.tokens import DocBin
 from test_generate import ANSWERS, BATCH, REJECTS, annotate, beside, check_complete, lines, run
 
+from medner.data.markup import parse
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
 from medner.generation.annotating import Annotating
@@ -213,6 +214,13 @@ def test_answers_in_a_fence_or_after_thoughts_are_read(llm: Llm, output: Path, f
     llm.faults = [form]
     assert run(llm, output, 4).exit_code == 0
     assert len(llm.bodies) == 1
+
+
+def test_decomposed_answers_are_composed(llm: Llm, output: Path) -> None:
+    llm.faults = ["decomposed"]
+    assert run(llm, output, 4, "--concurrency", "1").exit_code == 0
+    assert len(llm.bodies) == 1
+    assert all(unicodedata.is_normalized("NFC", record["text"]) for record in lines(output))
 
 
 def test_a_text_in_another_unicode_form_is_the_same_text(tmp_path: Path, output: Path) -> None:

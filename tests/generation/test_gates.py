@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 
 import pytest
 from conftest import ROOT
 
 from medner.data.markup import parse
-from medner.data.overlap import NearDuplicates
+from medner.data.overlap import NearDuplicates, Overlap, form_key
 from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Record, Tally
 from medner.exceptions import InputError
@@ -101,6 +102,35 @@ def test_an_entry_of_another_split_is_refused() -> None:
     marked = f"Pacienta este internată de trei zile pentru <MEDICAL>{entry.form}</MEDICAL>."
     assert reason("ro", marked, "train") == "entry of another split"
     assert reason("ro", marked, "test") == ""
+
+
+INVISIBLE = ["\u200b", "\u200d", "\u00ad", "\u2060", "\u202e", "\ufeff", "\u034f", "\ufe0f"]
+
+
+@pytest.mark.parametrize("character", INVISIBLE)
+def test_invisible_characters_are_refused_and_change_no_comparison(character: str) -> None:
+    entry = next(e for e in load_pools(LANGUAGES["ro"]) if e.split == "test" and e.label == "MEDICAL")
+    hidden = entry.form[:3] + character + entry.form[3:]
+    marked = f"Pacienta este internată de trei zile pentru <MEDICAL>{hidden}</MEDICAL>."
+    assert reason("ro", marked) == "control character"
+    assert form_key(hidden) == form_key(entry.form)
+    text, _ = parse(marked, LABELS)
+    assert NearDuplicates([text]).find(text.replace(character, "")) == text
+    assert Overlap([text]).find(text.replace(character, "")) == "exact"
+    with pytest.raises(InputError, match=r"is refused by the gates \(control character: U\+"):
+        Gates(LANGUAGES["ro"], [Entry("train", "MEDICAL", hidden)])
+
+
+def test_comparisons_ignore_the_unicode_form() -> None:
+    text = "Pacienta acuză durere toracică și amețeală, fără greață, de două săptămâni."
+    decomposed = unicodedata.normalize("NFD", text)
+    assert NearDuplicates([text]).find(decomposed) == text
+    assert Overlap([text]).find(decomposed) == "exact"
+    assert form_key("amețeală") == form_key(unicodedata.normalize("NFD", "amețeală"))
+
+
+def test_a_sentence_has_a_longest_length() -> None:
+    assert reason("ro", "Pacienta este internată de trei zile pentru <MEDICAL>febră</MEDICAL>. " * 40) == "too long"
 
 
 def test_near_duplicates_are_found_by_jaccard() -> None:

@@ -254,8 +254,8 @@ def test_every_text_format_gives_the_same_lines(tmp_path: Path) -> None:
             gzip.compress(b"Are HTA.", mtime=0)[:10] + b"\xff" * 40,
             "a.txt.gz, after line 0: cannot be read (",
         ),
-        ("a.txt", b"", "group text holds no text. Check its files."),
-        ("a.doc", b"Fara text", "text: holds no text. Put UTF-8 files there (.txt, .txt.gz, .txt.xz, .spacy)."),
+        ("a.txt", b"", "group text has no text. Check its files."),
+        ("a.doc", b"Fara text", "text: contains no text. Put UTF-8 files there (.txt, .txt.gz, .txt.xz, .spacy)."),
     ],
 )
 def test_unreadable_text_is_refused(tmp_path: Path, config: Path, name: str, content: bytes, message: str) -> None:
@@ -318,7 +318,7 @@ def test_two_folders_of_one_name_are_refused(tmp_path: Path, text: Path, config:
     (other / "a.txt").write_text("Elle va bien.\n")
     done = run(text, config, tmp_path / "work", tmp_path / "encoder", "--any-text", str(other))
     assert done.exit_code == 1
-    assert "2 groups of text are named 'text'. Name each folder once, and differently" in done.stderr
+    assert "2 groups of text are named 'text'. Give folders of different names" in done.stderr
     assert not (tmp_path / "work").exists()
 
 
@@ -330,7 +330,7 @@ def test_start_belongs_to_the_run(tmp_path: Path, text: Path, config: Path, bert
     bare = tmp_path / "bare"
     bare.mkdir()
     (bare / "model.safetensors").write_bytes((bert / "model.safetensors").read_bytes())
-    assert "bare/tokenizer.json: is no tokenizer that can be read. Give an encoder" in run(*parts, str(bare)).stderr
+    assert "bare/tokenizer.json: not a readable tokenizer. Give an encoder" in run(*parts, str(bare)).stderr
     assert not (tmp_path / "work" / "text").exists()
     prepare_text(tmp_path / "work", [text], load_recipe(config))
     assert (
@@ -504,7 +504,7 @@ GROUP: dict[str, Any] = {"name": "a", "weight": 1, "files": ["a.txt"]}
         ({"groups": [{"name": "a", "files": ["a.txt"]}]}, "groups.0.weight: missing"),
         ({"groups": [{"name": "a", "weight": 1}]}, "groups.0.files: missing"),
         ({"groups": [{**GROUP, "files": "a.txt"}]}, "groups.0.files: Input should be a valid list"),
-        ({"groups": [{**GROUP, "files": ["/a.txt"]}]}, "group a: '/a.txt' is no path below a folder"),
+        ({"groups": [{**GROUP, "files": ["/a.txt"]}]}, "group a: '/a.txt' is not a path below a folder"),
         ({"groups": [{**GROUP, "name": "ro/a"}]}, "groups.0.name: String should match"),
     ],
 )  # fmt: skip
@@ -609,7 +609,7 @@ def test_log_with_a_truncated_last_line(tmp_path: Path, text: Path, config: Path
         ("checkpoint/state.json", "is damaged. Remove the folder checkpoint to start again."),
         ("text.json", "is damaged. Remove text.json to read the text again."),
         ("text/text.pieces", "is damaged (it should hold"),
-        ("text/tokenizer.json", "text: holds no tokenizer that can be read. Remove text.json to read the text again."),
+        ("text/tokenizer.json", "text: contains no readable tokenizer. Remove text.json to read the text again."),
     ],
 )
 def test_damaged_work_file_is_refused(
@@ -632,7 +632,7 @@ def test_damaged_work_file_is_refused(
         ("model.safetensors", "start/model.safetensors: cannot be read ("),
         (
             "tokenizer.json",
-            "start/tokenizer.json: is no tokenizer that can be read. Give an encoder with its tokenizer.json.",
+            "start/tokenizer.json: not a readable tokenizer. Give an encoder with its tokenizer.json.",
         ),
     ],
 )

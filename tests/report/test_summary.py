@@ -8,14 +8,13 @@ import made
 import pytest
 from made_report import STUDY, comparison, scores
 
-from medner.evaluation.results import Run
+from medner.evaluation.results import Run, run_table
 from medner.evaluation.scores import Counts
 from medner.exceptions import InputError
 from medner.report.summary import (
     differences_table,
     insert,
     origins,
-    run_table,
     scores_table,
     seeds_table,
     significance_text,
