@@ -384,7 +384,7 @@ def test_bad_arguments_give_one_line_and_exit_code_1(
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        ("--components.tok2vec.model.architectures spacy.HashEmbedCNNN.v2", "Could not find function 'spacy.HashEmb"),
+        ("--components.tok2vec.model.@architectures spacy.HashEmbedCNNN.v2", "Could not find function 'spacy.HashEmb"),
         ("--components.ner.factory nerr", "Can't find factory for 'nerr'"),
         ("--training.optimizer.beta2 .98", "Invalid schedule for 'b2' (<class 'str'>)"),
         ("--paths.train configs/exp1.cfg", "configs/exp1.cfg: not a DocBin ("),
