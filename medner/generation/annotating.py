@@ -90,9 +90,7 @@ class Annotating:
 
     def tasks(self, ledger: Ledger) -> Sequence[AnnotationTask]:
         """The texts without a record, apart from those that this call has had rejected."""
-        done = {record.id for record in ledger.records}
-        done |= judged_texts(reject.id for reject in ledger.rejects[self._earlier :])
-        done |= {reject.id for reject in ledger.rejects if not reject.number}  # unasked
+        done = ledger.judged | judged_texts(reject.id for reject in ledger.rejects[self._earlier :])
         left = [(line, text) for line, text in self.texts.items() if self._name(line) not in done]
         first = ledger.next_number()
         return [AnnotationTask(number=n, line=line, text=text) for n, (line, text) in enumerate(left, start=first)]

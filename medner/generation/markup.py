@@ -1,7 +1,7 @@
 """Inline markup: ``Are <MEDICAL>astm</MEDICAL>.`` stands for a text and its entities.
 
-Text and spans come out of one string, so they cannot disagree. Nothing is mended and nothing is searched for: a string
-that is not exactly what :func:`render` writes is refused with a reason.
+Text and spans are parsed from one string, so they cannot disagree. Nothing is repaired: a string that :func:`render`
+would not write is refused with a reason.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable
 
 from medner.data.records import Entity
 
-# What a reader would take for a tag. "p <0,001 și >3" and "HbA1c < 7 %" are text.
+# What looks like a tag. "p <0,001 și >3" and "HbA1c < 7 %" are text.
 _TAG = re.compile(r"<(/?)([A-Za-z][^<>]*|)>")
 
 
 class MarkupError(ValueError):
-    """The string is no markup; ``reason`` is one of a few words that can be counted, ``detail`` says where."""
+    """The string is not markup. reason: one of a few words, for counting; detail: where."""
 
     def __init__(self, reason: str, detail: str) -> None:
         self.reason, self.detail = reason, detail
@@ -59,7 +59,7 @@ def parse(marked: str, labels: Collection[str]) -> tuple[str, tuple[Entity, ...]
 
 
 def holds_tag(text: str) -> bool:
-    """Whether a plain text holds something that :func:`parse` would take for a tag."""
+    """Whether a plain text holds something that :func:`parse` would read as a tag."""
     return _TAG.search(text) is not None
 
 
