@@ -24,13 +24,17 @@ format: $(INSTALLED)
 configs: $(INSTALLED)
 	$(BIN)/python scripts/write_configs.py
 
-# The commands section from project.yml, the results from the committed metrics (those that it has a place for).
+# docs/commands.md from project.yml; summaries, docs/results.md and the README's table from the committed metrics. A copy
+# of project.yml is documented, since beside fetched corpora the document would have links to them.
 readme: $(INSTALLED)
-	$(BIN)/python -m spacy project document --no-emoji --output README.md
-	set -e; for metrics in metrics/reference/*; do \
-	  $(BIN)/python scripts/summarise.py --metrics $$metrics; \
-	  if grep -q "results of $$metrics: start" README.md; then \
-	    $(BIN)/python scripts/summarise.py --metrics $$metrics --insert-into README.md; fi; done
+	set -e; copy=$$(mktemp -d); cp project.yml $$copy; \
+	  $(BIN)/python -m spacy project document $$copy --no-emoji --output docs/commands.md; rm -r $$copy
+	sed -i 's|(project.yml)|(../project.yml)|' docs/commands.md
+	cd docs; set -e; for summary in ../metrics/reference/*/summary.md; do metrics=$${summary%/*}; \
+	  ../$(BIN)/python ../scripts/summarise.py --metrics $$metrics; \
+	  if grep -q "results of $$metrics: start" results.md; then \
+	    ../$(BIN)/python ../scripts/summarise.py --metrics $$metrics --insert-into results.md; fi; done
+	$(BIN)/python scripts/write_headline.py metrics/reference/ronec-v1 README.md
 
 # Keeps this machine's scores as reference results: `make reference NAME=ronec-v1`, then `make readme`.
 KEPT := -name scores.json -o -name counts.json -o -name curve.json -o -name significance.json -o -name significance.md -o -name curves.json -o -name summary.md

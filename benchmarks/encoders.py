@@ -1,8 +1,8 @@
 """Words per second of training and of annotation: the compact encoder, spaCy's CNN, and a BERT of mBERT's size.
 
 All three are spaCy pipelines with this project's configs and tokenizer, on the same sentences, in this process, in
-turn. Training is timed as the train step does it, in mixed precision where the processor has bf16, and in fp32. The
-large BERT has random weights, which does not change its speed; the compact one's tokenizer serves it too.
+turn. Training is timed as the train step does it, in mixed precision where bf16 is faster (medner/model/arithmetic.py),
+and in fp32. The large BERT has random weights, which does not change its speed, and the compact encoder's tokenizer.
 
 Example: python benchmarks/encoders.py --sentences 160 --rounds 3
 """
@@ -29,7 +29,7 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Tally
 from medner.data.tokenizer import blank, reference_doc
-from medner.model.arithmetic import cpu_type, mixed_precision
+from medner.model.arithmetic import cpu_arithmetic, mixed_precision
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -103,7 +103,7 @@ def main(
                     pass
 
             speeds[name] = [words / seconds(work, rounds) for work in (train, train_fp32, annotate)]
-    threads, numbers = torch.get_num_threads(), str(cpu_type()).removeprefix("torch.")
+    threads, numbers = torch.get_num_threads(), cpu_arithmetic()
     print(f"{len(docs)} sentences, {words:,} words; torch {torch.__version__}, {threads} threads, {numbers}")
     columns = ("training", "training in fp32", "annotation")
     for name, found in speeds.items():

@@ -1,8 +1,9 @@
 """What each measure of the train step saves: a pass over training sentences and an evaluation, with and without it.
 
 The pipeline is exp3's, with the compact encoder, on sentences drawn from its training corpus (of the `corpus` step), in
-this process, in turn. Where the processor has no bf16, the measures on mixed precision and on attention make no
-difference; where the C library is not glibc, nor does the one on freed memory.
+this process, in turn. Where bf16 is not faster than fp32 (medner/model/arithmetic.py), the measures on mixed precision
+and on attention make no difference; MEDNER_ARITHMETIC=bf16 times them all the same. Without glibc, the one on freed
+memory makes none.
 
 Example: python benchmarks/training.py --sentences 480 --rounds 3
 """
@@ -31,7 +32,7 @@ from medner.data.docbins import parse_docbin
 from medner.data.tokenizer import blank
 from medner.files import read_bytes
 from medner.model import training
-from medner.model.arithmetic import cpu_type, mixed_precision
+from medner.model.arithmetic import cpu_arithmetic, mixed_precision
 
 
 @contextmanager
@@ -89,7 +90,7 @@ def main(
     }
     words = sum(map(len, docs))
     print(f"{len(docs)} sentences, {words:,} words; torch {torch.__version__}, {torch.get_num_threads()} threads, "
-          f"{str(cpu_type()).removeprefix('torch.')}, {os.cpu_count()} processors")  # fmt: skip
+          f"{cpu_arithmetic()}, {os.cpu_count()} processors")  # fmt: skip
     passes, evaluations = {}, {}
     for name, (arithmetic, batcher) in sides.items():
         with arithmetic():

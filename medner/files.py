@@ -46,7 +46,7 @@ def decode(data: bytes, path: Path | str) -> str:
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise InputError(
-            "holds a NUL character", path=path, place=f"line {line}", remedy="Remove it; the file may be damaged"
+            "contains a NUL character", path=path, place=f"line {line}", remedy="Remove it; the file may be damaged"
         )
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -88,8 +88,8 @@ def unpacked(data: bytes, path: Path | str) -> dict[str, bytes]:
                     if file := tar.extractfile(member):  # None for folders
                         members[member.name.removeprefix("./")] = file.read()
     except (*BROKEN_ZIP, tarfile.TarError, lzma.LZMAError, EOFError, KeyError) as error:
-        what = f"is no archive that can be read ({' '.join(str(error).split())})"
-        raise InputError(what, path=path, remedy="Give a zip or tar archive, or a folder; it may be damaged") from None
+        what = f"not a readable zip or tar archive ({' '.join(str(error).split())})"
+        raise InputError(what, path=path, remedy="Replace it; it may be damaged") from None
     return dict(sorted(members.items()))
 
 

@@ -11,7 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from medner.exceptions import InputError
 from medner.files import read_text, write_text
-from medner.settings import first_fault
+from medner.settings import describe
 
 
 class Output(BaseModel):
@@ -39,8 +39,5 @@ def read_output(path: Path, shape: type[_T], step: str) -> _T:
     try:
         return TypeAdapter(shape).validate_json(read_text(path), strict=True)
     except ValidationError as error:
-        what, place = first_fault(error)
-        fault = ": ".join(part for part in (".".join(map(str, place)), what) if part)
-        raise InputError(
-            f"not what the {step} step writes ({fault})", path=path, remedy=f"Run the {step} step again"
-        ) from None
+        what = f"not what the {step} step writes ({describe(error)})"
+        raise InputError(what, path=path, remedy=f"Run the {step} step again") from None

@@ -29,7 +29,7 @@ def load_settings(
 
     section: the top-level key to read, instead of the whole file. changes: values that replace those of the file, as
     command-line options do. remedy: what to do about a fault, where "Correct it" says too little.
-    Raises InputError, naming the file and the key, if the file is no YAML or does not fit the model.
+    Raises InputError, naming the file and the key, if it is not valid YAML or does not fit the model.
     """
     remedy = remedy or f"Correct it; configs/{path.name} of the repository is an example"
     try:
@@ -50,6 +50,12 @@ def load_settings(
             raise InputError(what, place=f"--{place[0]}", remedy="Correct the option") from None
         where = ".".join(map(str, (section, *place) if section else place))
         raise InputError(what, path=path, place=where, remedy=remedy) from None
+
+
+def describe(error: ValidationError) -> str:
+    """:func:`first_fault` in one clause, such as ``entities.0.start: missing``."""
+    what, place = first_fault(error)
+    return f"{'.'.join(map(str, place))}: {what}" if place else what
 
 
 def first_fault(error: ValidationError) -> tuple[str, tuple[int | str, ...]]:

@@ -15,11 +15,11 @@ from medner.data.manifests import read_manifest
 from medner.data.overlap import form_key, load_generic_nouns
 from medner.data.tokenizer import blank
 from medner.evaluation.error_analysis import Errors, Knowledge, analyse, choose_examples
+from medner.evaluation.pipelines import training_mentions
 from medner.evaluation.predictions import SUFFIX, read_predictions
 from medner.evaluation.results import read_run
 from medner.exceptions import InputError
 from medner.files import new_folder
-from medner.model.prediction import training_mentions
 from medner.outputs import write_output
 from medner.study import load_study
 

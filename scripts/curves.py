@@ -9,8 +9,8 @@ import typer
 from medner.command_line import EPOCHS_HELP, GPU_HELP, ROOT, good, new_app, note, step, whole_numbers
 from medner.evaluation.learning_curves import points, rows, write_part
 from medner.evaluation.results import SEEDS
+from medner.evaluation.runs import run
 from medner.exceptions import InputError
-from medner.model.runs import run
 from medner.outputs import write_output
 from medner.study import load_study
 

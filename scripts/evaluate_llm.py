@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from medner.command_line import ROOT, good, new_app, note, show, step
+from medner.evaluation.results import run_table
 from medner.evaluation.zero_shot import evaluate, experiment_name
-from medner.report.summary import run_table
 from medner.study import load_study
 
 app = new_app()

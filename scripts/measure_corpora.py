@@ -10,7 +10,7 @@ from rich.progress import track
 
 from medner.command_line import ROOT, good, new_app, note, show, step
 from medner.data.labels import load_scheme
-from medner.data.quality import figures_table, load_floors, measure, missing_splits, read_corpora
+from medner.data.quality import figures_table, load_thresholds, measure, missing_splits, read_corpora
 from medner.exceptions import InputError
 from medner.outputs import write_output
 
@@ -28,21 +28,21 @@ def main(
 
     The exit code is 1 if a corpus misses a threshold that configs/quality.yml requires of its language.
     """
-    floors = load_floors(ROOT / "configs" / "quality.yml")
+    thresholds = load_thresholds(ROOT / "configs" / "quality.yml")
     records = read_corpora(corpora, load_scheme(ROOT / "configs" / "labels.yml"))
     for lang, files in missing_splits(corpora).items():
         note(f"{lang}: the corpus step needs {', '.join(files)} as well.")
     report = {
-        lang: measure(records, lang, floors.unlabelled_allowed.get(lang, ()))
+        lang: measure(records, lang, thresholds.unlabelled_allowed.get(lang, ()))
         for lang in track(records, description="Measuring", transient=True)
     }
     write_output(output, report)
-    show(figures_table(report, floors))
-    missed = {lang: "; ".join(faults) for lang, figures in report.items() if (faults := floors.missed(figures))}
+    show(figures_table(report, thresholds))
+    missed = {lang: "; ".join(faults) for lang, figures in report.items() if (faults := thresholds.missed(figures))}
     for lang, what in missed.items():
-        if lang not in floors.required:
+        if lang not in thresholds.required:
             note(f"{lang}: {what}")
-    if failed := [f"{lang}: {what}" for lang, what in missed.items() if lang in floors.required]:
+    if failed := [f"{lang}: {what}" for lang, what in missed.items() if lang in thresholds.required]:
         raise InputError("; ".join(failed), path=corpora, remedy=f"See the examples in {output}")
     met = ", ".join(lang for lang in report if lang not in missed)
     good(f"Corpora that meet every threshold: {met or 'none'}; wrote {output}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -44,9 +44,9 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and masks.", min=0, max=2**32 - 1)] = 0,
 ) -> None:
     """Read, tokenise, train, export. Killed at any moment and called again, it goes on from the last checkpoint."""
-    options: dict[str, Any] = {"steps": steps, "objective": objective}
-    changes = {name: value for name, value in options.items() if value is not None}
-    recipe = load_recipe(config, **changes, **({"groups": None} if any_text else {}))
+    recipe = load_recipe(config, steps=steps, objective=objective)
+    if any_text:
+        recipe = recipe.model_copy(update={"groups": None})
     parts = sorted(tests.glob("*/test.spacy"))
     if not parts:
         note(f"There is no test corpus in {tests}; no text is left out")

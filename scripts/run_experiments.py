@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from medner.command_line import EPOCHS_HELP, GPU_HELP, ROOT, good, new_app, step
-from medner.model.runs import run
+from medner.evaluation.runs import run
 
 app = new_app()
 

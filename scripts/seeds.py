@@ -8,7 +8,7 @@ import typer
 
 from medner.command_line import EPOCHS_HELP, GPU_HELP, ROOT, good, new_app, step, whole_numbers
 from medner.evaluation.results import SEEDS
-from medner.model.runs import run
+from medner.evaluation.runs import run
 
 app = new_app()
 

@@ -9,9 +9,10 @@ import typer
 from spacy.cli._util import parse_config_overrides
 
 from medner.command_line import EPOCHS_HELP, GPU_HELP, ROOT, epochs_or_none, good, new_app, note, step
+from medner.model.arithmetic import choose_processor
 from medner.model.duration import slow_on_cpu
 from medner.model.encoder import read_manifest
-from medner.model.training import choose_processor, give_memory_back, prepare, train
+from medner.model.training import give_memory_back, prepare, train
 
 app = new_app()
 

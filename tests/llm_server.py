@@ -19,9 +19,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from medner.data.markup import render
 from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Tally
-from medner.generation.markup import render
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY = "sk-test-0123456789abcdef"

@@ -18,7 +18,11 @@ import yaml
 from conftest import ROOT, write_embedded
 from spacy.tokens import DocBin
 
+from medner.evaluation.comparisons import FILE, Significance
 from medner.evaluation.predictions import read_predictions
+from medner.evaluation.results import read_run
+from medner.outputs import read_output
+from medner.report.wording import sentence
 from medner.study import load_study
 
 OFFLINE = "http://127.0.0.1:9"
@@ -96,7 +100,8 @@ def test_the_table_is_printed_and_written(study: tuple[Path, str]) -> None:
     table = (project / "metrics" / "summary.md").read_text()
     assert table.strip() in output
     for name in ("exp1", "exp2", "exp3"):
-        assert re.search(rf"^\| {name} \| 0\.\d{{3}} / 0\.\d{{3}} / \*\*0\.\d{{3}}\*\*", table, re.MULTILINE)
+        row = rf"^\| {name} \| \*\*0\.\d{{3}}\*\* (\[.*\] )?P 0\.\d{{3}} R 0\.\d{{3}} \|"
+        assert re.search(row, table, re.MULTILINE)
     assert "Encoder: tiny, revision 1" in table
     assert "ronec: STAND-IN: SAMPLE in RONEC's format" in table
     assert "- simonero: SKIPPED, simonero-dev is neither present, nor in a mirror, nor on the network" in table
@@ -215,7 +220,8 @@ for text in ({RO!r}, {FR!r}):
     print([token.text for token in doc])
 print(nlp.meta["medner"]["encoder"]["name"], len(nlp({(RO + " ") * 60!r})))
 """
-    result = subprocess.run([str(python), "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = [str(python), "-I", "-c", code]  # -I: nor through PYTHONPATH
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "'l’', 'Hôpital'" in result.stdout
     assert "'d’', 'insuffisance', 'cardiaque'" in result.stdout
@@ -247,18 +253,18 @@ def test_predictions_are_kept(study: tuple[Path, str]) -> None:
 
 def test_comparisons_are_written_and_printed(study: tuple[Path, str]) -> None:
     project, output = study
-    comparisons = srsly.read_json(project / "metrics" / "significance.json")["comparisons"]
-    assert [(one["before"], one["after"]) for one in comparisons if one["suite"] == "combined"] == [
+    comparisons = read_output(project / "metrics" / FILE, Significance, "significance").comparisons
+    assert [(one.before, one.after) for one in comparisons if one.suite == "combined"] == [
         ("exp1", "exp2"), ("exp1", "exp3"), ("exp2", "exp3")
     ]  # fmt: skip
     text = (project / "metrics" / "significance.md").read_text()
     assert "Encoder: tiny, revision 1" in text
-    results = {name: srsly.read_json(project / "metrics" / name / "scores.json") for name in ("exp1", "exp2", "exp3")}
+    scores = {name: read_run(project / "metrics" / name).scores.suites for name in ("exp1", "exp2", "exp3")}
     for one in comparisons:
-        before, after = (results[one[key]]["suites"][one["suite"]]["f1"] for key in ("before", "after"))
-        assert one["difference"] == pytest.approx(after - before, abs=2e-6)
-        assert f"- {one['sentence']}\n" in text
-        assert f"{one['suite']}: {one['sentence']}" in output
+        difference = scores[one.after][one.suite].f1 - scores[one.before][one.suite].f1
+        assert one.difference == pytest.approx(difference, abs=2e-6)
+        assert f"- {sentence(one)}\n" in text
+        assert f"{one.suite}: {sentence(one)}" in output
 
 
 def test_further_seeds(study: tuple[Path, str], tmp_path: Path) -> None:
@@ -283,7 +289,9 @@ def test_further_seeds(study: tuple[Path, str], tmp_path: Path) -> None:
     assert not model.exists()
     assert "Evaluated" not in run(project, *seeds)
 
-    assert re.search(r"^\| exp1 \| 2 \| 0\.\d{3} ± 0\.\d{3} \|", run(project, "scripts/summarise.py"), re.MULTILINE)
+    assert re.search(
+        r"^\| exp1 \| 2 \| \*\*0\.\d{3}\*\* ± 0\.\d{3} \|", run(project, "scripts/summarise.py"), re.MULTILINE
+    )
 
 
 def test_an_experiment_that_has_no_command_of_its_own(study: tuple[Path, str], tmp_path: Path) -> None:
@@ -346,7 +354,7 @@ UNKNOWN = f"experiments.yml: no experiment exp9 that trains a pipeline. Use one 
             ["train.py", "exp1", "--gpu", "0"],
             "Give -1 for the CPU, or install CuPy for your CUDA version: pip install 'spacy[cuda12x]'.",
         ),
-        (["evaluate.py", "exp9"], "no such pipeline. Train it first: spacy project run train-exp9."),
+        (["evaluate.py", "exp9"], "no such pipeline. Train it first with scripts/train.py."),
         (["summarise.py", "--metrics", "nonesuch"], "nonesuch: no evaluated experiment. Run an evaluate step first."),
         (
             ["seeds.py", "exp1", "--seeds", "1,two"],
@@ -357,10 +365,10 @@ UNKNOWN = f"experiments.yml: no experiment exp9 that trains a pipeline. Use one 
         (["run_experiments.py", "exp9"], UNKNOWN),
         (
             ["compare.py", "--metrics", "nonesuch"],
-            "nonesuch: holds no two experiments to compare. Evaluate two experiments first.",
+            "nonesuch: no two experiments to compare. Evaluate two experiments first.",
         ),
-        (["convert.py", "--persons", "some"], "persons is 'some'. Use one of named, all."),
-        (["convert.py", "--root", "nonesuch"], "no such file. Check the path, or run the step that makes it."),
+        (["convert.py", "--persons", "some"], "--persons: Input should be 'named' or 'all'. Correct the option."),
+        (["convert.py", "--root", "nonesuch"], "manifest.json: no such file. Run the fetch step first."),
     ],
 )
 def test_bad_arguments_give_one_line_and_exit_code_1(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,12 @@ from conftest import ROOT
 
 PROJECT = yaml.safe_load((ROOT / "project.yml").read_text())
 COMMANDS = {command["name"]: command for command in PROJECT["commands"]}
+ENTRY_POINTS = {
+    name: ROOT / f"{module.partition(':')[0].replace('.', '/')}.py"
+    for group in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"].values()
+    for name, module in group.items()
+}
+PRINTS = {ROOT / "medner" / "command_line.py", ROOT / "medner" / "exceptions.py"}  # no result depends on these
 SKIPPED = [name for name, command in COMMANDS.items() if not command.get("no_skip")]
 
 
@@ -26,37 +33,42 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
 
 
-def closure(script: Path) -> set[Path]:
-    """The project's files that a script imports, directly or not."""
+def closure(start: Iterable[Path]) -> set[Path]:
+    """The project's files that these files import, directly or not, without those that only print."""
     found: set[Path] = set()
-    waiting = [script]
+    waiting = list(start)
     while waiting:
         path = waiting.pop()
-        if path in found:
+        if path in found | PRINTS:
             continue
         found.add(path)
-        candidates = [
-            folder / f"{name.replace('.', '/')}.py" for name in imports(path) for folder in (ROOT, script.parent)
-        ]
+        candidates = [ROOT / f"{name.replace('.', '/')}.py" for name in imports(path)]
         waiting += [candidate for candidate in candidates if candidate.is_file()]
     return found
 
 
-def scripts(command: str) -> list[Path]:
-    return [ROOT / path for line in COMMANDS[command]["script"] for path in re.findall(r"scripts/\w+\.py", line)]
+def code_of(command: str) -> set[Path]:
+    """What a command runs: its scripts, what its configs name, and all that these import."""
+    about = COMMANDS[command]
+    start = [ROOT / path for line in about["script"] for path in re.findall(r"scripts/\w+\.py", line)]
+    for dep in about["deps"]:
+        if dep.endswith(".cfg"):
+            start += [ENTRY_POINTS[name] for name in re.findall(r'"(medner\.[\w.]+)"', (ROOT / dep).read_text())]
+    return closure(start)
 
 
 @pytest.mark.parametrize("command", SKIPPED)
 def test_dependencies_cover_all_code_that_a_command_runs(command: str) -> None:
     deps = [ROOT / path for path in COMMANDS[command]["deps"]]
-    code = {path for script in scripts(command) for path in closure(script)}
-    missing = {str(path.relative_to(ROOT)) for path in code if not any(path.is_relative_to(dep) for dep in deps)}
+    missing = {
+        str(path.relative_to(ROOT)) for path in code_of(command) if not any(path.is_relative_to(dep) for dep in deps)
+    }
     assert not missing
 
 
 @pytest.mark.parametrize("command", SKIPPED)
 def test_dependencies_name_only_what_exists_and_is_used(command: str) -> None:
-    code = {path for script in scripts(command) for path in closure(script)}
+    code = code_of(command)
     for dep in COMMANDS[command]["deps"]:
         if dep.startswith(("scripts/", "medner/", "configs/")):
             assert (ROOT / dep).exists()

@@ -1,97 +1,256 @@
-"""The README says what is so."""
+"""The documents say what is so: tables, numbers in lists, commands, links."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import statistics
+from functools import cache
 from pathlib import Path
 
 import pytest
 import srsly
-from compare import app as significance
+from compare import app as compare
 from conftest import ROOT
-from summarise import app
+from summarise import app as summarise
 from typer.testing import CliRunner
 from weasel.cli.document import project_document
+from write_headline import app as write_headline
 
-from medner.evaluation.results import load_runs
-from medner.exceptions import InputError
-from medner.report.summary import insert
+from medner.evaluation.comparisons import Comparison
+from medner.evaluation.learning_curves import CurveRow
+from medner.evaluation.results import Run, load_runs
+from medner.report.exchange import curves, exchange_rates
 from medner.study import load_study
 
-README = (ROOT / "README.md").read_text()
-PLAN = load_study(ROOT / "configs" / "experiments.yml")
+REFERENCE = ROOT / "metrics" / "reference"
+STUDY = load_study(ROOT / "configs" / "experiments.yml")
+RESULTS = ROOT / "docs" / "results.md"
+NAMES = sorted(path.name for path in REFERENCE.iterdir() if path.is_dir())
+IN_RESULTS = [name for name in NAMES if f"results of ../metrics/reference/{name}: start" in RESULTS.read_text()]
+DOCUMENTS = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))]
 
 
-REFERENCES = sorted(path.name for path in (ROOT / "metrics" / "reference").iterdir())
-IN_README = [name for name in REFERENCES if f"results of metrics/reference/{name}: start" in README]
-
-
-@pytest.mark.parametrize("metrics", IN_README)
-def test_results_come_from_the_committed_metrics(metrics: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    copy = tmp_path / "README.md"
-    copy.write_text(README)
-    done = CliRunner().invoke(app, ["--metrics", f"metrics/reference/{metrics}", "--insert-into", str(copy)])
+@pytest.mark.parametrize("name", IN_RESULTS)
+def test_tables_of_the_results_come_from_the_committed_metrics(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(RESULTS.parent)
+    copy = Path(shutil.copy(RESULTS, tmp_path))
+    done = CliRunner().invoke(summarise, ["--metrics", f"../metrics/reference/{name}", "--insert-into", str(copy)])
     assert done.exit_code == 0, done.stderr
-    assert copy.read_text() == README
-    assert "exp3" in load_runs(ROOT / "metrics" / "reference" / metrics, PLAN.experiments)[0]
+    assert copy.read_text() == RESULTS.read_text()
 
 
-@pytest.mark.parametrize("metrics", REFERENCES)
-def test_summaries_come_from_the_committed_metrics(metrics: str, tmp_path: Path) -> None:
-    reference = ROOT / "metrics" / "reference" / metrics
-    again = shutil.copytree(reference, tmp_path / metrics)
+def test_the_table_of_the_readme_comes_from_the_committed_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    copy = Path(shutil.copy("README.md", tmp_path))
+    done = CliRunner().invoke(write_headline, ["metrics/reference/ronec-v1", str(copy)])
+    assert done.exit_code == 0, done.stderr
+    assert copy.read_text() == Path("README.md").read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_summaries_come_from_the_committed_metrics(name: str, tmp_path: Path) -> None:
+    again = shutil.copytree(REFERENCE / name, tmp_path / name)
     (again / "summary.md").unlink()
-    assert CliRunner().invoke(app, ["--metrics", str(again)]).exit_code == 0
-    assert (again / "summary.md").read_text() == (reference / "summary.md").read_text()
+    assert CliRunner().invoke(summarise, ["--metrics", str(again)]).exit_code == 0
+    assert (again / "summary.md").read_text() == (REFERENCE / name / "summary.md").read_text()
 
 
-def test_differences_can_be_computed_anew_from_what_is_committed(tmp_path: Path) -> None:
-    """Without the texts, which are not the project's to pass on."""
-    reference = ROOT / "metrics" / "reference" / "offline"
-    again = shutil.copytree(reference, tmp_path / "offline")
+def test_comparisons_can_be_recomputed_from_committed_counts(tmp_path: Path) -> None:
+    """Without the texts, which are not the project's to publish."""
+    again = shutil.copytree(REFERENCE / "offline", tmp_path / "offline")
     (again / "significance.json").unlink()
-    assert CliRunner().invoke(significance, ["--metrics", str(again)]).exit_code == 0
-    assert srsly.read_json(again / "significance.json") == srsly.read_json(reference / "significance.json")
+    assert CliRunner().invoke(compare, ["--metrics", str(again)]).exit_code == 0
+    assert srsly.read_json(again / "significance.json") == srsly.read_json(REFERENCE / "offline" / "significance.json")
 
 
-@pytest.mark.parametrize("metrics", sorted(set(REFERENCES) - set(IN_README)))
-def test_the_model_card_s_means_are_those_of_the_committed_metrics(metrics: str) -> None:
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(IN_RESULTS)))
+def test_means_in_the_model_card_are_those_of_the_committed_metrics(name: str) -> None:
     """A row of its table for each experiment of the references that compare the encoder with others."""
     card = (ROOT / "assets" / "encoder" / "README.md").read_text()
-    assert f"](../../metrics/reference/{metrics}/summary.md)" in card
-    for name, runs in load_runs(ROOT / "metrics" / "reference" / metrics, PLAN.experiments)[0].items():
-        measured = [suite for suite in PLAN.suites if suite in runs[0].scores["suites"]]
-        found = [[run.scores["suites"][suite]["f1"] for run in runs] for suite in measured]
+    assert f"](../../metrics/reference/{name}/summary.md)" in card
+    for experiment, runs in load_runs(REFERENCE / name, STUDY.experiments)[0].items():
+        measured = [suite for suite in STUDY.suites if suite in runs[0].scores.suites]
+        found = [[run.scores.suites[suite].f1 for run in runs] for suite in measured]
         means = " | ".join(f"{statistics.mean(values):.3f}".lstrip("0") for values in found if any(values))
-        epochs = runs[0].scores["provenance"]["epochs"]
-        assert re.search(rf"^\| `{name}`.*\| {epochs} \| {len(runs)} \| {re.escape(means)} \|", card, re.MULTILINE)
+        epochs = runs[0].scores.provenance.epochs
+        row = rf"^\| `{experiment}`.*\| {epochs} \| {len(runs)} \| {re.escape(means)} \|"
+        assert re.search(row, card, re.MULTILINE)
 
 
-def test_the_commands_section_is_that_of_project_yml(tmp_path: Path) -> None:
-    """As `spacy project document` writes it."""
-    (tmp_path / "README.md").write_text(README)
-    project_document(ROOT, tmp_path / "README.md", no_emoji=True)
-    assert (tmp_path / "README.md").read_text() == README
+# --- Numbers in lists -------------------------------------------------------------------------------------------------
+# A list item with numbers ends in a comment that names the values which it quotes: `<!-- values: f1 exp2 simonero; … -->`.
 
 
-@pytest.mark.parametrize("path", ["README.md", *(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))])
-def test_files_and_sections_that_are_linked_exist(path: str) -> None:
-    links = re.findall(r"\]\(([^):]+)\)", (ROOT / path).read_text())
-    assert links
-    for link in links:
+@cache
+def runs_of(name: str = "ronec-v1") -> dict[str, list[Run]]:
+    return load_runs(REFERENCE / name, STUDY.experiments)[0]
+
+
+@cache
+def comparisons() -> list[Comparison]:
+    rows = srsly.read_json(REFERENCE / "ronec-v1" / "significance.json")["comparisons"]
+    return [Comparison.model_validate(row) for row in rows]
+
+
+@cache
+def curve_rows() -> list[CurveRow]:
+    return [CurveRow.model_validate(row) for row in srsly.read_json(REFERENCE / "ronec-v1" / "curves.json")]
+
+
+def f1(experiment: str, suite: str, reference: str = "ronec-v1") -> list[float]:
+    """Mean F1 over runs."""
+    return [statistics.mean(run.scores.suites[suite].f1 for run in runs_of(reference)[experiment])]
+
+
+def ratio(experiment: str, other: str, suite: str) -> list[float]:
+    return [f1(experiment, suite)[0] / f1(other, suite)[0]]
+
+
+def difference(after: str, before: str, suite: str) -> list[float]:
+    """Difference and interval."""
+    key = (after, before, suite)
+    one = next(one for one in comparisons() if (one.after, one.before, one.suite) == key)
+    return [one.difference, *one.interval]
+
+
+def kind(experiment: str, suite: str, group: str) -> list[float]:
+    """Mean F1 over runs by type matching, or of seen or unseen mentions."""
+    suites = [srsly.read_json(run.folder / "scores.json")["suites"][suite] for run in runs_of()[experiment]]
+    return [statistics.mean((one["matching"]["type"] if group == "type" else one[group])["f1"] for one in suites)]
+
+
+def added(experiment: str) -> list[float]:
+    """Training sentences that are not RONEC's."""
+    found = runs_of()[experiment][0].scores.provenance
+    news = runs_of()["exp1"][0].scores.provenance.documents if "ronec" in found.sources else 0
+    return [found.documents - news]
+
+
+def curve(mix: str, suite: str) -> list[float]:
+    return [point.mean for point in curves(curve_rows(), suite)[mix]]
+
+
+def worth(mix: str, sentences: str, suite: str) -> list[float]:
+    """Number of real annotated sentences, and interval."""
+    rates = exchange_rates(curve_rows(), suite)
+    one = next(one for one in rates if (one.mix, one.sentences) == (mix, int(sentences)))
+    return [one.mean, *(one.interval or ())]
+
+
+def sizes() -> list[float]:
+    assert STUDY.curves
+    return list(STUDY.curves.sizes)
+
+
+VALUES = {function.__name__: function for function in (f1, ratio, difference, kind, added, curve, worth, sizes)}
+# Decimals, percentages, and whole numbers of three digits or more, outside of names.
+NUMBER = re.compile(r"(?<![\w.,])[+−]?(?:\d[\d,]*\.\d+|\d+(?= %| to \d+ %)|\d[\d,]*\d{2})(?![\w])")
+ITEM = re.compile(r"^- .*?(?=^\S|^$|\Z)", re.MULTILINE | re.DOTALL)
+
+
+def items(document: str) -> list[str]:
+    """The list items of a document that name the values which they quote."""
+    return [item for item in ITEM.findall(document) if "<!-- values:" in item]
+
+
+def quoted(item: str) -> list[str]:
+    text = re.sub(r"<!--.*?-->|`[^`]*`|\]\([^)]*\)", "", item, flags=re.DOTALL)
+    return NUMBER.findall(text)
+
+
+def named(item: str) -> list[float]:
+    [names] = re.findall(r"<!-- values: (.*?) -->", item, re.DOTALL)
+    return [value for name in names.split(";") for value in VALUES[name.split()[0]](*name.split()[1:])]
+
+
+def is_shown(number: str, value: float) -> bool:
+    """Whether a number is the value, as it would be rounded; a sign that is written has to be right."""
+    digits = number.lstrip("+−").replace(",", "")
+    if number[0] in "+−" and (number[0] == "−") != (value < 0):
+        return False
+    decimals = len(digits.partition(".")[2])
+    return digits in {f"{abs(value):.{decimals}f}", f"{100 * abs(value):.0f}"}
+
+
+def test_numbers_are_found_and_checked() -> None:
+    item = "- `exp2` has 0.53 (+0.003 [−0.020, +0.026]), 64 to 76 % of 1,147 and 230.\n"
+    assert quoted(item) == ["0.53", "+0.003", "−0.020", "+0.026", "64", "76", "1,147", "230"]
+    assert is_shown("0.53", 0.527)
+    assert is_shown("−0.020", -0.0201)
+    assert not is_shown("+0.020", -0.0201)
+    assert is_shown("64", 0.6449)
+    assert is_shown("1,147", 1147)
+    assert not is_shown("0.54", 0.527)
+
+
+def test_numbers_in_lists_come_from_the_committed_metrics() -> None:
+    found = items(RESULTS.read_text())
+    assert len(found) > 10
+    for item in found:
+        values = named(item)
+        wrong = [number for number in quoted(item) if not any(is_shown(number, value) for value in values)]
+        assert not wrong, item
+
+
+def test_the_readme_quotes_the_results() -> None:
+    """Every number in its list of results is one of the values that docs/results.md quotes."""
+    section = (ROOT / "README.md").read_text().partition("## Results\n")[2].partition("\n## ")[0]
+    numbers = [number for item in ITEM.findall(section) for number in quoted(item)]
+    values = [value for item in items(RESULTS.read_text()) for value in named(item)]
+    assert len(numbers) > 5
+    assert not [number for number in numbers if not any(is_shown(number, value) for value in values)]
+
+
+def test_sizes_of_suites_in_the_data_document() -> None:
+    """Of those that exp3 was evaluated on."""
+    data = (ROOT / "docs" / "data.md").read_text()
+    for suite in STUDY.group("real"):
+        score = runs_of()["exp3"][0].scores.suites[suite]
+        assert f"| `{suite}` | {score.documents:,} | {score.support:,} |" in data
+
+
+# --- Commands and links -----------------------------------------------------------------------------------------------
+
+
+def test_the_commands_are_those_of_project_yml(tmp_path: Path) -> None:
+    """As `make readme` writes them."""
+    shutil.copy(ROOT / "project.yml", tmp_path)
+    before = (ROOT / "docs" / "commands.md").read_text()
+    after = tmp_path / "commands.md"
+    after.write_text(before)
+    project_document(tmp_path, after, no_emoji=True)
+    assert after.read_text().replace("(project.yml)", "(../project.yml)") == before
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_scripts_and_workflows_that_are_named_exist(document: str) -> None:
+    text = (ROOT / document).read_text()
+    for path in re.findall(r"\b(?:scripts|benchmarks|configs|medner)/[\w/.-]+\.(?:py|yml|cfg)\b", text):
+        assert (ROOT / path).is_file(), path
+    project = srsly.read_yaml(ROOT / "project.yml")
+    runnable = {*project["workflows"], *(command["name"] for command in project["commands"])}
+    assert set(re.findall(r"spacy project run ([\w-]+)", text)) <= runnable
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_files_and_sections_that_are_linked_exist(document: str) -> None:
+    for link in re.findall(r"\]\(([^):]+)\)", (ROOT / document).read_text()):
         file, _, section = link.partition("#")
-        target = (ROOT / path).parent / file if file else ROOT / path
-        assert target.exists()
+        target = (ROOT / document).parent / file if file else ROOT / document
+        assert target.exists(), link
         titles = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE) if section else []
-        assert section in ["", *(re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles)]
+        anchors = [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles]
+        assert section in ["", *anchors], link
 
 
-def test_no_place_for_a_table_is_told(tmp_path: Path) -> None:
-
-    with pytest.raises(InputError, match="has no place for results"):
-        insert("# Title\n", "results", "x", tmp_path)
-    text = "a\n<!-- results: start -->\nold\n<!-- results: end -->\nb\n"
-    assert insert(text, "results", "new", tmp_path) == text.replace("old", "new")
+def test_the_readme_is_short() -> None:
+    """A stranger reads it in ten minutes."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert len(lines) <= 180
+    assert max(map(len, lines)) <= 100
+    assert sum(len(line.split()) for line in lines) <= 1500

@@ -1,4 +1,4 @@
-"""Getting public corpora: from where they already are, from a mirror folder, from the network; verified each time."""
+"""Fetch public corpora from a mirror folder or the network, and verify them by checksum."""
 
 from __future__ import annotations
 
@@ -25,46 +25,45 @@ from medner.files import (
 )
 from medner.settings import Settings, load_settings
 
-PROBE_SECONDS = 4.0  # a host that has not answered by then counts as out of reach
+PROBE_SECONDS = 4.0  # a host that does not answer within it is out of reach
 READ_SECONDS = 10.0  # longest wait for the next piece of a download
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz")
-# What a file or corpus that is not there is called, and why it is not.
+# Why a file or corpus is not available, by the outcome of fetching it.
 ABSENT = {
     "missing": "neither present, nor in a mirror, nor on the network",
     "changed": "what its site offers is not the pinned content",
 }
 
 
-class Download(Settings):
-    """One public file.
+class _Pinned(Settings):
+    """What an entry of ``configs/downloads.yml`` needs.
 
     name: its key in the file. asset: where it goes. url: where it comes from; empty if only a mirror can have it.
-    mirror: where it lies in a mirror folder. git_blob: the git blob id that its content must have.
+    mirror: where it lies in a mirror folder.
     """
 
     name: str = ""
     asset: str
     url: str = ""
     mirror: str
-    git_blob: str
     licence: str
 
 
-class Collection(Settings):
+class Download(_Pinned):
+    """One public file. git_blob: the git blob id that its content must have."""
+
+    git_blob: str
+
+
+class Collection(_Pinned):
     """A corpus of many small files, kept in one zip.
 
-    name, asset: as for :class:`Download`. url: an archive or, with ``/`` at its end, the folder from which the files
-    are fetched one by one. mirror: a folder with the files or archives of them. sha256:
-    :func:`medner.files.members_sha256` of the files. folders: patterns of the names of the files, by folder; other
-    files, and the folders around these, are left aside.
+    url: an archive or, with ``/`` at its end, the folder from which the files are fetched one by one. mirror: a folder
+    with the files or archives of them. sha256: :func:`medner.files.members_sha256` of the files. folders: patterns of
+    the names of the files, by folder; other files, and the folders around these, are ignored.
     """
 
-    name: str = ""
-    asset: str
-    url: str = ""
-    mirror: str
     sha256: str
-    licence: str
     folders: Mapping[str, tuple[str, ...]]
 
     def select(self, members: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -117,15 +116,15 @@ def load_downloads(downloads: Path, project: Path) -> list[Download | Collection
 
 
 def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
-    """Whether a URL answers at all, within the time given, whatever name resolution does meanwhile."""
+    """Whether a URL answers within the time given, however long name resolution takes."""
     answered = threading.Event()
 
     def probe() -> None:
         with contextlib.suppress(httpx.HTTPError, httpx.InvalidURL):
             httpx.head(url, timeout=seconds)
-            answered.set()  # whatever the answer
+            answered.set()  # an error status is an answer too
 
-    # A daemon thread: looking a name up cannot be interrupted, but need not be waited for.
+    # A daemon thread, since name resolution cannot be interrupted.
     thread = threading.Thread(target=probe, daemon=True)
     thread.start()
     thread.join(seconds)
@@ -133,13 +132,13 @@ def reachable(url: str, seconds: float = PROBE_SECONDS) -> bool:
 
 
 def host(url: str) -> str:
-    """Scheme and host of a URL: what is asked whether it answers."""
+    """Scheme and host of a URL, for :func:`reachable`."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}/"
 
 
 def mirrored(mirror: Path | None, name: str) -> Path | None:
-    """The file of a mirror folder, plain or with ``.gz``, or None. Raises InputError if there is no such folder."""
+    """The file of a mirror folder, plain or with ``.gz``, or None. Raises InputError if the folder does not exist."""
     if mirror is None:
         return None
     _refuse_absent(mirror)
@@ -152,18 +151,18 @@ def _refuse_absent(mirror: Path) -> None:
 
 
 def fetch(item: Download | Collection, root: Path, mirror: Path | None, is_reachable: Callable[[str], bool]) -> str:
-    """Put a file or collection in its place under ``root``: :func:`fetch_file` or :func:`fetch_collection`."""
+    """Fetch a file or collection into ``root`` with :func:`fetch_file` or :func:`fetch_collection`."""
     if isinstance(item, Collection):
         return fetch_collection(item, root, mirror, is_reachable)
     return fetch_file(item, root, mirror, is_reachable)
 
 
 def fetch_collection(corpus: Collection, root: Path, mirror: Path | None, is_reachable: Callable[[str], bool]) -> str:
-    """Put a corpus of many files in its place under ``root``, as one zip, verified, and say where it came from.
+    """Write a corpus of many files as one zip under ``root``, verified, and return where it came from.
 
-    Returns ``"present"``, ``"mirror"``, ``"network"``, ``"missing"``, or ``"changed"`` where its site offers other
-    content than the pinned: then nothing is written, and the study goes on without it. Raises InputError for other
-    content in the mirror.
+    Returns ``"present"``, ``"mirror"``, ``"network"``, ``"missing"``, or ``"changed"`` if its site offers other content
+    than the pinned one; then nothing is written, and the study runs without it. Raises InputError for other content in
+    the mirror.
     """
     target = root / corpus.asset
     if target.is_file():
@@ -173,9 +172,9 @@ def fetch_collection(corpus: Collection, root: Path, mirror: Path | None, is_rea
     if mirror is not None and (found := corpus.select(_mirrored_members(mirror, corpus.mirror))):
         if not _keep(corpus, found, target):
             raise InputError(
-                f"checksum of the {len(found):,} files differs: {members_sha256(found)}, expected {corpus.sha256}",
+                f"wrong checksum of the {len(found):,} files: {members_sha256(found)}, expected {corpus.sha256}",
                 path=mirror / corpus.mirror,
-                remedy=f"Put the {corpus.name} files there whole and unchanged, or take them out",
+                remedy=f"Put all {corpus.name} files there unchanged, or remove them",
             )
         return "mirror"
     if not corpus.url or not is_reachable(host(corpus.url)):
@@ -189,13 +188,13 @@ def fetch_collection(corpus: Collection, root: Path, mirror: Path | None, is_rea
                 found = unpacked(client.get(corpus.url).raise_for_status().content, corpus.url)
     except (httpx.HTTPError, httpx.InvalidURL):
         return "missing"
-    except InputError:  # no archive: an error page, say
+    except InputError:  # not an archive, but an error page, for example
         return "changed"
     return "network" if _keep(corpus, corpus.select(found), target) else "changed"
 
 
 def _keep(corpus: Collection, files: Mapping[str, bytes], target: Path) -> bool:
-    """Write the files, if they are the pinned ones and not there already."""
+    """Write the files unless they are there already; False if they are not the pinned ones."""
     if members_sha256(files) != corpus.sha256:
         return False
     data = packed(files)
@@ -205,7 +204,7 @@ def _keep(corpus: Collection, files: Mapping[str, bytes], target: Path) -> bool:
 
 
 def _mirrored_members(mirror: Path, name: str) -> dict[str, bytes]:
-    """All files of a folder of the mirror, and those inside the archives in it; or of a zip of the folder's name."""
+    """All files of a folder of the mirror and of the archives in it, or of a zip that has the folder's name."""
     _refuse_absent(mirror)
     folder = mirror / name
     if not folder.is_dir():
@@ -221,10 +220,10 @@ def _mirrored_members(mirror: Path, name: str) -> dict[str, bytes]:
 
 
 def fetch_file(download: Download, root: Path, mirror: Path | None, is_reachable: Callable[[str], bool]) -> str:
-    """Put one file in its place under ``root``, verified, and say where it came from.
+    """Write one file under ``root``, verified, and return where it came from.
 
-    Returns ``"present"``, ``"mirror"``, ``"network"`` or ``"missing"``. A file already in place with the right content
-    stays. Raises InputError for a wrong checksum in the mirror or from the network: nothing is written then.
+    Returns ``"present"``, ``"mirror"``, ``"network"`` or ``"missing"``. A file that is there with the right content is
+    kept. Raises InputError, and writes nothing, for a wrong checksum in the mirror or from the network.
     """
     target = root / download.asset
     if target.is_file() and git_blob_id(read_bytes(target)) == download.git_blob:
@@ -243,10 +242,10 @@ def fetch_file(download: Download, root: Path, mirror: Path | None, is_reachable
 
 
 def verified(data: bytes, download: Download, source: Path | str) -> bytes:
-    """The data, if their git blob id is the pinned one. Raises InputError otherwise."""
+    """The data. Raises InputError if their git blob id is not the pinned one."""
     if (found := git_blob_id(data)) != download.git_blob:
         raise InputError(
-            f"checksum differs: git blob {found}, expected {download.git_blob}",
+            f"wrong checksum: git blob {found}, expected {download.git_blob}",
             path=source,
             remedy=f"Replace it with the {download.name} file of the pinned commit",
         )
@@ -254,9 +253,10 @@ def verified(data: bytes, download: Download, source: Path | str) -> bytes:
 
 
 def fetch_manifest(downloads: Iterable[Download | Collection], outcomes: Mapping[str, str]) -> FetchManifest:
-    """What the fetch step says of its files; outcomes: what :func:`fetch` returned, by name.
+    """The manifest of the fetch step; outcomes: what :func:`fetch` returned, by name.
 
-    ``"present"`` and ``"mirror"`` are told apart nowhere: the content is the same, so later steps need not run again.
+    It does not distinguish the outcomes of available files: their content is the same, so later steps need not run
+    again.
     """
     files = {}
     for item in downloads:
@@ -273,7 +273,7 @@ def fetch_manifest(downloads: Iterable[Download | Collection], outcomes: Mapping
 
 
 def ronec_version(available: Set[str]) -> RonecVersion:
-    """The RONEC that the available downloads allow, and what to say about it."""
+    """The version of RONEC that the available downloads allow."""
     tests = {"ronec-valid", "ronec-test"} <= available
     if tests and "ronec-train" in available:
         return RonecVersion(variant="v2", note="RONEC v2")

@@ -19,7 +19,7 @@ from medner.settings import Settings, load_settings
 _TOKEN = re.compile(r"(?:[^\W\d_]\.-?)+(?=\s|$|[^\w.])|[^\W_]+(?:[-'’][^\W_]+)*|[^\w\s]")
 _AFTER_BREAK = re.compile(r"(?:^|[.!?…:;”“„\"«»(\[*•–—]|\s-)\s*$|[^\W\d_]$")
 _JOINT = re.compile("[-'’]")
-_ABBREVIATED = 3  # letters; a longer word before a full stop ends the sentence
+_ABBREVIATED = 3  # letters; after a longer word, a full stop ends the sentence
 _SUFFIX = 3  # letters; enough to tell -rii, -ele, -tul from the ends of names
 
 
@@ -77,10 +77,10 @@ def load_scheme(path: Path, persons: str = "") -> Scheme:
 class NameLexicon:
     """Tells proper names from common nouns among RONEC's person mentions.
 
-    A capitalised word is a name unless it is a common word: one that the training data write in lower case more
-    often than they capitalise it in mid-sentence. Where a capital letter says nothing (at the start of a sentence or
-    quotation) and the training data do not know the word, its last letters decide: whether they end more lower-case
-    or more capitalised words of training person mentions. All counts come from :meth:`learn`, so from training data.
+    A capitalised word is a name unless it is a common word: one that occurs more often in lower case than capitalised
+    within a sentence. At the start of a sentence or quotation every word is capitalised. A word there that the training
+    data do not contain is judged by its last letters: whether they end more lower-case or more capitalised words of
+    person mentions. All counts come from :meth:`learn`, that is, from training data.
     """
 
     def __init__(self, titles: Iterable[str], particles: Iterable[str]) -> None:
@@ -128,7 +128,7 @@ class NameLexicon:
         return self._name_suffix[key[-_SUFFIX:]] >= self._noun_suffix[key[-_SUFFIX:]]
 
     def _may_begin_name(self, word: str) -> bool:
-        """Whether a capitalised word right before a name is its part: Speranța Cliseriu, not Președintele Iliescu."""
+        """Whether a capitalised word right before a name belongs to it: Speranța Cliseriu, not Președintele Iliescu."""
         key = word.lower()
         if len(word) > 1 and word[1] == ".":  # initials
             return True
@@ -138,7 +138,7 @@ class NameLexicon:
         return bool(known) or self._name_suffix[key[-_SUFFIX:]] >= self._noun_suffix[key[-_SUFFIX:]]
 
     def _belongs(self, word: str, before: str) -> bool:
-        """Whether a word after the first of a name ends the name so far (particles and hyphens only lead on)."""
+        """Whether a word after the first of a name extends the name (particles and hyphens only join its words)."""
         if word == ".":
             return before[0].isupper() and len(before) <= _ABBREVIATED  # Leonard Nicol S., Gr. Benetato
         if before == "-" and word in ("lea", "a"):  # al II -lea, a II -a
@@ -146,7 +146,7 @@ class NameLexicon:
         return word[0].isupper() or (word != word.lower() and _JOINT.split(word)[0] in self._particles)  # al-Sadr
 
     def trim(self, text: str, entity: Entity) -> Entity | None:
-        """The mention cut down to its first name with the titles before it; None if it holds no name."""
+        """The mention trimmed to its first name and the titles before it; None if it contains no name."""
         tokens = list(_TOKEN.finditer(text, entity.start, entity.end))
         words = [token[0] for token in tokens]
         title = [word.lower().rstrip(".") in self._titles for word in words]
@@ -172,9 +172,9 @@ class NameLexicon:
 def map_record(
     record: Record, corpus: CorpusLabels, tally: Tally, *, path: Path | str, lexicon: NameLexicon | None = None
 ) -> Record:
-    """The record with the project's labels; what is dropped is counted by reason in ``tally.dropped``.
+    """The record with the project's labels; dropped mentions are counted by label in ``tally.dropped``.
 
-    With a ``lexicon``, mentions that map to PERSON are trimmed to their names, or dropped where they hold none.
+    With a ``lexicon``, mentions that map to PERSON are trimmed to their names, or dropped if they contain none.
     Raises InputError for a label that the scheme does not know.
     """
     entities = []
@@ -188,7 +188,7 @@ def map_record(
                 f"unknown label {entity.label!r}",
                 path=path,
                 place=f"record {record.id}",
-                remedy=f"Known labels are {known}; name it in configs/labels.yml under map or drop",
+                remedy=f"Known labels are {known}; add it to map or drop in configs/labels.yml",
             )
         mapped: Entity | None = entity._replace(label=corpus.map[entity.label])
         if mapped is not None and mapped.label == "PERSON" and lexicon is not None:

@@ -1,4 +1,4 @@
-"""Does training text give test text away? Overlapping sentences, and surface forms that occur on both sides."""
+"""Test text in training data: sentences, and surface forms of mentions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from medner.data.tokenizer import blank
 from medner.outputs import Output
 from medner.tables import Table
 
-LABELS = ("MEDICAL", "PERSON", "ORG")  # whose forms are compared; places occur everywhere
+LABELS = ("MEDICAL", "PERSON", "ORG")  # forms of these are compared; names of places recur in every text
 SEPARATOR = " > "
 
 
 class Leakage(Output):
-    """What one training file gives away of one test file.
+    """What of one test file occurs in one training file.
 
     sentences: ids of test sentences that training holds, with ``(exact)`` or ``(near)``. seen: by label, the share of
     the test file's different forms that training holds. forms: by label, those forms; labels without any are left out.
@@ -36,7 +36,7 @@ LeakageReport = dict[str, Leakage]  # metrics/leakage.json: by "<training file> 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A training file and a test file. name: its key in the report. faults: what must not occur, one clause each."""
+    """A training file and a test file. name: their key in the report. faults: what must not occur, one clause each."""
 
     name: str
     leakage: Leakage
@@ -59,13 +59,12 @@ def compare(
 ) -> Iterator[Comparison]:
     """Compare training files with test files; the pairs of one training file should follow each other.
 
-    corpus: the folder that files are named relative to, where they are in it. synthetic: the synthetic sources. exempt:
-    forms that may occur on both sides.
+    corpus: files in this folder are named relative to it. synthetic: the synthetic sources. exempt: forms that may
+    occur on both sides. Raises InputError for files that the corpus step has not written.
 
-    A test sentence in training data is a
-    fault; in dev data, which only choose the best epoch, it is one if the test file is synthetic. So is a surface form
-    on both sides of the same synthetic source, whose splits are made without shared forms. Raises InputError for files
-    that the corpus step has not written.
+    A test sentence in training data is a fault. In dev data, which only choose the best epoch, it is a fault only if
+    the test file is synthetic. A surface form on both sides of the same synthetic source is a fault as well, since the
+    splits of a synthetic corpus share no forms.
     """
     nlp = blank()
     read = functools.cache(lambda path: read_docbin(path, nlp))
@@ -108,7 +107,7 @@ def find_leakage(
     exempt: Collection[str] = (),
     overlap: Overlap | None = None,
 ) -> Leakage:
-    """What training records give away of test records; forms are the same if their :func:`form_key` is.
+    """What of the test records occurs in the training records; forms are the same if their :func:`form_key` is.
 
     exempt: forms that are not counted on either side. overlap: of the training texts, if it has been made already.
     """
@@ -117,9 +116,8 @@ def find_leakage(
     sentences = [f"{record.id} ({kind})" for record in test if (kind := overlap.find(record.text))]
     forms = shared_forms(train, test, labels, exempt)
     free = {form_key(form) for form in exempt}
-    every = {label: {form_key(r.surface(e)) for r in test for e in r.entities if e.label == label} for label in labels}
-    keys = {label: own - free for label, own in every.items()}
-    shared = {label: {form_key(form) for form in forms[label]} for label in labels}
+    keys = {label: {key for own, key in mention_keys(test) if own == label and key not in free} for label in labels}
+    shared = {label: set(map(form_key, forms[label])) for label in labels}
     seen = {label: round(len(shared[label]) / len(keys[label]), 4) for label in labels if keys[label]}
     return Leakage(sentences=sentences, seen=seen, forms={label: found for label, found in forms.items() if found})
 

@@ -1,4 +1,4 @@
-"""Does training text give test text away? Overlapping sentences, and surface forms that occur on both sides."""
+"""How texts and mentions of two corpora are compared: sentences exactly and nearly, surface forms by their key."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pydantic import RootModel
 from medner.data.records import CEDILLA_TO_COMMA, Record
 from medner.settings import load_settings
 
-NGRAM = 6  # words; long enough that a shared one is no coincidence
-NEAR = 0.5  # share of the shorter sentence's n-grams that makes two sentences near-duplicates
+NGRAM = 6  # words; so long that two sentences rarely share one by chance
+NEAR = 0.5  # threshold: share of the shorter sentence's n-grams that the other has
 
-NEAR_DUPLICATE = 0.6  # Jaccard index of the character 5-grams from which two sentences are near-duplicates
+NEAR_DUPLICATE = 0.6  # threshold: Jaccard index of the two sets of character 5-grams
 _GRAM = 5
-STEM_FROM = 5  # letters; words at least so long lose their last two: article and inflection, roughly
+STEM_FROM = 5  # letters; words of this length or more lose their last two, roughly article and inflection
 
 _WORD = re.compile(r"\w+")
 # Unicode's Default_Ignorable_Code_Point: characters that are not displayed, such as U+200B and U+00AD.
@@ -44,11 +44,11 @@ def _ngrams(words: tuple[str, ...]) -> set[tuple[str, ...]]:
 
 
 class Overlap:
-    """Sentences of a held-out corpus, against which others are checked.
+    """Sentences of one corpus, with which sentences of another are compared.
 
-    ``find`` says whether a text occurs there: ``"exact"`` when it has the same letters and digits (spacing and
-    punctuation apart), ``"near"`` when it and *one* held-out sentence share at least half of the word 6-grams of the
-    shorter of the two (so that a sentence swallowed whole by a longer one is found as well), else None.
+    ``find`` returns ``"exact"`` for a text that has the same letters and digits as a sentence, whatever the spacing and
+    punctuation. It returns ``"near"`` if the text and *one* sentence share at least half of the word 6-grams of the
+    shorter of the two, so that a sentence that is part of a longer one is found as well.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
@@ -75,7 +75,7 @@ class Overlap:
 
 
 class NearDuplicates:
-    """Sentences against which others are compared by their sets of character 5-grams, without case."""
+    """Sentences with which others are compared by their sets of character 5-grams, without case."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._where: dict[str, list[int]] = {}
@@ -90,7 +90,7 @@ class NearDuplicates:
         return {text[i : i + _GRAM] for i in range(len(text) - _GRAM + 1)} or {text}
 
     def add(self, text: str) -> None:
-        """Compare all later texts with this one as well."""
+        """Add a sentence to compare later ones with."""
         grams = self._grams(text)
         for gram in grams:
             self._where.setdefault(gram, []).append(len(self._sizes))
@@ -98,7 +98,7 @@ class NearDuplicates:
         self._texts.append(text)
 
     def find(self, text: str) -> str | None:
-        """The first text added whose Jaccard index with this one is at least ``NEAR_DUPLICATE``, else None."""
+        """The first added text whose Jaccard index with this one is at least ``NEAR_DUPLICATE``, else None."""
         grams = self._grams(text)
         shared = Counter(number for gram in grams for number in self._where.get(gram, ()))
         for number, count in sorted(shared.items()):
@@ -109,10 +109,10 @@ class NearDuplicates:
 
 @lru_cache(maxsize=2**16)
 def form_key(form: str) -> str:
-    """A surface form without case, diacritics and (roughly) article and inflection: equal keys are one name.
+    """A key that surface forms share if they differ in case, diacritics and, roughly, article and inflection alone.
 
     Words of five letters or more lose their last two, so that ``hipertensiunea arterială`` and ``Hipertensiunii
-    arteriale`` are one; a heuristic that finds too much rather than too little.
+    arteriale`` have the same key. The heuristic errs on the side of too many matches.
     """
     parts = unicodedata.normalize("NFD", INVISIBLE.sub("", form).lower())
     bare = "".join(c for c in parts if not unicodedata.combining(c))
@@ -129,5 +129,5 @@ def load_generic_nouns(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def mention_keys(records: Iterable[Record]) -> set[tuple[str, str]]:
-    """Label and :func:`form_key` of every mention: what a model that was trained on these records has seen."""
+    """Label and :func:`form_key` of every mention; of training records, the mentions that the model has seen."""
     return {(e.label, form_key(r.surface(e))) for r in records for e in r.entities}

@@ -1,4 +1,4 @@
-"""How varied, clean and consistent a synthetic corpus is: the figures behind its data card."""
+"""Diversity, repetition and consistency of the synthetic corpora: the figures of their data card."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from medner.outputs import Output
 from medner.settings import Settings, load_settings
 from medner.tables import Table
 
-PARALLEL = 0.3  # share of common word beginnings (after folding spelling) of two sentences in two languages
-SHARED_BEGINNINGS = 5  # fewer in common are chance
+PARALLEL = 0.3  # threshold: Jaccard index of the word beginnings of two sentences in two languages
+SHARED_BEGINNINGS = 5  # threshold: fewer can be shared by chance
 
 _WORD = re.compile(r"\w+")
 
@@ -79,10 +79,10 @@ def _known(name: str) -> str:
     return name
 
 
-Thresholds = Mapping[Annotated[str, AfterValidator(_known)], int | float]
+Limits = Mapping[Annotated[str, AfterValidator(_known)], int | float]
 
 
-class Floors(Settings):
+class Thresholds(Settings):
     """``configs/quality.yml``: thresholds of the figures.
 
     required: the languages whose corpora must meet them. unlabelled_allowed: by language, forms that are rightly
@@ -90,8 +90,8 @@ class Floors(Settings):
     """
 
     required: tuple[str, ...]
-    minimum: Thresholds
-    maximum: Thresholds
+    minimum: Limits
+    maximum: Limits
     unlabelled_allowed: Mapping[str, Mapping[str, str]]
 
     def missed(self, figures: CorpusFigures) -> list[str]:
@@ -103,9 +103,9 @@ class Floors(Settings):
         ]
 
 
-def load_floors(path: Path) -> Floors:
+def load_thresholds(path: Path) -> Thresholds:
     """Read the thresholds. Raises InputError for a malformed file and for figures that are not measured."""
-    return load_settings(path, Floors)
+    return load_settings(path, Thresholds)
 
 
 def read_corpora(folder: Path, scheme: Scheme) -> dict[str, list[Record]]:
@@ -120,9 +120,9 @@ def read_corpora(folder: Path, scheme: Scheme) -> dict[str, list[Record]]:
         for own in sorted(folder.glob("*/"))
     }
     if not corpora:
-        raise InputError("no corpus in this folder", path=folder, remedy="Add a folder of JSONL files a language")
+        raise InputError("contains no corpus", path=folder, remedy="Add a folder of JSONL files for each language")
     if empty := [lang for lang, records in corpora.items() if not records]:
-        raise InputError("no sentence in this folder", path=folder / empty[0], remedy="Add JSONL files, or remove it")
+        raise InputError("contains no sentences", path=folder / empty[0], remedy="Add JSONL files, or remove it")
     return corpora
 
 
@@ -134,7 +134,7 @@ def missing_splits(folder: Path) -> dict[str, list[str]]:
 
 
 def measure(corpora: Mapping[str, Sequence[Record]], lang: str, allowed: Iterable[str] = ()) -> CorpusFigures:
-    """Measure the corpus of one language, which the others are needed for to find translations.
+    """Measure the corpus of one language; the others are searched for translations.
 
     allowed: forms whose unlabelled occurrences are right.
     """
@@ -181,13 +181,13 @@ def measure(corpora: Mapping[str, Sequence[Record]], lang: str, allowed: Iterabl
     )
 
 
-def figures_table(report: QualityReport, floors: Floors) -> Table:
+def figures_table(report: QualityReport, thresholds: Thresholds) -> Table:
     """All figures by language, with their thresholds."""
     rows = []
     for name in FIGURES:
-        low, high = floors.minimum.get(name), floors.maximum.get(name)
-        threshold = f"≥ {low:,}" if low is not None else f"≤ {high:,}" if high is not None else ""
-        rows.append([name, *(f"{getattr(figures, name):,}" for figures in report.values()), threshold])
+        low, high = thresholds.minimum.get(name), thresholds.maximum.get(name)
+        limit = f"≥ {low:,}" if low is not None else f"≤ {high:,}" if high is not None else ""
+        rows.append([name, *(f"{getattr(figures, name):,}" for figures in report.values()), limit])
     return Table(["figure", *report, "threshold"], rows, text=(0, -1))
 
 
@@ -196,7 +196,7 @@ def _share(part: int, whole: int) -> float:
 
 
 def near_duplicate_pairs(records: Iterable[Record]) -> Iterator[str]:
-    """Each record that is nearly the same as an earlier one, with that one."""
+    """Ids of each record that is a near-duplicate of an earlier one, and of that one."""
     seen = NearDuplicates()
     ids: dict[str, str] = {}
     for record in records:
@@ -207,7 +207,7 @@ def near_duplicate_pairs(records: Iterable[Record]) -> Iterator[str]:
 
 
 def unlabelled_occurrences(records: Sequence[Record], allowed: Iterable[str] = ()) -> Iterator[str]:
-    """Places where a form that is labelled elsewhere stands unlabelled, as whole words and in the same case.
+    """Ids and forms: unlabelled occurrences, as whole words and in the same case, of forms that are labelled elsewhere.
 
     Forms shorter than four letters count only in capitals (HTA). A form inside a longer mention is labelled.
     """
@@ -229,11 +229,11 @@ def unlabelled_occurrences(records: Sequence[Record], allowed: Iterable[str] = (
 
 
 def parallel_pairs(left: Sequence[Record], right: Sequence[Record]) -> list[str]:
-    """Sentences of one language that look like translations of one in the other, for two related languages.
+    """Ids of sentences in one language that look like a translation of one in another, related language.
 
-    Cognates and numbers survive translation between Romance languages: two sentences count as parallel when they share
-    at least five beginnings (four letters, spelling folded) of their longer words and numbers, and these are at least
-    30 % of what either has. A coarse net: it finds literal translations and some chance pairs of the same topic.
+    Cognates and numbers survive translation between Romance languages. Two sentences count as parallel if they share at
+    least five beginnings (four letters, spelling folded) of their longer words and numbers, and at least 30 % of those
+    that either has. This finds literal translations, and some pairs that share no more than a topic.
     """
     found = []
     where: dict[str, list[int]] = {}

@@ -1,4 +1,4 @@
-"""The one record that every reader yields: a text and its entities as character spans."""
+"""The record that every reader yields: a text and its entities as character spans."""
 
 from __future__ import annotations
 
@@ -45,29 +45,29 @@ class Record:
 
 @dataclass
 class Tally:
-    """What a conversion met on its way: counts, to be shown beside its result."""
+    """What reading and conversion changed or left out, in counts."""
 
     cedillas: int = 0
     overlapping: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
-    # What the project's flat, continuous spans cannot hold, by kind and label: "discontinuous DISO", "nested MEDICAL".
+    # Mentions that flat, continuous spans cannot hold, by kind and label: "discontinuous DISO", "nested MEDICAL".
     quirks: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One split of one source, with the project's labels, and what reading it met."""
+    """One split of one source with the project's labels, and the tally of its reading."""
 
     records: list[Record]
     tally: Tally
 
 
 def check_entities(record: Record, path: Path | str, place: str, *, flat: bool = True, trimmed: bool = True) -> Record:
-    """The record with its entities sorted. Raises InputError on a span that cannot be a mention.
+    """The record with its entities sorted. Raises InputError on an invalid span.
 
-    Refused: out of range or empty; starting or ending in white space, where they should be ``trimmed`` (a model may
-    predict such); and, for a ``flat`` corpus, two spans that nest or cross (elsewhere :func:`longest` thins them out,
-    once it is known which labels are wanted).
+    Invalid are spans that are empty or out of range. If ``trimmed``, so are spans that start or end in white space,
+    which only a model may predict. If ``flat``, so are two spans that nest or cross; elsewhere :func:`longest` removes
+    one of them, once it is known which labels are used.
     """
 
     def refuse(entity: Entity, what: str, remedy: str) -> InputError:
@@ -90,9 +90,9 @@ def check_entities(record: Record, path: Path | str, place: str, *, flat: bool =
 
 
 def longest(record: Record, tally: Tally) -> Record:
-    """The record with flat entities: of two that overlap, the longer stays, the earlier where both are of one length.
+    """The record with flat entities: of two that overlap, the longer one stays, or the earlier of the same length.
 
-    What goes is counted: ``nested`` (inside the other), ``same span`` or ``crossing``, with its label.
+    Removed entities are counted as ``nested`` (inside the other), ``same span`` or ``crossing``, with their label.
     """
     kept: list[Entity] = []
     for entity in sorted(record.entities, key=lambda e: (e.start - e.end, e.start)):
@@ -109,7 +109,7 @@ def longest(record: Record, tally: Tally) -> Record:
 def normalised(record: Record, tally: Tally) -> Record:
     """A Romanian record with comma-below ș/ț for cedilla ş/ţ; offsets stay, replaced characters are counted.
 
-    Other languages' ş (Turkish) is a letter of its own.
+    In other languages ş is a letter of its own, as in Turkish.
     """
     if record.lang != "ro":
         return record
@@ -119,15 +119,15 @@ def normalised(record: Record, tally: Tally) -> Record:
 
 
 def unique_ids(records: Iterable[tuple[Record, str]], path: Path | str) -> Iterator[Record]:
-    """Pass records on; raises InputError at the second record with the same id (``place`` comes with each record)."""
+    """The records, which come with their places. Raises InputError at the second record with the same id."""
     seen: dict[str, str] = {}
     for record, place in records:
         if record.id in seen:
             raise InputError(
-                f"id {record.id!r} was used before, at {seen[record.id]}",
+                f"id {record.id!r} was already used at {seen[record.id]}",
                 path=path,
                 place=place,
-                remedy="Give every record an id of its own",
+                remedy="Give every record a unique id",
             )
         seen[record.id] = place
         yield record
@@ -136,13 +136,13 @@ def unique_ids(records: Iterable[tuple[Record, str]], path: Path | str) -> Itera
 def bio_spans(tags: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     """Spans (first token, token after the last, label) of a BIO2 tag sequence.
 
-    Raises ValueError naming the token (from 1) for a tag that is no BIO2 tag and for an I- that continues nothing.
+    Raises ValueError naming the token (from 1) for a tag that is not BIO2 and for an I- without a B- before it.
     """
     start, label = 0, ""
     for number, tag in enumerate(tags):
         prefix, _, name = tag.partition("-")
         if tag != "O" and (prefix not in ("B", "I") or not name):
-            raise ValueError(f"token {number + 1}: {tag!r} is no BIO tag")
+            raise ValueError(f"token {number + 1}: {tag!r} is not a BIO tag")
         if prefix == "I" and name != label:
             raise ValueError(f"token {number + 1}: {tag!r} without a B-{name} before it")
         if prefix != "I":
@@ -154,10 +154,10 @@ def bio_spans(tags: Sequence[str]) -> Iterator[tuple[int, int, str]]:
 
 
 def from_bio(tokens: Sequence[str], tags: Sequence[str], space_after: Sequence[bool]) -> tuple[str, list[Entity]]:
-    """Running text and character entities of a tokenised sentence; the last token's space is left out.
+    """Running text and character entities of a tokenised sentence; no space follows the last token.
 
-    tokens, tags and space_after have one entry a token. Raises ValueError if their lengths differ, if a token is
-    empty or holds only white space, or if the tags are no BIO2 sequence.
+    tokens, tags, space_after: one entry for each token. Raises ValueError if their lengths differ, if a token is
+    empty or holds only white space, or if the tags are not a BIO2 sequence.
     """
     if not len(tokens) == len(tags) == len(space_after):
         raise ValueError(f"{len(tokens)} tokens, {len(tags)} tags and {len(space_after)} space_after values")

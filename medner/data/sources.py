@@ -1,4 +1,4 @@
-"""What each source's splits are: its readers, its labels mapped to the project's, and what must not train left out."""
+"""The splits of each source: read, mapped to the project's labels, without training text that occurs in test text."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ from medner.exceptions import InputError
 from medner.study import Source, Study
 
 SPLITS = ("train", "dev", "test")
-DEV_SHARE = 0.1  # of a gold corpus that has no dev part of its own
-DEV_SEED = 0  # the same sentences whatever seed trains
+DEV_SHARE = 0.1  # of the train part of a medical corpus, none of which has a dev part to use
+DEV_SEED = 0  # fixed: every training seed has the same dev part
 UNKNOWN = "unknown to the fetch step (configs/downloads.yml)"
-
 
 Files = Mapping[str, Path]  # by name of the download
 Read = Callable[[Files, Tally], Iterable[Record]]
@@ -41,7 +40,7 @@ def _monero(files: Files, tally: Tally) -> Iterable[Record]:
     return itertools.chain.from_iterable(read_monero(files[name], tally) for name in names)
 
 
-# The parts of the gold medical corpora. A dev part is held out of train: QUAERO's own dev is its test here.
+# The parts of the medical corpora. QUAERO's own dev part is the test part here; dev parts are held out of train.
 MEDICAL: Mapping[str, Mapping[str, Read]] = {
     "simonero": {"test": lambda files, tally: read_simonero(files["simonero-dev"], tally)},
     "monero": {"train": _monero},
@@ -57,7 +56,7 @@ def missing_sources(study: Study, files: Mapping[str, FetchedFile]) -> dict[str,
 
     files: those of the fetch step's manifest.
     """
-    reasons = {name: file.reason for name, file in files.items()}
+    reasons = {name: "" if file.available else file.reason or UNKNOWN for name, file in files.items()}
     missing = {source: [n for n in about.files if reasons.get(n, UNKNOWN)] for source, about in study.sources.items()}
     return {
         source: "; ".join(f"{name} is {reasons.get(name, UNKNOWN)}" for name in names)
@@ -94,24 +93,24 @@ def origin(source: Source, ronec: RonecVersion) -> Origin:
 
 
 def medical_splits(study: Study, sources: Iterable[str], files: Files, scheme: Scheme) -> dict[str, dict[str, Part]]:
-    """The splits of gold medical corpora with the project's labels.
+    """The splits of medical corpora with the project's labels.
 
-    No training sentence occurs in a test part of the same language, exactly or nearly (see :class:`Overlap`):
-    those that do are left out and counted as overlapping; so are those of the dev part, a seeded tenth of train, that
-    occur in what is left of train. Raises InputError for a source without a reader, from the readers, and for unknown
+    Training sentences that occur in a test part of the same language, exactly or nearly (:class:`Overlap`), are left
+    out and counted as overlapping. A seeded tenth of the others is the dev part; sentences of it that occur in the rest
+    are left out and counted as well. Raises InputError for a source without a reader, from the readers, and for unknown
     labels.
     """
     parts: dict[str, dict[str, Part]] = {}
     for source in sources:
         about = study.sources[source]
         if source not in MEDICAL:
-            raise InputError(f"source {source!r} has no reader", remedy=f"Known ones are {', '.join(MEDICAL)}")
+            raise InputError(f"source {source!r} has no reader", remedy=f"Use one of {', '.join(MEDICAL)}")
         labels, own = scheme.corpus(about.labels), {name: files[name] for name in about.files}
         parts[source] = {}
         for split, read in MEDICAL[source].items():
             tally = Tally()
             path = next(iter(own.values()))
-            parts[source][split] = _mapped(read(own, tally), labels, tally, path, None)
+            parts[source][split] = _mapped(read(own, tally), labels, tally, path)
     for source in [source for source, splits in parts.items() if "train" in splits]:
         lang = study.sources[source].lang
         tests = [p["test"] for s, p in parts.items() if "test" in p and study.sources[s].lang == lang]
@@ -121,7 +120,7 @@ def medical_splits(study: Study, sources: Iterable[str], files: Files, scheme: S
 
 
 def _outside(part: Part, held_out: Overlap) -> Part:
-    """The part without what occurs in the held-out text; that is counted."""
+    """The part without the records that occur in the held-out text, which are counted."""
     clean = [record for record in part.records if not held_out.find(record.text)]
     part.tally.overlapping += len(part.records) - len(clean)
     return Part(clean, part.tally)
@@ -135,10 +134,10 @@ def _with_dev(train: Part) -> dict[str, Part]:
 
 
 def ronec_splits(variant: str, fetched: Path, sample: Path, scheme: Scheme) -> dict[str, Part]:
-    """RONEC's splits with the project's labels, for a variant of :func:`medner.data.downloads.ronec_variant`.
+    """RONEC's splits with the project's labels, for a variant of :func:`medner.data.downloads.ronec_version`.
 
-    Training sentences that occur in valid or test are left out and counted as overlapping. With
-    ``persons: named`` the word lists that tell names from nouns are learnt from the training split alone.
+    Training sentences that occur in valid or test are left out and counted as overlapping. With ``persons: named``, the
+    word lists that tell names from nouns are learnt from the training split alone.
     Raises InputError from the readers and for unknown labels.
     """
     folder = sample if variant == "sample" else fetched / "ronec"
@@ -169,7 +168,7 @@ def synthetic_splits(folder: Path, scheme: Scheme, lang: str) -> dict[str, Part]
     paths = {split: folder / f"{split}.jsonl" for split in SPLITS}
     for path in paths.values():
         if not path.is_file():
-            remedy = f"A synthetic corpus has {', '.join(other.name for other in paths.values())}"
+            remedy = f"A synthetic corpus needs {', '.join(other.name for other in paths.values())}"
             raise InputError("no such file", path=path, remedy=remedy)
     return {split: synthetic_part(path, scheme, lang) for split, path in paths.items()}
 
@@ -180,14 +179,14 @@ def synthetic_part(path: Path, scheme: Scheme, lang: str) -> Part:
     records = list(read_synthetic(path, tally))
     for record in records:
         if record.lang != lang:
-            what = f"is in {record.lang!r}, not {lang!r}"
-            remedy = "Correct its lang, or move it to its own language's folder"
+            what = f"lang is {record.lang!r}, not {lang!r}"
+            remedy = "Correct it, or move the record to the folder of its language"
             raise InputError(what, path=path, place=f"record {record.id}", remedy=remedy)
-    return _mapped(records, scheme.corpus("synthetic"), tally, path, None)
+    return _mapped(records, scheme.corpus("synthetic"), tally, path)
 
 
 def _mapped(
-    records: Iterable[Record], labels: CorpusLabels, tally: Tally, path: Path, lexicon: NameLexicon | None
+    records: Iterable[Record], labels: CorpusLabels, tally: Tally, path: Path, lexicon: NameLexicon | None = None
 ) -> Part:
     mapped = (map_record(record, labels, tally, path=path, lexicon=lexicon) for record in records)
     return Part([longest(record, tally) for record in mapped], tally)

@@ -1,8 +1,8 @@
 """The tokenizer that the trained pipelines carry: spaCy's multi-language rules plus those below.
 
-An entity that starts or ends inside a token can be neither learnt nor found, so tokens must not be coarser than
-entities; splitting an entity further costs nothing. The rules are plain data of ``nlp.tokenizer``: they are set once,
-before initialisation, and saved with the pipeline, so that it loads without this package.
+An entity that starts or ends inside a token can be neither learnt nor found, so the rules split more than spaCy's.
+Splitting an entity into more tokens does no harm. The rules are data of ``nlp.tokenizer``: they are set before
+initialisation and saved with the pipeline, which loads without this package.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ELISION = [
     rf"(?<=\b(?:[dD]all|[dD]ell|[nN]ell|[sS]ull){_APOSTROPHE})(?=[{_LETTER}])",
 ]
 # Sentences, headlines and times glued together, as on the web: UCLA.|Buffy, Brasov|În, 03:19|Replica, rival|.|mai.
-# Whatever could be one word or abbreviation stays whole: S.U.A, McDonald, B12, HbA1c, 7.5.
+# What could be one word or abbreviation stays whole: S.U.A, McDonald, B12, HbA1c, 7.5.
 _GLUED = [
     rf"(?<=[{_LETTER}0-9)\]”\"»])[.!?…](?=[„”“\"«(]?[{_UPPER}][{_LOWER}])",
     rf"(?<=[)\]”\"»])[.!?](?=[{_LETTER}])",
@@ -49,8 +49,8 @@ _EDGE = "[-‐‑'’`@#]"
 def set_rules(nlp: Language) -> None:
     """Give ``nlp.tokenizer`` the project's prefix, suffix and infix rules."""
     defaults = nlp.Defaults
-    # A full stop at the end is a token of its own, also after S.U.A, since "virus B." and "U.R.S.S.." need the boundary
-    # before it; the default ".." would take an abbreviation's full stop along.
+    # A final full stop is a token, also after S.U.A: "virus B." and "U.R.S.S.." need the boundary before it. The rule
+    # for ".." would include the abbreviation's full stop.
     suffixes = [rule for rule in defaults.suffixes or [] if rule != r"\.\.+"]
     infixes = [*_ELISION, *_GLUED, _PUNCTUATION, _HYPHEN, *(defaults.infixes or [])]
     prefixes = [_PUNCTUATION, _EDGE, *(defaults.prefixes or [])]
@@ -59,13 +59,13 @@ def set_rules(nlp: Language) -> None:
     tokenizer.infix_finditer = compile_infix_regex(infixes).finditer
     tokenizer.prefix_search = compile_prefix_regex(prefixes).search
     tokenizer.suffix_search = compile_suffix_regex(suffixes).search
-    tokenizer.url_match = None  # a domain is an organisation's name as often as not: ziare.com
+    tokenizer.url_match = None  # a domain is often an organisation's name: ziare.com
     tokenizer.rules = {}  # emoticons: "8)" at the end of "(str. Horea nr. 8)"
 
 
 @registry.callbacks("medner.tokenizer.v1")  # type: ignore[untyped-decorator]
 def tokenizer_callback() -> Callable[[Language], None]:
-    """What ``[initialize.before_init]`` of the configs calls: sets the rules on the pipeline to be trained."""
+    """The callback of ``[initialize.before_init]`` in the configs, which sets the rules of the pipeline to train."""
     return set_rules
 
 
@@ -77,11 +77,10 @@ def blank() -> Language:
 
 
 def reference_doc(nlp: Language, record: Record) -> tuple[Doc, list[int]]:
-    """A gold ``Doc`` in which every entity of the record stands, and the entities that are off token boundaries.
+    """A gold ``Doc`` with every entity of the record, and the indices of the entities off token boundaries.
 
-    The text is tokenised with ``nlp``'s tokenizer; a token that an entity starts or ends in is split there, since a
-    gold mention must not vanish from training and evaluation because of the tokenizer: a pipeline that cannot make
-    that boundary is charged with a miss. The list holds the indices of such entities.
+    The text is tokenised with ``nlp``'s tokenizer. A token inside which an entity starts or ends is split there, so no
+    gold mention is lost in training and evaluation: a pipeline that cannot make that boundary misses the mention.
     """
     doc = nlp.make_doc(record.text)
     starts = {token.idx for token in doc}
@@ -111,7 +110,7 @@ def _split(doc: Doc, cuts: set[int]) -> Doc:
 def ceiling(nlp: Language, records: Iterable[Record]) -> dict[str, tuple[int, int]]:
     """By label: entities whose start and end are token boundaries of ``nlp.make_doc(text)``, and all entities.
 
-    The share of the two bounds the recall that any model with this tokenizer can reach.
+    Their ratio is the highest recall that a model with this tokenizer can reach.
     """
     counts: dict[str, tuple[int, int]] = {}
     for record in records:

@@ -16,10 +16,12 @@ from pydantic import Field
 
 from medner.evaluation.predictions import SUFFIX, Prediction, write_predictions
 from medner.evaluation.scores import Counts, SuiteScore, TestSource, score_suite, unit_counts
+from medner.evaluation.statistics import CONFIDENCE
 from medner.exceptions import InputError
 from medner.files import read_json, write_text
 from medner.model.provenance import Provenance
 from medner.outputs import Output, read_output, write_output
+from medner.tables import Cell, Row, Table
 
 SEEDS = "seeds"
 SCORES = "scores.json"
@@ -36,6 +38,16 @@ class Scores(Output):
     test: dict[str, TestSource]
     skipped: dict[str, str] = Field(default={})
     suites: dict[str, SuiteScore]
+
+
+def run_table(scores: Scores) -> Table:
+    """The scores of one run, a row for each suite."""
+    rows: list[Row] = []
+    for suite, score in scores.suites.items():
+        interval = "[{:.3f}, {:.3f}]".format(*score.f1_interval) if score.f1_interval else "–"
+        f1 = Cell(f"{score.f1:.3f}", strong=True)
+        rows.append([suite, f"{score.support:,}", f"{score.p:.3f}", f"{score.r:.3f}", f1, interval])
+    return Table(["suite", "mentions", "P", "R", "F1", f"{CONFIDENCE:.0%} interval"], rows)
 
 
 @dataclass(frozen=True)

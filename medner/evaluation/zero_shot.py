@@ -13,13 +13,13 @@ from medner.data.docbins import read_docbin
 from medner.data.manifests import read_manifest
 from medner.data.records import Record
 from medner.data.tokenizer import blank
+from medner.evaluation.pipelines import describe_tests
 from medner.evaluation.predictions import Prediction
 from medner.evaluation.results import SCORES, Scores, write_run
 from medner.exceptions import InputError
 from medner.files import new_folder
 from medner.generation.annotating import annotation_id, judged_texts
 from medner.generation.ledger import Ledger
-from medner.model.prediction import describe_tests
 from medner.model.provenance import EncoderInfo, Provenance
 from medner.study import Study
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medner.data.docbins import parse_docbin
+from medner.data.markup import MarkupError, holds_tag, parse
 from medner.data.records import Entity, Record
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
@@ -16,7 +17,6 @@ from medner.files import read_bytes, read_text
 from medner.generation.client import Unusable, read_sentences
 from medner.generation.config import LABELS, Language
 from medner.generation.ledger import Answer, Ledger, Reject
-from medner.generation.markup import MarkupError, holds_tag, parse
 from medner.generation.planning import Task, system_prompt
 
 LONGEST = 100_000  # characters of a text; spaCy takes up to 1,000,000

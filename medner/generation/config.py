@@ -9,9 +9,9 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
+from medner.data.markup import MarkupError, parse
 from medner.exceptions import InputError
 from medner.files import read_text
-from medner.generation.markup import MarkupError, parse
 from medner.settings import Settings, load_settings
 
 Label = Literal["PERSON", "ORG", "LOC", "MEDICAL"]

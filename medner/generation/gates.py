@@ -12,12 +12,12 @@ from typing import NamedTuple
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 from spacy.language import Language as Pipeline
 
+from medner.data.markup import holds_tag
 from medner.data.overlap import INVISIBLE, NearDuplicates, form_key
 from medner.data.records import Entity, Record
 from medner.data.tokenizer import blank, reference_doc
 from medner.exceptions import InputError
 from medner.generation.config import Entry, Language, Rules
-from medner.generation.markup import holds_tag
 
 _PARTNERS = {"(": ")", "[": "]", "«": "»", "„": "”“", "“": "”", ")": "(", "]": "[", "»": "«", "”": "„“"}
 _EDGES = frozenset(",;:!?…'’‘\"-–—/|*•<>=")

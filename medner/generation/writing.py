@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from medner.data.markup import MarkupError, parse
 from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Record, Tally, normalised
 from medner.exceptions import InputError
@@ -16,7 +17,6 @@ from medner.generation.client import Unusable, read_sentences
 from medner.generation.config import LABELS, Language, load_pools
 from medner.generation.gates import Gates
 from medner.generation.ledger import Answer, Ledger, Reject
-from medner.generation.markup import MarkupError, parse
 from medner.generation.planning import Planner, Task, WritingTask, writing_prompt
 from medner.generation.run import Model
 

@@ -1,4 +1,4 @@
-"""The number format that transformers are trained in on a CPU: bf16 where that is faster, else fp32."""
+"""What a pipeline computes with: the GPU that was asked for, or the CPU, in bf16 where that is faster than fp32."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
+from thinc.api import require_gpu
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.module import register_module_forward_hook
 
@@ -21,6 +22,17 @@ TYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 FASTER = 1.2  # a product in bf16 must be so many times as fast as in fp32
 SHAPE = (512, 768, 768)  # rows, inner dimension, columns: a small batch through a layer of BERT-base, a few ms in fp32
 ROUNDS = 5
+
+
+def choose_processor(gpu: int) -> None:
+    """The option --gpu: have spaCy compute on that GPU, -1 for the CPU. Raises InputError where it cannot."""
+    if gpu < 0:
+        return
+    try:
+        require_gpu(gpu)
+    except ValueError as error:
+        remedy = "Give -1 for the CPU, or install CuPy for your CUDA version: pip install 'spacy[cuda12x]'"
+        raise InputError(f"--gpu is {gpu}: {error}", remedy=remedy) from None
 
 
 @functools.cache

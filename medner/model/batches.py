@@ -1,4 +1,4 @@
-"""Batches of sentences that are about equally long, so that little of a padded batch is padding."""
+"""Batches of sentences of about equal length, so that little of a padded batch is padding."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ BUFFER = 16  # batches that are cut together: enough to halve the padded size of
 
 @registry.batchers("medner.batch_by_length.v1")  # type: ignore[untyped-decorator]
 def length_batcher(size: int) -> Callable[[Iterable[Example]], Iterator[list[Example]]]:
-    """What ``[training.batcher]`` of the configs calls: batches of ``size`` examples, the last of a pass maybe smaller.
+    """The batcher of the configs: batches of ``size`` examples; the last one of a pass can be smaller.
 
-    As many as :data:`BUFFER` batches hold are sorted by their number of tokens, cut, and given out in random order.
-    (``spacy.batch_by_padded.v1`` fills batches by tokens, so that the number of steps would not be known beforehand.)
+    The examples of :data:`BUFFER` batches are sorted by their number of tokens, cut into batches, and these are given
+    out in random order. (``spacy.batch_by_padded.v1`` fills batches by tokens: the number of steps would not be known
+    before training.)
     """
 
     def batches(examples: Iterable[Example]) -> Iterator[list[Example]]:

@@ -26,6 +26,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 ANNOTATED = "annotated"  # key of a gold document's user data: the labels that its source annotates
 SPANS = "entities"  # key of doc.spans
+SAMPLE = 10  # documents that the model's sizes are taken from
 FORBIDDEN = -1e4  # a log-score whose exponential is 0; infinity would give gradients that are no numbers
 
 # --- The CRF ----------------------------------------------------------------------------------------------------------
@@ -210,7 +211,7 @@ def allowed_tags(example: Example, labels: Sequence[str]) -> np.ndarray[Any, np.
 # --- The component ----------------------------------------------------------------------------------------------------
 
 
-class Prediction(NamedTuple):
+class ScoredEntity(NamedTuple):
     """An entity of a document: tokens ``start`` to ``end`` (exclusive), label and probability."""
 
     start: int
@@ -222,36 +223,39 @@ class Prediction(NamedTuple):
 Output = tuple[list[Floats2d], Floats2d]  # emissions of every document, and transitions
 
 
-def _transitions() -> Model[list[Floats2d], Output]:
+def _add_transitions(
+    model: Model[list[Floats2d], Output], X: list[Floats2d], is_train: bool
+) -> tuple[Output, Callable[[Output], list[Floats2d]]]:
     """A layer that passes emissions on and adds the transitions, which are its parameter."""
 
-    def initialise(model: Model[Any, Any], X: list[Floats2d] | None = None, Y: Any = None) -> None:
-        if X is not None and model.has_dim("nO") is None:
-            tags = X[0].shape[1]
-            model.set_dim("nO", tags)
-            model.set_param("transitions", model.ops.alloc2f(tags + 1, tags))
+    def backprop(gradient: Output) -> list[Floats2d]:
+        model.inc_grad("transitions", gradient[1])
+        return gradient[0]
 
-    def forward(model: Model[Any, Any], X: list[Floats2d], is_train: bool) -> tuple[Output, Callable[[Output], Any]]:
-        def backprop(gradient: Output) -> list[Floats2d]:
-            model.inc_grad("transitions", gradient[1])
-            return gradient[0]
+    return (X, cast(Floats2d, model.get_param("transitions"))), backprop
 
-        return (X, cast(Floats2d, model.get_param("transitions"))), backprop
 
-    return Model("transitions", forward, init=initialise, params={"transitions": None}, dims={"nO": None})
+def _zero_transitions(model: Model[list[Floats2d], Output], X: list[Floats2d] | None = None, Y: Any = None) -> None:
+    if X is not None and model.has_dim("nO") is None:
+        tags = X[0].shape[1]
+        model.set_dim("nO", tags)
+        model.set_param("transitions", model.ops.alloc2f(tags + 1, tags))
 
 
 @registry.architectures("medner.BioTagger.v1")  # type: ignore[untyped-decorator]
 def build_tagger(tok2vec: Model[list[Doc], list[Floats2d]]) -> Model[list[Doc], Output]:
-    """Token vectors, dropout (``[training] dropout``, as in all of spaCy) and a linear layer onto the tags.
+    """Token vectors, dropout (``[training] dropout``, as in all of spaCy), a linear layer onto the tags, transitions.
 
     The parameters are thinc's own arrays. So they are saved without pickle, and averaged over steps as those of
-    ``ner`` are; a wrapped PyTorch module would be neither. Both are zero at first: all sequences are equally probable.
+    ``ner`` are; those of a wrapped PyTorch module would not be. They are zero at first: all sequences are as probable.
     """
     dropout: Model[Floats2d, Floats2d] = Dropout()
     output: Model[Floats2d, Floats2d] = Linear(init_W=zero_init)
     head: Model[list[Floats2d], list[Floats2d]] = with_array(chain(dropout, output))
-    model: Model[list[Doc], Output] = chain(tok2vec, head, _transitions())
+    transitions: Model[list[Floats2d], Output] = Model(
+        "transitions", _add_transitions, init=_zero_transitions, params={"transitions": None}, dims={"nO": None}
+    )
+    model: Model[list[Doc], Output] = chain(tok2vec, head, transitions)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output", output)
     return model
@@ -367,16 +371,20 @@ class BioRecogniser(TrainablePipe):  # type: ignore[misc]
         Raises ValueError if there are none.
         """
         validate_get_examples(get_examples, "BioRecogniser.initialize")
-        examples = list(get_examples())
-        found = {ent.label_ for example in examples for ent in example.reference.ents}
-        for label in sorted(found if labels is None else labels):
+        found: set[str] = set()
+        sample: list[Doc] = []
+        for example in get_examples():
+            found.update(ent.label_ for ent in example.reference.ents)
+            if len(example.predicted) and len(sample) < SAMPLE:
+                sample.append(example.predicted)
+        for label in found if labels is None else labels:
             self.add_label(label)
         if not self.labels:
             raise ValueError(f"{self.name} has no labels: no training document has an entity. Check the corpus.")
         output = self.model.get_ref("output")
         if output.has_dim("nO") is None:
             output.set_dim("nO", 2 * len(self.labels) + 1)
-        self.model.initialize(X=[example.predicted for example in examples if len(example.predicted)][:10])
+        self.model.initialize(X=sample)
 
     def get_loss(self, examples: Iterable[Example], scores: Output) -> tuple[float, Output]:
         """Negative log-likelihood of what is known of the examples, and its gradient.
@@ -406,7 +414,7 @@ class BioRecogniser(TrainablePipe):  # type: ignore[misc]
         tags = 2 * len(self.labels) + 1
         return Lattice.of([torch.zeros(0, tags) for _ in docs], torch.zeros(tags + 1, tags)).double()
 
-    def predict(self, docs: Iterable[Doc]) -> list[list[Prediction]]:
+    def predict(self, docs: Iterable[Doc]) -> list[list[ScoredEntity]]:
         """The entities of every document, in order."""
         docs = list(docs)
         if not docs:
@@ -414,14 +422,14 @@ class BioRecogniser(TrainablePipe):  # type: ignore[misc]
         lattice = self.lattice(docs)
         spans = best_spans(lattice)
         probabilities = lattice.at(self.temperature).span_log_probability(spans).exp().clamp(max=1).tolist()
-        found: list[list[Prediction]] = [[] for _ in docs]
+        found: list[list[ScoredEntity]] = [[] for _ in docs]
         words = [words_of(doc) for doc in docs]
         for (doc, first, end, label), probability in zip(spans.tolist(), probabilities, strict=True):
             start, last = words[doc][first], words[doc][end - 1]
-            found[doc].append(Prediction(start, last + 1, self.labels[label], probability))
+            found[doc].append(ScoredEntity(start, last + 1, self.labels[label], probability))
         return found
 
-    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Sequence[Prediction]]) -> None:
+    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[Sequence[ScoredEntity]]) -> None:
         """Write what :meth:`predict` found into the documents."""
         for doc, entities in zip(docs, scores, strict=True):
             before = {(ent.start, ent.end, ent.label_): ent for ent in doc.ents}

@@ -36,15 +36,11 @@ class Export(EncoderInfo):
 
 
 class Pinned(Settings):
-    """The encoder that ``configs/encoder.yml`` names, at a revision of the model hub.
-
-    pretraining: read by :mod:`medner.pretraining.recipe`.
-    """
+    """The encoder that ``configs/encoder.yml`` names, at a revision of the model hub."""
 
     name: str
     repository: str
     revision: str
-    pretraining: Any = None
 
 
 def read_manifest(folder: Path) -> EncoderInfo:

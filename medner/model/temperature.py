@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import torch
@@ -14,33 +14,44 @@ from spacy.training import Example
 from medner.model.bio import BioRecogniser, Lattice, annotated_labels, best_spans, words_of
 
 LIMITS = (0.5, 10.0)  # of the temperature, for dev data so small that all is right or all is wrong
-BATCH = 64  # documents
+DOCUMENTS = 64  # of a batch
 
 
-def calibrate(nlp: Language, examples: Iterable[Example]) -> float | None:
-    """Fit and set the temperature of the pipeline's ``medner_bio``; None, and nothing done, if it has none.
+def calibrate(nlp: Language, examples: Sequence[Example]) -> dict[str, float]:
+    """Fit and set the temperature of every ``medner_bio`` of a pipeline; by component name, the temperatures.
 
-    One temperature for all scores (Guo et al. 2017), at which the entities found in the examples have the least log
-    loss: an entity is right if gold has it with the same label. It is fitted to entities and not to whole sentences'
-    likelihood, since an entity's probability is what users read, and since most of a sentence's likelihood is that of
-    words outside entities. Entities of labels that a document's source does not annotate are left out: gold cannot say
-    whether they are right. Without any entity the temperature stays as it is.
+    One temperature for all of a component's scores (Guo et al. 2017), at which the entities that it finds in the
+    examples have the least log loss: an entity is right if gold has it with the same label. It is fitted to entities
+    and not to the likelihood of whole sentences, since an entity's probability is what users read, and since most of a
+    sentence's likelihood is that of words outside entities. Entities of labels that a document's source does not
+    annotate are left out: gold cannot say whether they are right. Without any entity a temperature stays as it is.
     """
-    recognisers = {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, BioRecogniser)}
-    if not recognisers:
-        return None
-    [(name, recogniser)] = recognisers.items()
-    batches, rest = [], iter(examples)
-    with nlp.select_pipes(disable=name):
-        while batch := list(islice(rest, BATCH)):
-            docs = list(nlp.pipe(example.predicted.copy() for example in batch))
-            lattice = recogniser.lattice(docs)
-            batches.append((lattice, *_judged(lattice, batch, recogniser.labels)))
-    if any(len(spans) for _, spans, _ in batches):
-        bounds = [math.log(limit) for limit in LIMITS]
-        found = minimize_scalar(lambda log: _log_loss(batches, math.exp(log)), bounds=bounds, method="bounded")
-        recogniser.temperature = math.exp(found.x)
-    return recogniser.temperature
+    temperatures = {}
+    for name, recogniser in nlp.pipeline:
+        if isinstance(recogniser, BioRecogniser):
+            with nlp.select_pipes(disable=name):
+                batches = list(_batches(nlp, recogniser, examples))
+            if any(len(spans) for _, spans, _ in batches):
+                recogniser.temperature = _fitted(batches)
+            temperatures[name] = recogniser.temperature
+    return temperatures
+
+
+Batch = tuple[Lattice, torch.Tensor, torch.Tensor]
+
+
+def _batches(nlp: Language, recogniser: BioRecogniser, examples: Iterable[Example]) -> Iterator[Batch]:
+    """All tag sequences of some documents, with the entities of the best ones that gold can judge."""
+    rest = iter(examples)
+    while batch := list(islice(rest, DOCUMENTS)):
+        lattice = recogniser.lattice(list(nlp.pipe(example.predicted.copy() for example in batch)))
+        yield lattice, *_judged(lattice, batch, recogniser.labels)
+
+
+def _fitted(batches: list[Batch]) -> float:
+    bounds = [math.log(limit) for limit in LIMITS]
+    found = minimize_scalar(lambda log: _log_loss(batches, math.exp(log)), bounds=bounds, method="bounded")
+    return math.exp(found.x)
 
 
 def _judged(lattice: Lattice, batch: list[Example], labels: tuple[str, ...]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -58,7 +69,7 @@ def _judged(lattice: Lattice, batch: list[Example], labels: tuple[str, ...]) -> 
     return torch.tensor(kept, dtype=torch.long, device=device).reshape(-1, 4), torch.tensor(right, device=device)
 
 
-def _log_loss(batches: list[tuple[Lattice, torch.Tensor, torch.Tensor]], temperature: float) -> float:
+def _log_loss(batches: list[Batch], temperature: float) -> float:
     """Mean negative log-probability of what gold says of the entities."""
     total, count = 0.0, 0
     for lattice, spans, right in batches:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spacy.cli.train import train as spacy_train
-from thinc.api import Config, require_gpu
+from thinc.api import Config
 
 from medner.data.docbins import parse_docbin
 from medner.data.manifests import read_training_manifest
@@ -158,17 +158,6 @@ def train(root: Path, training: Training, target: Path, *, gpu: int) -> None:
         for pipeline in sorted(folder.glob("model-*")):
             stamp(pipeline, training.provenance.model_copy(update={"made_with": made_with(training.encoder, gpu=gpu)}))
         write_output(folder / CURVE, read_log(log))
-
-
-def choose_processor(gpu: int) -> None:
-    """The option --gpu: have spaCy compute on that GPU, -1 for the CPU. Raises InputError where it cannot."""
-    if gpu < 0:
-        return
-    try:
-        require_gpu(gpu)
-    except ValueError as error:
-        remedy = "Give -1 for the CPU, or install CuPy for your CUDA version: pip install 'spacy[cuda12x]'"
-        raise InputError(f"--gpu is {gpu}: {error}", remedy=remedy) from None
 
 
 def made_with(encoder: EncoderInfo, *, gpu: int) -> dict[str, str]:

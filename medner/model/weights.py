@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from medner.exceptions import InputError
@@ -75,4 +75,4 @@ def expand(source: Path, folder: Path) -> None:
     Raises InputError if the packed file is damaged.
     """
     if weights_file(source).name == PACKED_WEIGHTS:
-        save_file(read_weights(source), folder / WEIGHTS, metadata={"format": "pt"})
+        (folder / WEIGHTS).write_bytes(save(read_weights(source), metadata={"format": "pt"}))

@@ -60,7 +60,7 @@ def export(folder: Path, recipe: Recipe, target: Path, weights: Format = Format.
     """
     found = load_checkpoint(folder)
     if found is None:
-        raise InputError("holds no checkpoint", path=folder, remedy="Pre-train first")
+        raise InputError("contains no checkpoint", path=folder, remedy="Pre-train first")
     state, tensors = found
     tokenizer = read_tokenizer(folder / "text")
     encoder = new_encoder(recipe.encoder, tokenizer)

@@ -58,7 +58,7 @@ def write_pieces(group: Group, tokenizer: Any, path: Path) -> int:
             np.array(flat, dtype=np.uint16).tofile(file)
             written += len(flat)
     if not written:
-        raise InputError(f"group {group.name} holds no text", remedy="Check its files")
+        raise InputError(f"group {group.name} has no text", remedy="Check its files")
     return written
 
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import srsly
 from pydantic import BaseModel
 
 from medner.data.overlap import Overlap
 from medner.exceptions import InputError
-from medner.files import new_folder, read_bytes, sha256, write_text
+from medner.files import new_folder, read_bytes, sha256
 from medner.model.encoder import TOKENIZER
+from medner.outputs import write_output
 from medner.pretraining.checkpoint import read_own
 from medner.pretraining.objectives import new_encoder
 from medner.pretraining.pieces import Sampler, read_pieces, split, write_pieces
@@ -58,7 +58,7 @@ def prepare_text(
     that does not fit the recipe, and from reading.
     """
     groups = find_groups(sources, recipe.groups)
-    taken = None if vocabulary is None else read_tokenizer(vocabulary, "Give an encoder folder with its tokenizer")
+    taken = None if vocabulary is None else read_tokenizer(vocabulary, "Give --vocabulary an encoder folder, or new")
     wanted = {
         "vocabulary": recipe.vocabulary if vocabulary is None else sha256(read_bytes(vocabulary / TOKENIZER)),
         "groups": [[group.name, group.weight, _sizes(group.files)] for group in groups],
@@ -84,8 +84,7 @@ def prepare_text(
         tokenizer.save_vocabulary(str(work))
         sizes = {group.name: write_pieces(group, tokenizer, work / f"{group.name}.pieces") for group in groups}
         left_out = {group.name: group.left_out for group in groups}
-    about = {"wanted": wanted, "sizes": sizes, "left_out": left_out}
-    write_text(folder / TEXT, srsly.json_dumps(about, indent=2) + "\n")
+    write_output(folder / TEXT, Text(wanted=wanted, sizes=sizes, left_out=left_out))
 
 
 def _sizes(files: Sequence[Path]) -> list[list[Any]]:
@@ -104,7 +103,7 @@ def read_tokenizer(folder: Path, remedy: str = READ_AGAIN) -> Any:
     try:
         return AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True)
     except Exception:  # the libraries raise whatever their parsers raise
-        raise InputError("holds no tokenizer that can be read", path=folder, remedy=remedy) from None
+        raise InputError("contains no readable tokenizer", path=folder, remedy=remedy) from None
 
 
 def pieces_of(tokenizer: Any) -> list[str]:

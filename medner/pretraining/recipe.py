@@ -64,11 +64,12 @@ class Recipe(Settings):
 
 
 def load_recipe(path: Path, **changes: Any) -> Recipe:
-    """The recipe in a file, with changes.
+    """The recipe in a file; ``changes`` that are not None replace its values.
 
     Raises InputError for a malformed one, and for an encoder that cannot be built or cannot read such sequences.
     """
-    recipe = load_settings(path, Recipe, changes=changes, remedy=REMEDY)
+    given = {name: value for name, value in changes.items() if value is not None}
+    recipe = load_settings(path, Recipe, changes=given, remedy=REMEDY)
     try:
         try_out(recipe.objective, recipe.encoder, recipe.generator, recipe.length)
     except InputError as error:

@@ -16,6 +16,7 @@ from medner.exceptions import InputError
 from medner.files import read_text, sha256, write_text
 from medner.model.arithmetic import cpu_type
 from medner.model.encoder import TOKENIZER
+from medner.outputs import write_output
 from medner.pretraining.checkpoint import CHECKPOINT, State, resume, save_checkpoint
 from medner.pretraining.objectives import build
 from medner.pretraining.pieces import Batch, Sampler, shares
@@ -173,8 +174,8 @@ def _fingerprint(folder: Path, recipe: Recipe, seed: int, start: Source | None) 
 def _write_shares(folder: Path, recipe: Recipe, sampler: Sampler) -> None:
     text = read_text_state(folder)
     sizes = {name: len(pieces) for name, pieces in sampler.groups.items()}
-    read = shares(sizes, text.left_out, text.weights, recipe.steps * recipe.sequences * recipe.length)
-    write_text(folder / SHARES, srsly.json_dumps(read, indent=2) + "\n")
+    seen = recipe.steps * recipe.sequences * recipe.length
+    write_output(folder / SHARES, shares(sizes, text.left_out, text.weights, seen))
 
 
 def _forget_after(log: Path, done: int) -> None:

@@ -128,13 +128,13 @@ class Group:
 def find_groups(folders: Sequence[Path], groups: Sequence[GroupSettings] | None) -> list[Group]:
     """The groups asked for with their files, looked for in each folder; without groups, one of all text per folder.
 
-    Raises InputError for a folder that does not exist or holds no text, for a pattern that finds nothing, and for two
-    groups of one name, whose word-pieces would go to one file.
+    Raises InputError for a folder that does not exist or contains no text, for a pattern that finds nothing, and for
+    two groups of one name, whose word-pieces would go to one file.
     """
     found = _found(folders, groups)
     for name, count in Counter(group.name for group in found).items():
         if count > 1:
-            remedy = "Name each folder once, and differently, or give a recipe with groups"
+            remedy = "Give folders of different names, or a recipe with groups"
             raise InputError(f"{count} groups of text are named {name!r}", remedy=remedy)
     return found
 
@@ -151,7 +151,7 @@ def _found(folders: Sequence[Path], groups: Sequence[GroupSettings] | None) -> l
         for folder, files in found.items():
             if not files:
                 raise InputError(
-                    "holds no text", path=folder, remedy=f"Put UTF-8 files there ({', '.join(TEXT_SUFFIXES)})"
+                    "contains no text", path=folder, remedy=f"Put UTF-8 files there ({', '.join(TEXT_SUFFIXES)})"
                 )
         return [Group(folder.absolute().name, 1.0, tuple(files)) for folder, files in found.items()]
 
@@ -160,7 +160,7 @@ def _found(folders: Sequence[Path], groups: Sequence[GroupSettings] | None) -> l
             try:
                 matches = sorted(path for folder in folders for path in folder.glob(pattern) if path.is_file())
             except (NotImplementedError, ValueError) as error:
-                what = f"group {group.name}: {pattern!r} is no path below a folder ({error})"
+                what = f"group {group.name}: {pattern!r} is not a path below a folder ({error})"
                 raise InputError(what, remedy="Correct it, or give the folder that holds the file") from None
             if not matches:
                 where = ", ".join(map(str, folders))

@@ -1,10 +1,10 @@
 """Start from a pre-trained body of another vocabulary, so that little text in one's own languages goes a long way.
 
-A transformer's body knows much that holds for any language; its embeddings are tied to a vocabulary. The body is kept,
-and each piece of the new vocabulary begins with the source's embedding of what it looks like. The idea is that of
-WECHSEL (Minixhofer, Paischer & Rekabsaz, NAACL 2022) and FOCUS (Dobler & de Melo, EMNLP 2023). WECHSEL finds relatives
-by a bilingual dictionary and FOCUS by static embeddings; here the form is enough, since medical words share their
-roots in English, French and Romanian.
+Much of what a transformer's body has learnt holds for any language; its embeddings are tied to a vocabulary. The body
+is kept, and each piece of the new vocabulary starts from source embeddings of related pieces. The idea is that of
+WECHSEL (Minixhofer, Paischer & Rekabsaz, NAACL 2022) and FOCUS (Dobler & de Melo, EMNLP 2023). Both find related pieces
+by static embeddings, WECHSEL with a bilingual dictionary, FOCUS with the pieces that both vocabularies hold. Here the
+form decides, since medical words share their roots in English, French and Romanian.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from medner.exceptions import InputError
 from medner.files import read_json, sha256
 from medner.model.encoder import MANIFEST, TOKENIZER, check_export
 from medner.model.weights import read_weights, weights_file
+from medner.pretraining.objectives import POOLER
 from medner.pretraining.text import without_diacritics
 
 INNER = "##"  # begins a piece that continues a word
-NOISE = 0.1  # standard deviations, added to a mean so that pieces of the same source pieces can part
+NOISE = 0.1  # standard deviations, added to a mean: pieces that the same source pieces spell must not stay equal
 UNRELATED = 0.3  # standard deviations around the mean embedding, for a piece that the source cannot spell
 LAYER = re.compile(r"(.*\blayers?\.)(\d+)(\..*)")
 COMPARED = ("model_type", "num_attention_heads")  # what the sizes of tensors do not show
@@ -75,14 +76,15 @@ def read_source(path: Path) -> Source:
     if (path / MANIFEST).is_file():
         check_export(path)
     digest = sha256(weights_file(path).read_bytes())
-    return Source(path, tensors, _tokenizer(path / TOKENIZER), read_json(path / "config.json"), digest)
+    tokenizer, config = _tokenizer(path / TOKENIZER), read_json(path / "config.json")
+    return Source(path, tensors, tokenizer, config if isinstance(config, dict) else {}, digest)
 
 
 def _tokenizer(path: Path) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception:  # the library raises plain exceptions
-        what, remedy = "is no tokenizer that can be read", "Give an encoder with its tokenizer.json"
+        what, remedy = "not a readable tokenizer", "Give an encoder with its tokenizer.json"
         raise InputError(what, path=path, remedy=remedy) from None
     tokenizer.no_padding()  # a file may ask for texts padded to a length, and a piece would be mostly padding
     tokenizer.no_truncation()
@@ -176,16 +178,19 @@ def transplant(source: Source, encoder: Any, pieces: Sequence[str], layers: Sequ
     found = {int(match[2]) for name in named if (match := LAYER.fullmatch(name))}
     if missing := sorted(set(layers or ()) - found):
         raise misfit(f"it has no layer {missing[0]}; its layers are 0 to {max(found, default=0)}")
-    wanted = encoder.state_dict()
-    body = {
+    own = encoder.state_dict()
+    body = {name: value for name, value in own.items() if name.startswith(POOLER)}
+    body |= {
         name: value
         for name, value in keep_layers(named, layers).items()
-        if name in wanted or LAYER.fullmatch(name)  # a layer too many must not pass unnoticed
+        if (name in own and name not in body) or LAYER.fullmatch(name)  # a layer too many must not pass unnoticed
     }
     matrix = encoder.get_input_embeddings().weight
     embeddings = next(name for name, parameter in encoder.named_parameters() if parameter is matrix)
     if embeddings not in body:
         raise misfit(f"it has no {embeddings}")
+    if (last := max(source.tokenizer.get_vocab().values())) >= len(body[embeddings]):
+        raise misfit(f"its tokenizer has a piece {last}, its embeddings are {len(body[embeddings])}")
     body[embeddings] = initial_embeddings(body[embeddings], source.tokenizer, pieces, seed=seed)
     try:
         encoder.load_state_dict(body)

@@ -17,7 +17,7 @@ class VocabularyText:
     """Lines to train a tokenizer on: about ``characters`` in all, each group with its weight's share.
 
     Read from the files whenever it is gone through. A group with less text is read several times, so that its words
-    earn pieces of their own. Raises InputError for a group without text.
+    get pieces of their own. Raises InputError for a group without text.
     """
 
     groups: Sequence[Group]
@@ -37,7 +37,7 @@ class VocabularyText:
                     if taken >= wanted:
                         break
                 if taken == before:
-                    raise InputError(f"group {group.name} holds no text", remedy="Check its files")
+                    raise InputError(f"group {group.name} has no text", remedy="Check its files")
 
 
 def train_tokenizer(texts: Sequence[str] | VocabularyText, vocabulary: int, letter_count: int = 1) -> Any:

@@ -174,8 +174,8 @@ def _caveats(inputs: Inputs) -> Iterator[str]:
     if lacking := sorted(_tested_labels(inputs) - _learnt_labels(inputs, first)):
         labels = listed(lacking)
         yield (
-            f"Nothing that {first} trains on annotates {labels}, so {first} finds no {labels} mention. Where a suite "
-            f"has such mentions, a difference from {first} is a difference from zero."
+            f"{first} trains on no {labels} annotation and finds no {labels} mention: on {labels}, a difference from "
+            f"{first} is a difference from zero."
         )
 
 
@@ -194,7 +194,7 @@ def _tested_labels(inputs: Inputs) -> set[str]:
 def _verdicts(found: Sequence[Finding]) -> str:
     """The suites of each verdict, the strongest verdict first."""
     suites = {
-        verdict: [f"{one.suite} ({points(one.difference)} points)" for one in found if one.verdict == verdict]
+        verdict: [f"{one.suite} ({points(one.difference)})" for one in found if one.verdict == verdict]
         for verdict in Verdict
     }
     return "; ".join(f"{verdict} on {listed(own)}" for verdict, own in suites.items() if own)
@@ -203,13 +203,14 @@ def _verdicts(found: Sequence[Finding]) -> str:
 def _against_references(inputs: Inputs, found: Iterable[Finding], real: Iterable[str]) -> Iterator[str]:
     """How the last step compares with the references of each suite of real text."""
     last, references = inputs.steps[-1], {suite: inputs.references(suite) for suite in real}
-    by_reference: dict[str, list[Finding]] = {}
+    by_reference: dict[str, list[Finding]] = {name: [] for name in inputs.results}
     for one in found:
         if one.after == last and one.before in references.get(one.suite, ()):
-            by_reference.setdefault(one.before, []).append(one)
+            by_reference[one.before].append(one)
     for name, own in by_reference.items():
         what = "real annotation" if name in inputs.study.trained else "a language model's zero-shot labels"
-        yield f"Against {what} ({name}), {last} has {_verdicts(own)}."
+        if own:
+            yield f"{last} against {what} ({name}): {_verdicts(own)}."
 
 
 def _untested(inputs: Inputs, suite: str, before: str, after: str) -> Finding | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from pydantic import RootModel
 
@@ -23,6 +23,8 @@ from medner.model.curve import CURVE, TrainingCurve
 from medner.outputs import read_output
 from medner.settings import load_settings
 from medner.study import Study
+
+_T = TypeVar("_T")
 
 
 class Workflows(RootModel[dict[str, list[str]]]):
@@ -105,9 +107,9 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
     results = {name: main_run(found, metrics).scores for name, found in runs.items()}
     curves = {name: _read(metrics / name / CURVE, TrainingCurve, "evaluate") for name in results}
     errors = {name: _read(metrics / "errors" / f"{name}.json", Errors, "errors") for name in results}
-    significance: Significance | None = _read(metrics / FILE, Significance, "significance")
-    learning: list[CurveRow] = _read(metrics / "curves.json", list[CurveRow], "curves") or []
-    manifest: CorpusManifest | None = _read(corpus / MANIFEST, CorpusManifest, "corpus")
+    significance = _read(metrics / FILE, Significance, "significance")
+    learning = _read(metrics / "curves.json", list[CurveRow], "curves") or []
+    manifest = _read(corpus / MANIFEST, CorpusManifest, "corpus")
     remedy = "Correct it; project.yml of the repository is an example"
     return Inputs(
         study=study,
@@ -125,7 +127,7 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
     )
 
 
-def _read(path: Path, shape: Any, step: str) -> Any:
+def _read(path: Path, shape: type[_T], step: str) -> _T | None:
     return read_output(path, shape, step) if path.is_file() else None
 
 

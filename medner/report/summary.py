@@ -9,7 +9,7 @@ from typing import Any
 
 from medner.evaluation.comparisons import Comparison
 from medner.evaluation.results import Run, Scores
-from medner.evaluation.statistics import CONFIDENCE
+from medner.evaluation.statistics import CONFIDENCE, MIN_UNITS
 from medner.exceptions import InputError
 from medner.model.provenance import Provenance
 from medner.report.cells import EMPTY, count_cell, f1_cell, spread_cell
@@ -28,16 +28,6 @@ def insert(document: str, name: str, text: str, path: Path) -> str:
     if not found.search(document):
         raise InputError(f"has no place for {name}", path=path, remedy=f"Add the comments {start} and {end}")
     return found.sub(lambda _: f"{start}\n{text.strip()}\n{end}", document)
-
-
-def run_table(scores: Scores) -> Table:
-    """The scores of one run, a row for each suite."""
-    rows: list[Row] = []
-    for suite, score in scores.suites.items():
-        interval = "[{:.3f}, {:.3f}]".format(*score.f1_interval) if score.f1_interval else EMPTY
-        f1 = Cell(f"{score.f1:.3f}", strong=True)
-        rows.append([suite, count_cell(score.support), f"{score.p:.3f}", f"{score.r:.3f}", f1, interval])
-    return Table(["suite", "mentions", "P", "R", "F1", f"{CONFIDENCE:.0%} interval"], rows)
 
 
 def scores_table(experiments: Mapping[str, Scores], suites: Sequence[str]) -> Table:
@@ -60,7 +50,7 @@ def summarise(results: Mapping[str, Scores], study: Study) -> str:
         "and recall (R).",
         "F1 is micro-averaged over mentions with the exact span and label. A suite counts only the labels that it "
         "annotates.",
-        "A suite of fewer than ten independent texts has no interval.",
+        f"A suite of fewer than {MIN_UNITS} independent texts has no interval.",
         "",
         scores_table(results, study.group("headline")).markdown(),
     ]

@@ -33,19 +33,19 @@ def mirror_with(folder: Path, data: bytes, name: str = "train.json") -> Path:
 
 
 @pytest.mark.parametrize(("name", "data"), [("train.json", DATA), ("train.json.gz", gzip.compress(DATA))])
-def test_the_mirror_is_asked_first_plain_or_gzipped(tmp_path: Path, name: str, data: bytes) -> None:
+def test_the_mirror_comes_before_the_network(tmp_path: Path, name: str, data: bytes) -> None:
     mirror = mirror_with(tmp_path / "mirror", data, name)
     assert fetch(DOWNLOAD, tmp_path, mirror, lambda url: pytest.fail(f"asked the network for {url}")) == "mirror"
     assert (tmp_path / DOWNLOAD.asset).read_bytes() == DATA
     assert fetch(DOWNLOAD, tmp_path, None, lambda url: pytest.fail(f"asked the network for {url}")) == "present"
 
 
-def test_a_checksum_that_differs_is_told_and_nothing_is_written(tmp_path: Path) -> None:
+def test_a_wrong_checksum_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     mirror = mirror_with(tmp_path / "mirror", b"[]\n")
     with pytest.raises(InputError) as caught:
         fetch(DOWNLOAD, tmp_path, mirror, lambda _: False)
     assert str(caught.value) == (
-        f"{mirror}/ronec/train.json: checksum differs: git blob {git_blob_id(b'[]' + bytes([10]))}, "
+        f"{mirror}/ronec/train.json: wrong checksum: git blob {git_blob_id(b'[]' + bytes([10]))}, "
         f"expected {DOWNLOAD.git_blob}. Replace it with the ronec-train file of the pinned commit."
     )
     assert not (tmp_path / DOWNLOAD.asset).exists()
@@ -60,7 +60,7 @@ def test_the_network(tmp_path: Path) -> None:
         gone = DOWNLOAD.model_copy(update=dict(asset="assets/other.json", url=f"{address}/nonesuch.json"))
         assert fetch(gone, tmp_path, None, reachable) == "missing"
         wrong = there.model_copy(update=dict(asset="assets/wrong.json", git_blob="0" * 40))
-        with pytest.raises(InputError, match="checksum differs"):
+        with pytest.raises(InputError, match="wrong checksum"):
             fetch(wrong, tmp_path, None, reachable)
     assert (tmp_path / DOWNLOAD.asset).read_bytes() == DATA
     assert [p.name for p in (tmp_path / "assets").iterdir()] == ["train.json"]
@@ -71,7 +71,7 @@ def test_without_a_network(tmp_path: Path) -> None:
     assert fetch(DOWNLOAD, tmp_path, None, reachable) == "missing"
 
 
-def test_a_mirror_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_mirror_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder. Correct --mirror or MEDNER_MIRROR, or leave it out"):
         fetch(DOWNLOAD, tmp_path, tmp_path / "nonesuch", lambda _: False)
 
@@ -85,7 +85,7 @@ def test_a_mirror_that_is_not_there_is_told(tmp_path: Path) -> None:
         ([], "sample"),
     ],
 )
-def test_variants(present: list[str], variant: str) -> None:
+def test_the_version_of_ronec_depends_on_the_files(present: list[str], variant: str) -> None:
     assert ronec_version(set(present)).variant == variant
 
 
@@ -93,7 +93,7 @@ def test_every_download_has_an_asset_at_the_pinned_commit() -> None:
     downloads = {d.name: d for d in load_downloads(ROOT / "configs" / "downloads.yml", ROOT / "project.yml")}
     pinned = re.compile(r"https://raw\.githubusercontent\.com/[^/]+/[^/]+/[0-9a-f]{40}/")
     unpinned = {name: d.url for name, d in downloads.items() if not pinned.match(d.url)}
-    # MoNERo without its test sentences is published nowhere; QUAERO's own site is held to the content's checksum.
+    # MoNERo without its test sentences is not published; the checksum alone pins what QUAERO's site offers.
     assert {name for name, url in unpinned.items() if not url} == {n for n in downloads if n.startswith("monero-")}
     assert {name for name, url in unpinned.items() if url} == {"quaero"}
     assert downloads["ronec-train"].git_blob == "2fe4ca48da4a6486373ce00ac739481fb7b2033a"
@@ -153,14 +153,14 @@ def test_a_collection_is_found_in_any_layout(tmp_path: Path, layout: dict[str, b
     assert (tmp_path / CORPUS.asset).read_bytes() == first == packed(FILES)
 
 
-def test_a_collection_that_differs_is_told(tmp_path: Path) -> None:
+def test_a_collection_with_a_wrong_checksum_is_refused(tmp_path: Path) -> None:
     (tmp_path / "quaero_frenchmed").mkdir()
     (tmp_path / "quaero_frenchmed" / "half.zip").write_bytes(packed({"dev/EMEA/1.txt": b"HTA\n"}))
     with pytest.raises(InputError) as caught:
         fetch(CORPUS, tmp_path, tmp_path, refuse)
     assert str(caught.value) == (
-        f"{tmp_path}/quaero_frenchmed: checksum of the 1 files differs: {members_sha256({'dev/EMEA/1.txt': FILES['dev/EMEA/1.txt']})}, "
-        f"expected {CORPUS.sha256}. Put the quaero files there whole and unchanged, or take them out."
+        f"{tmp_path}/quaero_frenchmed: wrong checksum of the 1 files: {members_sha256({'dev/EMEA/1.txt': FILES['dev/EMEA/1.txt']})}, "
+        f"expected {CORPUS.sha256}. Put all quaero files there unchanged, or remove them."
     )
     assert not (tmp_path / CORPUS.asset).exists()
 
@@ -174,7 +174,7 @@ def test_a_damaged_collection_is_fetched_again(tmp_path: Path) -> None:
 
 
 def test_collections_from_the_network(tmp_path: Path) -> None:
-    """As an archive or file by file; what is not the pinned content is left alone, and the study goes on without."""
+    """As an archive or file by file. Content that is not the pinned one is not written; the study runs without it."""
     served = {f"/corpus/{name}": data for name, data in FILES.items()}
     served |= {"/all.zip": packed({f"Q/{name}": data for name, data in FILES.items()}), "/error.zip": b"<html>"}
     served |= {"/other.zip": packed({**FILES, "dev/EMEA/1.txt": b"HTA 2\n"})}
@@ -214,7 +214,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_step_names_its_stand_in(offline: Path) -> None:
+def test_the_step_names_the_stand_in(offline: Path) -> None:
     result = CliRunner().invoke(step.app, ["--root", str(offline)])
     assert result.exit_code == 0, result.output
     assert "SAMPLE in RONEC's format" in result.output
@@ -224,14 +224,14 @@ def test_the_step_names_its_stand_in(offline: Path) -> None:
     assert manifest["files"]["quaero"]["available"] is False
 
 
-def test_the_step_is_strict_if_told(offline: Path) -> None:
+def test_strict_allows_no_stand_in(offline: Path) -> None:
     result = CliRunner().invoke(step.app, ["--root", str(offline), "--strict"])
     assert result.exit_code == 1
     assert "✘ RONEC v2 is not complete and --strict allows no stand-in" in result.output
     assert not (offline / "assets").exists()
 
 
-def test_the_step_takes_what_the_mirror_holds(offline: Path, tmp_path: Path) -> None:
+def test_the_step_reads_the_mirror(offline: Path, tmp_path: Path) -> None:
     downloads = yaml.safe_load((offline / "configs" / "downloads.yml").read_text())
     downloads["quaero"] |= {"sha256": members_sha256(FILES), "folders": {"dev/EMEA": ["*"], "dev/MEDLINE": ["*"]}}
     (offline / "configs" / "downloads.yml").write_text(yaml.safe_dump(downloads))
@@ -249,3 +249,28 @@ def test_the_step_takes_what_the_mirror_holds(offline: Path, tmp_path: Path) -> 
     }
     assert files["e3c"]["available"] is False
     assert files["e3c"]["reason"] == "neither present, nor in a mirror, nor on the network"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("git_blob: 2fe4", "git_bolb: 2fe4", "downloads.yml, ronec-train.file.git_bolb: unknown key"),
+        ("sha256: 8699", "folder: 8699", "downloads.yml, quaero.collection.folder: unknown key"),
+        (
+            "ronec/train.json\n  mirror",
+            "ronec/t.json\n  mirror",
+            "ronec-train.asset: assets/fetched/ronec/t.json is not an asset of",
+        ),
+        ("ronec-train:", "ronec-train: [", "downloads.yml: not valid YAML"),
+    ],
+)
+def test_malformed_downloads(offline: Path, old: str, new: str, expected: str) -> None:
+    path = offline / "configs" / "downloads.yml"
+    text = (ROOT / "configs" / "downloads.yml").read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(InputError, match=re.escape(expected)):
+        load_downloads(path, offline / "project.yml")
+    (offline / "project.yml").write_text("commands: []\n")
+    with pytest.raises(InputError, match="project.yml: the key assets is missing"):
+        load_downloads(path, offline / "project.yml")

@@ -34,7 +34,7 @@ def forms(record: Record, label: str) -> list[str]:
 
 MESSAGES: list[tuple[Read, str, str]] = [
     (read_simonero, "simonero/missing.conllu", "no such file. Check the path, or run the step that makes it."),
-    (read_simonero, "simonero/empty.conllu", "holds no sentences. Fetch the file again."),
+    (read_simonero, "simonero/empty.conllu", "contains no sentences. Fetch the file again."),
     (
         read_simonero,
         "simonero/columns.conllu",
@@ -43,7 +43,7 @@ MESSAGES: list[tuple[Read, str, str]] = [
     (
         read_simonero,
         "simonero/no_bio.conllu",
-        "sentence 1 (sent_id dev-1): token 1: 'amod' is no BIO tag. Fetch or repair the file.",
+        "sentence 1 (sent_id dev-1): token 1: 'amod' is not a BIO tag. Fetch or repair the file.",
     ),
     (
         read_simonero,
@@ -53,10 +53,10 @@ MESSAGES: list[tuple[Read, str, str]] = [
     (
         read_simonero,
         "simonero/duplicate_id.conllu",
-        "sentence 2 (sent_id dev-1): id 'dev-1' was used before, at sentence 1 (sent_id dev-1). "
-        "Give every record an id of its own.",
+        "sentence 2 (sent_id dev-1): id 'dev-1' was already used at sentence 1 (sent_id dev-1). "
+        "Give every record a unique id.",
     ),
-    (read_monero, "monero/empty.txt", "holds no sentences. Fetch the file again."),
+    (read_monero, "monero/empty.txt", "contains no sentences. Fetch the file again."),
     (
         read_monero,
         "monero/columns.txt",
@@ -72,17 +72,17 @@ MESSAGES: list[tuple[Read, str, str]] = [
     (
         read_monero,
         "monero/no_bio.txt",
-        "sentence 2 (line 3): token 1: 'DISO' is no BIO tag. Fetch or repair the file.",
+        "sentence 2 (line 3): token 1: 'DISO' is not a BIO tag. Fetch or repair the file.",
     ),
     (
         emea,
         "brat/no_ann",
-        "!train/EMEA/1.txt: no 1.ann beside it. Every text needs its annotations.",
+        "!train/EMEA/1.txt: 1.ann is missing. Every text needs annotations.",
     ),
     (
         emea,
         "brat/malformed",
-        "!train/EMEA/1.ann, line 1: no text-bound annotation (id, label with offsets, surface, between tabs): "
+        "!train/EMEA/1.ann, line 1: not a text-bound annotation (id, label with offsets, surface, with tabs between): "
         "'T1\\tDISO 4\\tsyndrome'. Fetch or repair the file.",
     ),
     (
@@ -90,41 +90,41 @@ MESSAGES: list[tuple[Read, str, str]] = [
         "brat/surface",
         "!train/EMEA/1.ann, line 2: offsets 1 3 hold 'Un', not 'Une'. Fetch or repair the file.",
     ),
-    (emea, "brat/no_texts", "holds no texts in train/EMEA/. Run the fetch step again."),
+    (emea, "brat/no_texts", "no texts in train/EMEA/. Run the fetch step again."),
     (
         read_mantra,
         "brat/mantra_no_group",
         "!French/EMEA/01_d1.u1.ann, line 1: T1 has no AnnotatorNotes with a semantic group. Fetch or repair the file.",
     ),
-    (read_e3c, "e3c/no_documents", "holds no XMI documents. Run the fetch step again."),
+    (read_e3c, "e3c/no_documents", "contains no XMI documents. Run the fetch step again."),
     (
         read_e3c,
         "e3c/no_text",
-        "!layer1/FR1.xml: is no UIMA CAS with a text, sentences and mentions (no Sofa). Fetch or repair the file.",
+        "!layer1/FR1.xml: not a UIMA CAS with a text, sentences and mentions (no Sofa). Fetch or repair the file.",
     ),
     (
         read_e3c,
         "e3c/range",
-        "!layer1/FR1.xml: is no UIMA CAS with a text, sentences and mentions (CLINENTITY 10-999 is out of range). "
+        "!layer1/FR1.xml: not a UIMA CAS with a text, sentences and mentions (CLINENTITY 10-999 is out of range). "
         "Fetch or repair the file.",
     ),
     (
         read_e3c,
         "e3c/no_tag.txt",
-        "line 2: needs a token and O, B-ety or I-ety, not 'sèche'. Fetch or repair the file.",
+        "line 2: a line needs a token and O, B-ety or I-ety, not 'sèche'. Fetch or repair the file.",
     ),
     (
         read_e3c,
         "e3c/label.txt",
-        "line 1: needs a token and O, B-ety or I-ety, not 'Toux B-toux'. Fetch or repair the file.",
+        "line 1: a line needs a token and O, B-ety or I-ety, not 'Toux B-toux'. Fetch or repair the file.",
     ),
     (
         read_e3c,
         "e3c/inside.txt",
         "sentence 1 (to line 2): token 2: 'I-CLINENTITY' without a B-CLINENTITY before it. Fetch or repair the file.",
     ),
-    (read_e3c, "e3c/empty.txt", "holds no sentences. Fetch or repair the file."),
-    (read_e3c, "e3c/doctype", "!layer1/FR1.xml: holds a document type definition. Fetch or repair the file."),
+    (read_e3c, "e3c/empty.txt", "contains no sentences. Fetch or repair the file."),
+    (read_e3c, "e3c/doctype", "!layer1/FR1.xml: contains a document type definition. Fetch or repair the file."),
 ]
 
 
@@ -133,8 +133,8 @@ def test_malformed_files(read: Read, file: str, expected: str) -> None:
     assert message(read, GOLDEN / file) == expected
 
 
-def test_broken_xml_is_told() -> None:
-    assert message(read_e3c, GOLDEN / "e3c" / "broken").startswith("!layer1/FR1.xml: is no UIMA CAS")
+def test_broken_xml_is_refused() -> None:
+    assert message(read_e3c, GOLDEN / "e3c" / "broken").startswith("!layer1/FR1.xml: not a UIMA CAS")
 
 
 def test_simonero() -> None:
@@ -166,7 +166,7 @@ def test_monero() -> None:
         "[ vezi [ 3 ] ]|[vezi [3]]",
     ],
 )
-def test_spaces_are_put_back(text: str) -> None:
+def test_spaces_are_restored(text: str) -> None:
     tokens, expected = text.split("|")
     words = tokens.split(" ")
     assert from_bio(words, ["O"] * len(words), space_after(words))[0] == expected
@@ -179,7 +179,7 @@ TOKEN = st.one_of(
 
 
 @given(st.lists(TOKEN, min_size=1, max_size=12), st.data())
-def test_detokenising_changes_spaces_alone(tokens: list[str], data: st.DataObject) -> None:
+def test_detokenising_changes_only_spaces(tokens: list[str], data: st.DataObject) -> None:
     """Every token stays, in order, and so does every entity; the rules never write two spaces."""
     tags = without_orphans(
         data.draw(
@@ -204,7 +204,7 @@ def test_detokenising_changes_spaces_alone(tokens: list[str], data: st.DataObjec
         ("I-A O I-A", "O O O", 2),
     ],
 )
-def test_orphans(tags: str, clean: str, count: int) -> None:
+def test_orphan_tags(tags: str, clean: str, count: int) -> None:
     tally = Tally()
     assert without_orphans(tags.split(), tally) == clean.split()
     assert tally.quirks.total() == count
@@ -233,20 +233,20 @@ def test_brat_nested_discontinuous_and_trimmed() -> None:
     assert tally.quirks["nested ANAT"] == 1
 
 
-def test_archives_and_folders_read_alike(tmp_path: Path) -> None:
+def test_archives_and_folders_give_the_same_records(tmp_path: Path) -> None:
     path = tmp_path / "quaero.tar.xz"
     with tarfile.open(path, "w:xz") as archive:
         archive.add(GOLDEN / "brat" / "good", "somewhere/inside")
     assert list(emea(path, Tally())) == list(emea(GOLDEN / "brat" / "good", Tally()))
 
 
-def test_what_is_no_archive_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_archive(tmp_path: Path) -> None:
     path = tmp_path / "quaero.zip"
     path.write_bytes(b"PK\x03\x04 no zip")
-    assert message(emea, path).startswith("is no archive that can be read (")
+    assert message(emea, path).startswith("not a readable zip or tar archive (")
     with tarfile.open(path, "w") as archive:
         archive.addfile(tarfile.TarInfo("train/EMEA/1.txt"), io.BytesIO())
-    assert message(emea, path) == "!train/EMEA/1.txt: no 1.ann beside it. Every text needs its annotations."
+    assert message(emea, path) == "!train/EMEA/1.txt: 1.ann is missing. Every text needs annotations."
 
 
 def test_mantra_takes_the_semantic_group() -> None:
@@ -270,7 +270,7 @@ def test_e3c_counts_utf_16_units() -> None:
     assert dict(tally.quirks) == {"discontinuous CLINENTITY": 1, "across sentences CLINENTITY": 1}
 
 
-def test_e3c_a_token_a_line() -> None:
+def test_e3c_one_token_a_line() -> None:
     """The spacing is put back, and labels have the names that the XMI files give them."""
     first, second = read_e3c(GOLDEN / "e3c" / "good.txt", Tally())
     assert (first.id, first.text) == ("good-1", "L'homme (55 ans) a une toux sèche-nocturne, fébrile.")
@@ -279,7 +279,7 @@ def test_e3c_a_token_a_line() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 8), st.sampled_from("AB"))))
-def test_the_longest_stay_and_nothing_vanishes_uncounted(spans: list[tuple[int, int, str]]) -> None:
+def test_the_longest_entities_stay_and_others_are_counted(spans: list[tuple[int, int, str]]) -> None:
     record = Record("x", "ro", "x" * 30, tuple(Entity(s, s + n, label) for s, n, label in spans))
     tally = Tally()
     flat = longest(record, tally)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from medner.data.overlap import Overlap
+from medner.data.overlap import Overlap, form_key, load_generic_nouns
+from medner.exceptions import InputError
 
 LONG = "Președintele a declarat ieri la Cluj că noul spital va fi gata în primăvara anului viitor"
 HELD_OUT = Overlap([f"{LONG}.", "Cumpăr teren agricol în județul Timiș, urgent!", "Da, sigur."])
@@ -24,3 +27,25 @@ HELD_OUT = Overlap([f"{LONG}.", "Cumpăr teren agricol în județul Timiș, urge
 )
 def test_overlap(text: str, found: str | None) -> None:
     assert HELD_OUT.find(text) == found
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        ("hipertensiunea arterială", "Hipertensiunii arteriale", True),
+        ("Ștefănescu", "Stefanescu", True),
+        ("infarctus", "infarctus", True),
+        ("astm", "Astmul", True),
+        ("tuse", "tusea", False),  # a word of four letters keeps them all
+        ("hepatită A", "hepatită B", False),
+    ],
+)
+def test_form_keys(left: str, right: str, same: bool) -> None:
+    assert (form_key(left) == form_key(right)) is same
+
+
+@pytest.mark.parametrize("text", ["- boală\n", "ro:\n", "ro: 3\n", "ro: [\n"])
+def test_malformed_generic_nouns(tmp_path: Path, text: str) -> None:
+    (tmp_path / "nouns.yml").write_text(text)
+    with pytest.raises(InputError, match="nouns.yml.* Write `ro: "):
+        load_generic_nouns(tmp_path / "nouns.yml")

@@ -21,33 +21,30 @@ from medner.exceptions import InputError
 
 RONEC_MESSAGES = {
     "missing": "no such file. Check the path, or run the step that makes it.",
-    "empty": "holds no sentences. A RONEC file is a JSON list of sentences.",
-    "broken_json": "line 3: broken JSON (Expecting property name enclosed in double quotes). Fetch or repair the file.",
-    "unequal_lengths": "sentence 1 (id 7): 6 tokens, 6 tags and 2 space_after values. Correct the sentence or remove it.",
-    "orphan_i": "sentence 2 (id 8): token 5: 'I-GPE' without a B-GPE before it. Correct the sentence or remove it.",
-    "no_bio": "sentence 1 (id 7): token 1: 'PERSON' is no BIO tag. Correct the sentence or remove it.",
-    "empty_token": "sentence 1 (id 7): token 3 is empty. Correct the sentence or remove it.",
-    "duplicate_id": "sentence 3: id '7' was used before, at sentence 1. Give every record an id of its own.",
-    "missing_field": "sentence 1: a sentence needs an id and the lists tokens, ner_tags, space_after. "
-    "Complete the sentence or remove it.",
-    "nul": "line 1: holds a NUL character. Remove it; the file may be damaged.",
+    "empty": "contains no sentences. A RONEC file is a JSON list of sentences.",
+    "broken_json": "Invalid JSON: key must be a string at line 3 column 18. Fetch or repair the file.",
+    "unequal_lengths": "sentence 1 (id 7): 6 tokens, 6 tags and 2 space_after values. Correct or remove the sentence.",
+    "orphan_i": "sentence 2 (id 8): token 5: 'I-GPE' without a B-GPE before it. Correct or remove the sentence.",
+    "no_bio": "sentence 1 (id 7): token 1: 'PERSON' is not a BIO tag. Correct or remove the sentence.",
+    "empty_token": "sentence 1 (id 7): token 3 is empty. Correct or remove the sentence.",
+    "duplicate_id": "sentence 3: id '7' was already used at sentence 1. Give every record a unique id.",
+    "missing_field": "sentence 1: ner_tags: missing. Fetch or repair the file.",
+    "nul": "line 1: contains a NUL character. Remove it; the file may be damaged.",
     "latin2": "line 1: not UTF-8. Save the file as UTF-8.",
 }
 SYNTHETIC_MESSAGES = {
     "missing": "no such file. Check the path, or run the step that makes it.",
-    "empty": "holds no records. Write one JSON record a line.",
-    "broken_json": "line 2: broken JSON (Expecting ':' delimiter). Repair or remove the line.",
+    "empty": "contains no records. Write one JSON record a line.",
+    "broken_json": "line 2: Invalid JSON: EOF while parsing an object at column 18. Correct or remove the line.",
     "out_of_range": "line 1: span 12-99 (MEDICAL) is empty or out of range (the text has 25 characters). Correct the offsets.",
     "empty_span": "line 1: span 12-12 (MEDICAL) is empty or out of range (the text has 25 characters). Correct the offsets.",
     "nested": "line 1: span 12-15 (MEDICAL) lies inside span 0-15 (MEDICAL). Keep the longest span only.",
     "crossing": "line 1: span 12-15 (MEDICAL) crosses span 0-13 (MEDICAL). Keep the longest span only.",
     "white_space_start": "line 1: span 11-15 (MEDICAL) starts or ends in white space (' HTA'). Shorten the span.",
     "white_space_end": "line 1: span 12-16 (MEDICAL) starts or ends in white space ('HTA '). Shorten the span.",
-    "duplicate_id": "line 3: id 'a' was used before, at line 1. Give every record an id of its own.",
-    "missing_field": "line 1: a record needs id, lang, text and entities with start, end and label. "
-    "Complete the record or remove it.",
-    "blank_text": "line 1: a record needs id, lang, text and entities with start, end and label. "
-    "Complete the record or remove it.",
+    "duplicate_id": "line 3: id 'a' was already used at line 1. Give every record a unique id.",
+    "missing_field": "line 1: entities: missing. Correct or remove the line.",
+    "blank_text": "line 1: text: blank. Correct or remove the line.",
 }
 
 
@@ -87,17 +84,17 @@ def test_malformed_synthetic(name: str) -> None:
         ),
     ],
 )
-def test_unknown_labels_are_an_error(
+def test_unknown_labels_are_refused(
     read: Callable[[Path, Tally], Iterable[Record]], file: str, corpus: str, expected: str
 ) -> None:
     labels = load_scheme(ROOT / "configs" / "labels.yml").corpus(corpus)
     with pytest.raises(InputError) as caught:
         [map_record(record, labels, Tally(), path=file) for record in read(GOLDEN / file, Tally())]
     assert str(caught.value).startswith(f"{file}, {expected}")
-    assert str(caught.value).endswith("name it in configs/labels.yml under map or drop.")
+    assert str(caught.value).endswith("add it to map or drop in configs/labels.yml.")
 
 
-def test_good_ronec_and_its_cedillas() -> None:
+def test_ronec_sentences_and_their_cedillas() -> None:
     tally = Tally()
     first, second = read_ronec(GOLDEN / "ronec" / "good.json", tally)
     assert (first.id, first.text) == ("7", "Dr. Ionescu e la Iași.")
@@ -112,14 +109,14 @@ def test_byte_order_mark_and_crlf_change_nothing() -> None:
     ]
 
 
-def test_gzipped_files_read_alike(tmp_path: Path) -> None:
+def test_gzipped_files_give_the_same_records(tmp_path: Path) -> None:
     path = tmp_path / "good.jsonl.gz"
     path.write_bytes(gzip.compress((GOLDEN / "synthetic" / "good.jsonl").read_bytes()))
     assert list(read_synthetic(path, Tally())) == list(read_synthetic(GOLDEN / "synthetic" / "good.jsonl", Tally()))
 
 
 @pytest.mark.parametrize("end", [b"", b"\xff" * 40])
-def test_damaged_gzip_is_told(tmp_path: Path, end: bytes) -> None:
+def test_damaged_gzip_files_are_refused(tmp_path: Path, end: bytes) -> None:
     path = tmp_path / "good.jsonl.gz"
     path.write_bytes(gzip.compress((GOLDEN / "synthetic" / "good.jsonl").read_bytes())[:10] + end)
     assert message(read_synthetic, path).startswith("cannot be read (")
@@ -128,12 +125,17 @@ def test_damaged_gzip_is_told(tmp_path: Path, end: bytes) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("HTA", "\\ud800", "line 1: holds half of a surrogate pair ('\\ud800'), which is no character. Replace it."),
-        ("{}", "[1]", "line 1: a record needs id, lang, text and entities with start, end and label. "),
-        ("4", "Infinity", "line 1: a record needs id, lang, text and entities with start, end and label. "),
+        (
+            "HTA",
+            "\\ud800",
+            "line 1: Invalid JSON: unexpected end of hex escape at column 46. Correct or remove the line.",
+        ),
+        ("{}", "[1]", "line 1: meta: Input should be an object"),
+        ("4", "Infinity", "line 1: entities.0.start: Input should be a finite number"),
+        ("4", "4.5", "line 1: entities.0.start: Input should be a valid integer"),
     ],
 )
-def test_values_that_no_record_has(tmp_path: Path, old: str, new: str, expected: str) -> None:
+def test_invalid_values_in_a_record(tmp_path: Path, old: str, new: str, expected: str) -> None:
     path = tmp_path / "a.jsonl"
     line = '{"id": "a", "lang": "ro", "text": "Are HTA", "entities": [{"start": 4, "end": 7, "label": "MEDICAL"}], "meta": {}}'
     path.write_text(line)
@@ -143,14 +145,14 @@ def test_values_that_no_record_has(tmp_path: Path, old: str, new: str, expected:
 
 
 @pytest.mark.parametrize(("local", "central", "value"), [(6, 8, 1), (8, 10, 99)])
-def test_a_zip_that_is_encrypted_or_packed_in_an_unknown_way(
+def test_a_zip_that_is_encrypted_or_uses_unknown_compression(
     tmp_path: Path, local: int, central: int, value: int
 ) -> None:
     data = bytearray(zipped(tmp_path / "v1.zip", "text").read_bytes())
     data[local] = data[data.rindex(b"PK\x01\x02") + central] = value
     (tmp_path / "v1.zip").write_bytes(data)
-    assert message(read_ronec_v1, tmp_path / "v1.zip").startswith("is no zip with ronec_iob.conllup")
-    assert message(read_e3c, tmp_path / "v1.zip").startswith("is no archive that can be read (")
+    assert message(read_ronec_v1, tmp_path / "v1.zip").startswith("not a zip with ronec_iob.conllup")
+    assert message(read_e3c, tmp_path / "v1.zip").startswith("not a readable zip or tar archive (")
 
 
 def test_synthetic_cedillas_keep_their_offsets() -> None:
@@ -187,23 +189,23 @@ def test_ronec_v1_is_read_from_its_zip(tmp_path: Path) -> None:
             CONLLUP.format(tag="I-ORGANIZATION"),
             "sentence 1 (sent_id 5): token 4: 'I-ORGANIZATION' without a B-ORGANIZATION before it. Fetch or repair the file.",
         ),
-        ("", "holds no sentences. Fetch the file again."),
+        ("", "contains no sentences. Fetch the file again."),
     ],
 )
 def test_malformed_ronec_v1(tmp_path: Path, text: str, expected: str) -> None:
     assert message(read_ronec_v1, zipped(tmp_path / "v1.zip", text)) == expected
 
 
-def test_what_is_no_zip_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_zip(tmp_path: Path) -> None:
     path = tmp_path / "v1.zip"
     shutil.copy(GOLDEN / "ronec" / "good.json", path)
     assert (
         message(read_ronec_v1, path)
-        == "is no zip with ronec_iob.conllup (File is not a zip file). Fetch the file again."
+        == "not a zip with ronec_iob.conllup (File is not a zip file). Fetch the file again."
     )
 
 
-def test_marked_sentences_become_a_synthetic_corpus(tmp_path: Path) -> None:
+def test_convert_marked_writes_a_synthetic_corpus(tmp_path: Path) -> None:
     text = tmp_path / "sentences.txt"
     text.write_text("Ha l’<MEDICAL>asma</MEDICAL>.\n\n<PERSON>Maria Dobre</PERSON> sta bene.\n")
     output = tmp_path / "it" / "train.jsonl"
@@ -240,4 +242,7 @@ def test_malformed_markup(tmp_path: Path, line: str, message: str) -> None:
     assert f"{text}, {message}" in done.output
     assert not (tmp_path / "train.jsonl").exists()
     text.write_text("\n")
-    assert "holds no sentence" in CliRunner().invoke(marked.app, ["it", str(text), str(tmp_path / "x.jsonl")]).output
+    assert (
+        "contains no sentences. Write one sentence a line."
+        in CliRunner().invoke(marked.app, ["it", str(text), str(tmp_path / "x.jsonl")]).output
+    )

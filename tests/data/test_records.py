@@ -30,7 +30,7 @@ def tags_of(tokens: list[str], spaces: list[bool], entities: list[Entity]) -> li
 
 
 @given(sentences())
-def test_bio_and_character_spans_say_the_same(sentence: tuple[list[str], list[str], list[bool]]) -> None:
+def test_bio_and_character_spans_are_equivalent(sentence: tuple[list[str], list[str], list[bool]]) -> None:
     tokens, tags, spaces = sentence
     text, entities = from_bio(tokens, tags, spaces)
     assert text.replace(" ", "") == "".join(tokens).replace(" ", "")
@@ -43,9 +43,9 @@ def test_bio_and_character_spans_say_the_same(sentence: tuple[list[str], list[st
     [
         (["O", "I-ORG"], "token 2: 'I-ORG' without a B-ORG before it"),
         (["B-PERSON", "I-ORG"], "token 2: 'I-ORG' without a B-ORG before it"),
-        (["ORG"], "token 1: 'ORG' is no BIO tag"),
-        (["B-"], "token 1: 'B-' is no BIO tag"),
-        (["X-ORG"], "token 1: 'X-ORG' is no BIO tag"),
+        (["ORG"], "token 1: 'ORG' is not a BIO tag"),
+        (["B-"], "token 1: 'B-' is not a BIO tag"),
+        (["X-ORG"], "token 1: 'X-ORG' is not a BIO tag"),
     ],
 )
 def test_bad_tag_sequences_are_refused(tags: list[str], message: str) -> None:
@@ -66,7 +66,7 @@ def test_cedillas_become_commas_and_are_counted(text: str) -> None:
     assert tally.cedillas == sum(text.count(chr(c)) for c in CEDILLA_TO_COMMA)
 
 
-def test_cedillas_of_other_languages_stay() -> None:
+def test_cedillas_of_other_languages_are_kept() -> None:
     record, tally = Record("1", "tr", "şeker hastalığı", ()), Tally()
     assert normalised(record, tally) is record
     assert tally.cedillas == 0

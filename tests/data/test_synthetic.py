@@ -38,7 +38,7 @@ def test_ids_and_languages(lang: str) -> None:
     assert 0.05 <= sum(not record.entities for record in records) / len(records) <= 0.15
 
 
-def test_the_sample_does_not_repeat_itself_across_splits() -> None:
+def test_the_sample_shares_no_sentence_across_splits() -> None:
     sample: dict[str, list[Record]] = {
         split: list(read_ronec(ROOT / "assets" / "sample" / f"{split}.json", Tally()))
         for split in ("train", "valid", "test")

@@ -57,14 +57,14 @@ def test_an_entity_inside_a_token_is_reported() -> None:
 
 
 @pytest.mark.parametrize("lang", ["ro", "fr"])
-def test_synthetic_entities_are_on_boundaries(lang: str) -> None:
+def test_synthetic_entities_are_on_token_boundaries(lang: str) -> None:
     files = sorted((ROOT / "assets" / "synthetic" / lang).glob("*.jsonl"))
     counts = ceiling(NLP, (record for file in files for record in read_synthetic(file, Tally())))
     assert set(counts) == {"PERSON", "ORG", "LOC", "MEDICAL"}
     assert sum(on for on, _ in counts.values()) >= 0.995 * sum(total for _, total in counts.values())
 
 
-def test_the_sample_is_on_boundaries() -> None:
+def test_entities_of_the_sample_are_on_token_boundaries() -> None:
     files = sorted((ROOT / "assets" / "sample").glob("*.json"))
     counts = ceiling(NLP, (record for file in files for record in read_ronec(file, Tally())))
     assert sum(on for on, _ in counts.values()) >= 0.995 * sum(total for _, total in counts.values())

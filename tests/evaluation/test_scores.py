@@ -15,10 +15,10 @@ from spacy.training import Example
 from medner.data.overlap import mention_keys
 from medner.data.records import Entity, Record
 from medner.data.tokenizer import blank
+from medner.evaluation.pipelines import as_prediction
 from medner.evaluation.predictions import Prediction, units
 from medner.evaluation.scores import Counts, TestSource, count, matching, score_suite
 from medner.evaluation.statistics import f1_interval
-from medner.model.prediction import as_prediction
 
 NLP = blank()
 TEXT = "Ana Pop are HTA la Iași ."

@@ -17,13 +17,13 @@ from llm_server import BODIES, KEY, Llm, corpus, serving
 from spacy.tokens import DocBin
 from test_generate import ANSWERS, BATCH, REJECTS, annotate, beside, check_complete, lines, run
 
+from medner.data.markup import parse
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
 from medner.generation.annotating import Annotating
 from medner.generation.client import Client, Fault, Reply, parsed
 from medner.generation.config import LABELS
 from medner.generation.ledger import Answer, Ledger
-from medner.generation.markup import parse
 
 ASKED = ".asked.jsonl"
 

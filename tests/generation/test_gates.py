@@ -8,13 +8,13 @@ from collections import Counter
 import pytest
 from conftest import ROOT
 
+from medner.data.markup import parse
 from medner.data.overlap import NearDuplicates, Overlap, form_key
 from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Record, Tally
 from medner.exceptions import InputError
 from medner.generation.config import LABELS, Entry, Language, load_language, load_pools
 from medner.generation.gates import Gates, check_language_code
-from medner.generation.markup import parse
 
 LANGUAGES = {code: load_language(code, ROOT / "configs" / "generation") for code in ("ro", "fr")}
 GATES = {code: Gates(language, load_pools(language)) for code, language in LANGUAGES.items()}

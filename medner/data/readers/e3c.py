@@ -1,7 +1,7 @@
 """E3C: clinical cases as UIMA CAS XMI, with the text, its sentences and layers of annotation (Magnini et al. 2020).
 
-Its authors also publish a token-a-line version without spacing, documents and other layers (Zanoli et al. 2023), which
-is read where nothing else is at hand.
+Its authors also publish a version with one token a line, without spacing, documents and other layers (Zanoli et al.
+2023), which is read as well.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ REMEDY = "Fetch or repair the file"
 def read_e3c(path: Path, tally: Tally) -> Iterator[Record]:
     """Sentences of all ``*.xml`` documents of a folder or archive, labelled with the names of their layers.
 
-    Entities may nest. What the annotators marked as discontinuous is left out and counted, since a document holds its
-    whole extent only; so is a mention across sentences. A ``.txt`` or ``.txt.gz`` file is read as the token-a-line
-    version: a token and its tag (``O``, ``B-ety``, ``I-ety``) on a line, an empty line after each sentence.
-    Raises InputError naming the document for what is no such CAS, and the line for what is no such token.
+    Entities may nest. Mentions that the annotators marked as discontinuous are left out and counted, since the file has
+    only their whole extent; so are mentions across sentences. A ``.txt`` or ``.txt.gz`` file has one token and its tag
+    (``O``, ``B-ety``, ``I-ety``) a line, and an empty line after each sentence. Raises InputError naming the document
+    or the line for other content.
     """
     if path.name.endswith(IOB_SUFFIXES):
         yield from _iob(path, tally)
         return
     members = {name: data for name, data in read_members(path).items() if name.endswith(".xml")}
     if not members:
-        raise InputError("holds no XMI documents", path=path, remedy="Run the fetch step again")
+        raise InputError("contains no XMI documents", path=path, remedy="Run the fetch step again")
     for name, data in members.items():
         yield from _document(decode(data, f"{path}!{name}"), PurePosixPath(name).stem, f"{path}!{name}", tally)
 
 
 def _document(xml: str, stem: str, where: str, tally: Tally) -> Iterator[Record]:
-    if "<!DOCTYPE" in xml:  # no CAS has one; without it, XML cannot define entities that expand without end
-        raise InputError("holds a document type definition", path=where, remedy=REMEDY)
+    if "<!DOCTYPE" in xml:  # a CAS has none; without one, XML cannot define entities that expand endlessly
+        raise InputError("contains a document type definition", path=where, remedy=REMEDY)
     try:
         elements = list(ET.fromstring(xml.encode()))  # noqa: S314
         text = next(element.attrib["sofaString"] for element in elements if _name(element) == "Sofa")
@@ -60,7 +60,7 @@ def _document(xml: str, stem: str, where: str, tally: Tally) -> Iterator[Record]
                 else:
                     spans.append(Entity(start, end, layer))
     except (ET.ParseError, StopIteration, KeyError, ValueError) as error:
-        what = f"is no UIMA CAS with a text, sentences and mentions ({str(error) or 'no Sofa'})"
+        what = f"not a UIMA CAS with a text, sentences and mentions ({str(error) or 'no Sofa'})"
         raise InputError(what, path=where, remedy=REMEDY) from None
     for number, (first, last) in enumerate(sentences, start=1):
         inside = tuple(Entity(s - first, e - first, layer) for s, e, layer in spans if first <= s and e <= last)
@@ -75,7 +75,7 @@ def _iob(path: Path, tally: Tally) -> Iterator[Record]:
             token, _, tag = line.strip().rpartition(" ")
             prefix, _, label = tag.partition("-")
             if not token or (tag != "O" and (prefix not in "BI" or label not in IOB_LABELS)):
-                what = f"needs a token and O, B-ety or I-ety, not {line[:40]!r}"
+                what = f"a line needs a token and O, B-ety or I-ety, not {line[:40]!r}"
                 raise InputError(what, path=path, place=f"line {line_number}", remedy=REMEDY)
             rows.append((token, f"{prefix}-{IOB_LABELS[label]}" if label else tag))
         elif rows:
@@ -90,13 +90,13 @@ def _iob(path: Path, tally: Tally) -> Iterator[Record]:
             yield check_entities(normalised(record, tally), path, place)
             rows = []
     if not number:
-        raise InputError("holds no sentences", path=path, remedy=REMEDY)
+        raise InputError("contains no sentences", path=path, remedy=REMEDY)
 
 
 def _space_after(tokens: Sequence[str]) -> list[bool]:
     """Whether a space follows each token in running text, by rule.
 
-    Right for 99.7 % of the 12,734 gaps of layer 1's training documents, whose spacing the XMI files have.
+    The rules are right for 99.7 % of the 12,734 gaps in layer 1's training documents; the XMI files have their spacing.
     """
     joined = [
         bool(re.fullmatch(r"\w+['’]|[(\[/-]", left) or re.fullmatch(r"[,.;:)\]/%°®+-]", right))
@@ -110,7 +110,7 @@ def _name(element: ET.Element) -> str:
 
 
 def _extent(element: ET.Element, units: bytes) -> tuple[int, int]:
-    """Begin and end in characters: UIMA, being Java, counts UTF-16 units."""
+    """Begin and end in characters: UIMA is written in Java and counts UTF-16 units."""
     begin, end = (int(element.attrib[edge]) for edge in ("begin", "end"))
     if not 0 <= begin <= end <= len(units) // 2:
         raise ValueError(f"{_name(element)} {begin}-{end} is out of range")

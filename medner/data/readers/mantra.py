@@ -12,8 +12,8 @@ from medner.exceptions import InputError
 
 GENRES = ("EMEA", "Medline_EN_FR", "Patents")
 DISORDER = "DISO"
-# "C0019169", "Hepatitis B Virus", "Virus" ,"LIVB": the group is the last field, in a few notes the last but one, and a
-# concept of several types has several ("OBJC|CHEM").
+# "C0019169", "Hepatitis B Virus", "Virus" ,"LIVB": the group is the last field, or in a few notes the last but one. A
+# concept of several types has several groups ("OBJC|CHEM").
 _GROUPS = re.compile(r'"([A-Z]{4}(?:\|[A-Z]{4})*)"')
 
 

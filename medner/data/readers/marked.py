@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from medner.data.markup import MarkupError, parse
 from medner.data.records import Record, Tally, check_entities, normalised
 from medner.exceptions import InputError
 from medner.files import read_text
-from medner.generation.markup import MarkupError, parse
 
 
 def read_marked(path: Path, lang: str, labels: Collection[str]) -> list[Record]:
-    """The sentences of a text file; blank lines are passed over. Ids hold language, file and line: ``it-train-0012``.
+    """The sentences of a text file without its blank lines. Ids are language, file and line: ``it-train-0012``.
 
-    Raises InputError naming the line for markup that is none, or that marks the white space around a mention; and for
-    a file without a sentence.
+    Raises InputError naming the line for invalid markup and for mentions that start or end in white space, and for a
+    file without sentences.
     """
     records = []
     for number, line in enumerate(read_text(path).split("\n"), start=1):
@@ -30,5 +30,5 @@ def read_marked(path: Path, lang: str, labels: Collection[str]) -> list[Record]:
         record = Record(f"{lang}-{path.stem}-{number:04d}", lang, text, entities)
         records.append(check_entities(normalised(record, Tally()), path, place))
     if not records:
-        raise InputError("holds no sentence", path=path, remedy="Write one sentence a line")
+        raise InputError("contains no sentences", path=path, remedy="Write one sentence a line")
     return records

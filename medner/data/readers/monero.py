@@ -21,10 +21,10 @@ _NUMBER = re.compile(r"[<>≤≥±]?\d+(?:[.,]\d+)*")
 
 
 def read_monero(path: Path, tally: Tally) -> Iterator[Record]:
-    """Sentences of one file (plain or ``.gz``), with MoNERo's labels; spaces are put back by rule.
+    """Sentences of one file (plain or ``.gz``), with MoNERo's labels; spaces are restored by rule.
 
-    An empty tag and a lower-case ``o`` are O. Raises InputError naming the line for a line that has not four columns,
-    and the sentence's first line for bad tags.
+    An empty tag and a lower-case ``o`` are O. Raises InputError naming the line for a line without four columns,
+    and the sentence's first line for invalid tags.
     """
     return unique_ids(_records(read_text(path), path, tally), path)
 
@@ -76,4 +76,4 @@ def _records(text: str, path: Path, tally: Tally) -> Iterator[tuple[Record, str]
             yield check_entities(normalised(record, tally), path, place), place
             rows = []
     if not number:
-        raise InputError("holds no sentences", path=path, remedy="Fetch the file again")
+        raise InputError("contains no sentences", path=path, remedy="Fetch the file again")

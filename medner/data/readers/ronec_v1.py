@@ -21,13 +21,13 @@ CLASS = "ronec:class"  # the file's own name for its entity column, as conllu sp
 def read_ronec_v1(path: Path, tally: Tally) -> Iterator[Record]:
     """Sentences of RONEC v1, read straight from its zip, with v1's labels.
 
-    Raises InputError naming the sentence for a damaged zip, malformed rows, empty tokens and bad tags.
+    Raises InputError naming the sentence for a damaged zip, malformed rows, empty tokens and invalid tags.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
             text = decode(archive.read(MEMBER), f"{path}!{MEMBER}")
     except (*BROKEN_ZIP, KeyError) as error:
-        raise InputError(f"is no zip with {MEMBER} ({error})", path=path, remedy="Fetch the file again") from None
+        raise InputError(f"not a zip with {MEMBER} ({error})", path=path, remedy="Fetch the file again") from None
     return unique_ids(sentences(text, path, tally, _convert, prefix="v1-"), path)
 
 

@@ -18,7 +18,7 @@ LABEL = "BioNERLabel"
 def read_simonero(path: Path, tally: Tally) -> Iterator[Record]:
     """Sentences of one file of the treebank (plain or ``.gz``), with its labels; a word without one is O.
 
-    Raises InputError naming the sentence for malformed rows, bad tags and words that do not make up ``# text``.
+    Raises InputError naming the sentence for malformed rows, invalid tags and words that do not make up ``# text``.
     """
 
     def convert(sentence: conllu.TokenList) -> tuple[str, list[Entity]]:

@@ -1,4 +1,4 @@
-"""What the tag columns of MoNERo and SiMoNERo have in common."""
+"""The BIO tags of MoNERo and SiMoNERo."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from medner.data.records import Tally
 
 
 def without_orphans(tags: Sequence[str], tally: Tally) -> list[str]:
-    """The tags with O in place of every I- that continues nothing; each run of them is counted with its label.
+    """The tags with O for every I- without a B- before it; each run of such tags is counted with its label.
 
     In these corpora such a run is the tail of a discontinuous mention (``complicații macro- și microvasculare``). Its
-    head, which carries the B-, stays: that is how the corpora's own counts take it.
+    head, which has the B-, stays, as in the corpora's own counts.
     """
     clean: list[str] = []
-    before = label = ""  # before: label that an I- may continue; label: that of the orphans just passed
+    before = label = ""  # before: label that an I- may continue; label: that of the run of orphans
     for tag in tags:
         prefix, _, name = tag.partition("-")
         if prefix == "I" and name and name != before:

@@ -1,4 +1,4 @@
-"""CoNLL-U and its kin, sentence by sentence: what the readers of such corpora share."""
+"""CoNLL-U and similar formats, sentence by sentence: shared by the readers of such corpora."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def sentences(
     """Romanian records with their places, for ``unique_ids``; ids are ``prefix`` and the file's own ``sent_id``.
 
     convert: a sentence's running text and entities; its ValueError or KeyError becomes an InputError that names the
-    sentence. Raises InputError for malformed rows, spans that cannot be, and a file without sentences.
+    sentence. Raises InputError for malformed rows, invalid spans, and a file without sentences.
     """
     number = 0
     rows = conllu.parse_incr(io.StringIO(text))
@@ -41,4 +41,4 @@ def sentences(
         record = Record(id=f"{prefix}{sentence_id}", lang="ro", text=body, entities=tuple(entities))
         yield check_entities(normalised(record, tally), path, place), place
     if not number:
-        raise InputError("holds no sentences", path=path, remedy="Fetch the file again")
+        raise InputError("contains no sentences", path=path, remedy="Fetch the file again")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from medner.evaluation.statistics import CONFIDENCE
 from medner.report.answer import ALPHA, Finding, answer
@@ -13,8 +13,8 @@ from medner.report.wording import p_text, points, runs_text
 from medner.tables import Cell, Table
 
 READING = (
-    f"One point is 0.01 F1. A difference is significant if its {CONFIDENCE:.0%} interval excludes zero and its p, "
-    f"adjusted for the number of comparisons (Holm), is below {ALPHA}."
+    f"Differences are in points: one point is 0.01 F1. A difference is significant if its {CONFIDENCE:.0%} interval "
+    f"excludes zero and its p, adjusted for the number of comparisons (Holm), is below {ALPHA}."
 )
 
 
@@ -23,12 +23,12 @@ def section(inputs: Inputs) -> Section:
     found = answer(inputs)
     caveats: list[Block] = [Paragraph(text, "warning") for text in found.caveats]
     blocks: list[Block] = [*caveats, Paragraph(found.summary, "lead")]
-    slide: list[Block] = [*caveats, Paragraph(found.summary)]
+    slides: list[tuple[str, Sequence[Block]]] = [("The answer", [*caveats, Paragraph(found.summary)])]
     if found.findings:
         table = Fold("The differences behind it", [findings_table(found.findings)])
         blocks += [Items(found.statements), Paragraph(READING, "note"), table]
-        slide += [Items(found.statements)]
-    return Section("answer", "The answer", blocks, [("What the numbers say", slide)])
+        slides.append(("What was found", [Items(found.statements), Paragraph(READING, "note")]))
+    return Section("answer", "The answer", blocks, slides)
 
 
 def findings_table(findings: Iterable[Finding]) -> Table:

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from medner.model.provenance import EncoderInfo
 from medner.report.blocks import Fold, Items, Section
-from medner.report.cells import command, count_cell, pages
+from medner.report.cells import command, count_cell
 from medner.report.inputs import Inputs
 from medner.tables import Cell, Row, Table
 
@@ -25,7 +25,7 @@ def section(inputs: Inputs) -> Section:
     versions = Fold("Versions", _versions_tables(inputs))
     return Section(
         "provenance", "Provenance", [encoders, runs, Items(commands), versions],
-        [("Encoders and commands", [encoders, Items(commands[:1])]), *pages("What each run trains on", runs)],
+        [("What it was made with", [encoders, Items(commands[:1])])],
     )  # fmt: skip
 
 

@@ -24,10 +24,10 @@ from spacy.cli._util import parse_config_overrides
 
 from medner.command_line import epochs_or_none, good, note
 from medner.data.manifests import read_manifest
+from medner.evaluation.pipelines import describe_tests
 from medner.evaluation.results import COUNTS, SCORES, Run, read_run
 from medner.exceptions import InputError
 from medner.model.arithmetic import VARIABLE, cpu_arithmetic
-from medner.model.prediction import describe_tests
 from medner.model.provenance import read_provenance
 from medner.model.training import prepare
 

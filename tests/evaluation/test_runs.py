@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from spacy.cli._util import parse_config_overrides
 
-from medner.model.runs import as_arguments
+from medner.evaluation.runs import as_arguments
 
 
 def test_overrides_survive_the_way_into_another_process(monkeypatch: pytest.MonkeyPatch) -> None:

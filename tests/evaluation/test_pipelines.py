@@ -11,10 +11,7 @@ from spacy.tokens import DocBin
 from medner.data.manifests import CorpusManifest
 from medner.data.records import Entity, Record
 from medner.data.tokenizer import blank, reference_doc
-from medner.evaluation.scores import TestSource
-from medner.exceptions import InputError
-from medner.files import sha256
-from medner.model.prediction import (
+from medner.evaluation.pipelines import (
     as_prediction,
     describe_tests,
     predict,
@@ -22,6 +19,9 @@ from medner.model.prediction import (
     spacy_scores,
     training_mentions,
 )
+from medner.evaluation.scores import TestSource
+from medner.exceptions import InputError
+from medner.files import sha256
 
 RECORDS = [
     Record("1", "ro", "Ana Pop are HTA.", (Entity(0, 7, "PERSON"), Entity(12, 15, "MEDICAL"))),

@@ -1,6 +1,6 @@
 """Inline markup: ``Are <MEDICAL>astm</MEDICAL>.`` stands for a text and its entities.
 
-Text and spans are parsed from one string, so they cannot disagree. Nothing is repaired: a string that :func:`render`
+Text and spans come from one string, so they cannot disagree. Nothing is repaired: a string that :func:`render`
 would not write is refused with a reason.
 """
 
@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterable
 
 from medner.data.records import Entity
 
-# What looks like a tag. "p <0,001 și >3" and "HbA1c < 7 %" are text.
+# What counts as a tag. "p <0,001 și >3" and "HbA1c < 7 %" are text.
 _TAG = re.compile(r"<(/?)([A-Za-z][^<>]*|)>")
 
 
 class MarkupError(ValueError):
-    """The string is not markup. reason: one of a few words, for counting; detail: where."""
+    """The string is not valid markup. reason: one of a few, which can be counted. detail: what is wrong where."""
 
     def __init__(self, reason: str, detail: str) -> None:
         self.reason, self.detail = reason, detail
@@ -53,23 +53,23 @@ def parse(marked: str, labels: Collection[str]) -> tuple[str, tuple[Entity, ...]
     if label:
         raise MarkupError("unclosed tag", f"<{label}> is never closed")
     text = "".join([*pieces, marked[position:]])
-    if stray := _TAG.search(text):  # "<MED<ORG>x</ORG>>": taking the tags out would make a new one
+    if stray := _TAG.search(text):  # "<MED<ORG>x</ORG>>": without its tags it contains a new one
         raise MarkupError("unknown tag", stray[0])
     return text, tuple(entities)
 
 
 def holds_tag(text: str) -> bool:
-    """Whether a plain text holds something that :func:`parse` would read as a tag."""
+    """Whether a plain text contains something that :func:`parse` takes for a tag."""
     return _TAG.search(text) is not None
 
 
 def render(text: str, entities: Iterable[Entity]) -> str:
     """The marked string of a text and its entities (in order, without overlap).
 
-    Raises ValueError for a text that holds a tag itself: it has no markup.
+    Raises ValueError for a text that contains a tag itself, which cannot be marked up.
     """
     if holds_tag(text):
-        raise ValueError(f"the text holds a tag: {text!r}")
+        raise ValueError(f"the text contains a tag: {text!r}")
     pieces: list[str] = []
     position = 0
     for start, end, label in entities:

@@ -1,24 +1,32 @@
-"""From a trained pipeline and a test file to predictions: the one place where a model reads test text."""
+"""Evaluation of a trained pipeline on the test suites: the one place where a pipeline reads test text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import spacy
+import srsly
 from spacy.language import Language
 from spacy.scorer import Scorer
 from spacy.training import Corpus, Example
 
 from medner.data.docbins import read_docbin
-from medner.data.manifests import CorpusManifest
+from medner.data.manifests import CorpusManifest, read_manifest
 from medner.data.overlap import mention_keys
 from medner.data.records import Entity
 from medner.evaluation.predictions import Prediction
+from medner.evaluation.results import SCORES, Scores, write_run
 from medner.evaluation.scores import TestSource
 from medner.exceptions import InputError
-from medner.files import read_bytes, sha256
-from medner.model.provenance import Provenance
+from medner.files import new_folder, read_bytes, read_text, sha256, write_text
+from medner.model.curve import CURVE
+from medner.model.provenance import Provenance, read_provenance
+
+# Takes an iterator, its name and its length, and returns it, as a progress bar does.
+Progress = Callable[[Iterator[Example], str, int], Iterable[Example]]
 
 
 def read_examples(nlp: Language, path: Path) -> list[Example]:
@@ -31,7 +39,7 @@ def read_examples(nlp: Language, path: Path) -> list[Example]:
 
 
 def predict(nlp: Language, examples: Sequence[Example]) -> Iterator[Example]:
-    """Examples with what ``nlp`` finds in their raw text, as `spacy evaluate` has it find.
+    """Examples with what ``nlp`` finds in their raw text, as in `spacy evaluate`.
 
     The transformer's output is dropped from every document at once: it would fill the memory.
     """
@@ -41,7 +49,7 @@ def predict(nlp: Language, examples: Sequence[Example]) -> Iterator[Example]:
 
 
 def spacy_scores(nlp: Language, examples: Sequence[Example], seconds: float) -> dict[str, Any]:
-    """What `spacy evaluate` writes, from predictions that are there already; seconds: what predicting them took."""
+    """What `spacy evaluate` writes, from predictions that are there already; seconds: that predicting them took."""
     words = sum(len(example.predicted) for example in examples)
     return {**Scorer(nlp).score(examples), "speed": words / seconds}
 
@@ -88,3 +96,36 @@ def training_mentions(nlp: Language, train: Path, provenance: Provenance) -> set
         what = f"is not what {provenance.experiment} was trained on"
         raise InputError(what, path=train, remedy="Train it again, or make the corpus that it was trained on")
     return mention_keys(read_docbin(train, nlp))
+
+
+def evaluate(pipeline: Path, root: Path, corpus: Path, target: Path, *, progress: Progress) -> Scores:
+    """Write ``target``: what `spacy evaluate` writes of each suite, the predictions, ``scores.json``, ``counts.json``.
+
+    The pipeline reads every text once; all scores are computed from these predictions. root: the project folder, which
+    the paths in the pipeline's config refer to. corpus: of the corpus step. Raises InputError if the pipeline or the
+    corpus is missing or damaged, or if the pipeline's training data has changed.
+    """
+    if not pipeline.is_dir():
+        raise InputError("no such pipeline", path=pipeline, remedy="Train it first with scripts/train.py")
+    manifest = read_manifest(corpus)
+    about, tests = read_provenance(pipeline), describe_tests(corpus, manifest)
+    nlp = spacy.load(pipeline)
+    seen = training_mentions(nlp, root / nlp.config.interpolate()["paths"]["train"], about)
+    examples: dict[str, list[Example]] = {}
+    seconds: dict[str, float] = {}
+    with new_folder(target, sign=SCORES) as folder:
+        for source in tests:
+            asked = read_examples(nlp, corpus / source / "test.spacy")
+            start = time.perf_counter()
+            examples[source] = list(progress(predict(nlp, asked), source, len(asked)))
+            seconds[source] = time.perf_counter() - start
+        suites = {}
+        for suite, sources in manifest.suites.items():
+            found = [example for source in sources for example in examples[source]]
+            spacys = spacy_scores(nlp, found, sum(seconds[source] for source in sources))
+            write_text(folder / f"{suite}.json", srsly.json_dumps(spacys, indent=2) + "\n")
+            suites[suite] = [as_prediction(example) for example in found]
+        scores = write_run(folder, about, tests, manifest.skipped, suites, seen)
+        if (trained := pipeline.parent / CURVE).is_file():
+            write_text(folder / CURVE, read_text(trained))
+    return scores

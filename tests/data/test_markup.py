@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medner.data.markup import MarkupError, holds_tag, parse, render
 from medner.data.records import Entity
 from medner.generation.config import LABELS
-from medner.generation.markup import MarkupError, holds_tag, parse, render
 
 
 @st.composite

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medner.exceptions import InputError
+from medner.outputs import Output, read_output, write_output
+
+
+class Score(Output):
+    f1: float
+    support: int
+    note: str | None = None
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    scores = {"ronec": Score(f1=0.5, support=3), "ș": Score(f1=1.0, support=0, note="a\u2028b")}
+    write_output(tmp_path / "a" / "scores.json", scores)
+    assert read_output(tmp_path / "a" / "scores.json", dict[str, Score], "evaluate") == scores
+    write_output(tmp_path / "one.json", scores["ronec"], exclude_none=True)
+    assert (tmp_path / "one.json").read_text() == '{\n  "f1":0.5,\n  "support":3\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{", "Invalid JSON: EOF while parsing an object at line 1 column 1"),
+        ("[]", "Input should be an object"),
+        ('{"f1": 0.5}', "support: missing"),
+        ('{"f1": 0.5, "support": "3"}', "support: Input should be a valid integer"),
+    ],
+)
+def test_other_content_is_refused(tmp_path: Path, text: str, expected: str) -> None:
+    path = tmp_path / "scores.json"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_output(path, Score, "evaluate")
+    assert str(caught.value) == (
+        f"{path}: not what the evaluate step writes ({expected}). Run the evaluate step again."
+    )
+
+
+def test_a_missing_file_names_the_step(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"scores.json: no such file\. Run the evaluate step first\."):
+        read_output(tmp_path / "scores.json", Score, "evaluate")
