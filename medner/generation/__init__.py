@@ -1,6 +1,6 @@
 """Sentences and annotations from a language model: plan, ask, keep every answer, judge.
 
 ``config`` reads the settings of a language, ``planning`` decides what to ask for, ``client`` and ``batch`` ask,
-``ledger`` keeps what was paid for, ``gates`` checks them. ``writing`` and
-``annotating`` are the two kinds of work; ``run`` and ``asking`` carry them out.
+``ledger`` keeps what was paid for, ``gates`` checks sentences. ``writing`` and ``annotating`` are the two kinds of
+work; ``run`` and ``asking`` carry them out.
 """

@@ -10,11 +10,12 @@ import hashlib
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medner.data.overlap import form_key
 from medner.data.records import Record
@@ -59,12 +60,24 @@ class Task(_Frozen):
     number: int
 
 
+T = TypeVar("T", bound=Task)
+
+
 class WritingTask(Task):
     """Sentences of one cell."""
 
     split: str
     cell: Cell
     briefs: tuple[Brief, ...]
+
+
+def read_task(kind: type[T], data: Mapping[str, Any]) -> T:
+    """A task from its JSON form in the ledger. Raises InputError if it is not of this kind."""
+    try:
+        return kind.model_validate(data)
+    except ValidationError:
+        what = f"request {data.get('number')} of this output is damaged or of another command"
+        raise InputError(what, remedy="Restore the answers file, or choose another output") from None
 
 
 def _rank(seed: int, name: str) -> int:
