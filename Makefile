@@ -1,4 +1,5 @@
-# Two commands do everything: `make run` (environment and the whole study) and `make test`.
+# Two commands do everything: `make run` (environment and the whole study) and `make test`. VARS passes project variables:
+# make run VARS="--vars.encoder medner-ro-fr-small --vars.gpu 0"
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -6,7 +7,7 @@ INSTALLED := .venv/.installed
 .PHONY: run test lint format configs readme reference clean
 
 run: $(INSTALLED)
-	$(BIN)/python -m spacy project run all
+	$(BIN)/python -m spacy project run all . $(VARS)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
