@@ -1,7 +1,7 @@
 """Run scripts/generate.py many times and kill it (SIGKILL) at random moments of its work; prints how often.
 
 A process of its own without threads, so that it can fork: the runs start with everything imported, and most of their
-time is work that a kill can interrupt. Arguments: address of the server, output, number of kills.
+time is work that a kill can interrupt. Arguments: address of the server, output, number of kills, options of the runs.
 """
 
 from __future__ import annotations
@@ -39,29 +39,44 @@ def held(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def main(url: str, output: str, kills: int) -> None:
+def main(url: str, output: str, kills: int, options: list[str]) -> None:
     _identifier()  # what takes seconds to load is loaded once, for all runs
     blank()
     moment = random.Random(1)
-    answers = Path(output + ".answers.jsonl")
-    killed = 0
+    answers, note = Path(output + ".answers.jsonl"), Path(output + ".batch.json")
+    killed, seconds = 0, 0.0
+
+    def start(more: int) -> int:
+        n = str(max(1, held(Path(output)) + more))
+        return run(["ro", output, "--n", n, "--base-url", url, "--concurrency", "3", "--timeout", "5", *options])
+
+    if options:
+        seconds = time.monotonic()
+        os.waitpid(start(60), 0)
+        seconds = 1.2 * (time.monotonic() - seconds)
     for _ in range(MOST_RUNS):
         if killed == kills:
             break
-        before = held(answers)
-        n = held(Path(output)) + 60
-        child = run(["ro", output, "--n", str(n), "--base-url", url, "--concurrency", "3", "--timeout", "5"])
-        wanted = before + moment.randint(2, 6)
-        while held(answers) < wanted and not os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        wanted = held(answers) + moment.randint(2, 6)
+        child = start(60)
+        if options:  # batch jobs: any moment of a run
+            time.sleep(moment.uniform(0, seconds))
+        while not options and held(answers) < wanted and not _ended(child):
             time.sleep(0.005)  # until it is at work
         time.sleep(moment.uniform(0, 0.1))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         killed += os.WIFSIGNALED(status)
-    child = run(["ro", output, "--n", str(held(Path(output)) + 8), "--base-url", url, "--timeout", "5"])
-    _, status = os.waitpid(child, 0)
-    sys.stdout.write(f"{killed} {os.waitstatus_to_exitcode(status)}\n")
+    codes = [1]
+    while len(codes) < 6 and (codes[-1] or note.exists()):
+        _, status = os.waitpid(start(0 if note.exists() else 8), 0)
+        codes.append(os.waitstatus_to_exitcode(status))
+    sys.stdout.write(f"{killed} {codes[-1]}\n")
+
+
+def _ended(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:])

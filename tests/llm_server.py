@@ -170,6 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         llm = self.llm
         name = self.path.partition("?")[0].removeprefix("/v1/")
+        time.sleep(llm.latency)
         if name == "batches":
             self.reply({"object": "list", "data": list(llm.jobs.values()), "has_more": False})
         elif name.startswith("batches/") and name[8:] in llm.jobs:
@@ -187,6 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/chat/completions":
             self.chat(json.loads(data))
         elif self.path == "/v1/files":
+            time.sleep(llm.latency)
             boundary = self.headers["Content-Type"].partition("boundary=")[2].encode()
             part = next(p for p in data.split(b"--" + boundary) if b'name="file"' in p)
             name = f"file-{len(llm.files)}"

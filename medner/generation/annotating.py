@@ -17,7 +17,7 @@ from medner.files import read_bytes, read_text
 from medner.generation.client import Unusable, read_sentences
 from medner.generation.config import LABELS, Language
 from medner.generation.ledger import Answer, Ledger, Reject
-from medner.generation.planning import Task, system_prompt
+from medner.generation.planning import Task, read_task, system_prompt
 
 LONGEST = 100_000  # characters of a text; spaCy takes up to 1,000,000
 _TOKENS_AROUND = 512  # room for the tags and the JSON around the text
@@ -74,11 +74,11 @@ class Annotating:
             what = f"holds {other!r}, which is not a text annotated in {language.code!r}"
             raise InputError(what, path=ledger.output.path, remedy="Give the same language, or choose another output")
         for answer in ledger.answers:
-            line = answer.task.get("line", answer.number)
-            if answer.task.get("text") != self.texts.get(line):
+            task = self.task(answer.task)
+            if task.text != self.texts.get(task.line):
                 what = "is not the text that the output was begun with"
                 remedy = "Restore it, or choose another output"
-                raise InputError(what, path=path, place=f"line {line}", remedy=remedy)
+                raise InputError(what, path=path, place=f"line {task.line}", remedy=remedy)
         self._earlier = len(ledger.rejects)
         for line, text in self.texts.items():
             reason = "tag in text" if holds_tag(text) else "text too long" if len(text) > LONGEST else ""
@@ -90,9 +90,7 @@ class Annotating:
 
     def tasks(self, ledger: Ledger) -> Sequence[AnnotationTask]:
         """The texts without a record, apart from those that this call has had rejected."""
-        done = {record.id for record in ledger.records}
-        done |= judged_texts(reject.id for reject in ledger.rejects[self._earlier :])
-        done |= {reject.id for reject in ledger.rejects if not reject.number}  # unasked
+        done = ledger.judged | judged_texts(reject.id for reject in ledger.rejects[self._earlier :])
         left = [(line, text) for line, text in self.texts.items() if self._name(line) not in done]
         first = ledger.next_number()
         return [AnnotationTask(number=n, line=line, text=text) for n, (line, text) in enumerate(left, start=first)]
@@ -104,7 +102,7 @@ class Annotating:
 
     def task(self, data: dict[str, Any]) -> AnnotationTask:
         """A task from its JSON form in the ledger."""
-        return AnnotationTask.model_validate({"line": data.get("number")} | data)  # earlier versions wrote no line
+        return read_task(AnnotationTask, {"line": data.get("number")} | data)  # earlier versions wrote no line
 
     def messages(self, task: Task) -> tuple[str, str]:
         """System message, and the text alone: nothing around it can be mistaken for a part of it."""

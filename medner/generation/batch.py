@@ -177,6 +177,8 @@ async def find(client: Client, submission: Submission, output: Path) -> Job | No
         page = await _answer(client, batches.list(limit=100, after=last), _Page)
         for job in page.data:
             if isinstance(job.metadata, dict) and job.metadata.get("medner") == submission.key:
+                submission.job = job.id
+                write_text(path, submission.model_dump_json() + "\n")
                 return job
         if not (page.has_more and page.data) or last == page.data[-1].id:
             break

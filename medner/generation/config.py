@@ -26,7 +26,7 @@ _REMEDY = "Correct it; the repository's configs/generation holds examples"
 
 
 class Genre(Settings):
-    """A kind of text: its weight in the grid, how the prompt calls it, its registers, and what it mentions."""
+    """A kind of text: its weight in the grid, its description in the prompt, its registers, and its mentions."""
 
     weight: Weight = 1
     about: NonEmpty
@@ -35,7 +35,7 @@ class Genre(Settings):
 
 
 class Density(Settings):
-    """How many conditions a sentence is given; with none, it is given no entity at all."""
+    """The number of conditions that a sentence is asked to hold; with 0, it is asked to hold no entity."""
 
     weight: Weight = 1
     about: NonEmpty
@@ -43,18 +43,18 @@ class Density(Settings):
 
 
 class HardCase(Settings):
-    """Something asked of a share of the sentences on top of their entities."""
+    """A request for a share of the sentences, beside their entities."""
 
     share: Share
     ask: NonEmpty
 
 
 class Rules(Settings):
-    """What :mod:`medner.generation.gates` needs to know of the language to check the guidelines."""
+    """The rules of a language by which :mod:`medner.generation.gates` checks the guidelines."""
 
     articles: list[NonEmpty] = Field(default=[])  # never a first word; elided ones end with an apostrophe
-    titles: list[NonEmpty] = Field(default=[])  # words that are no name on their own
-    not_entities: dict[Label, list[NonEmpty]] = Field(default={})  # whole spans that the guidelines leave unmarked
+    titles: list[NonEmpty] = Field(default=[])  # words that are not a name on their own
+    not_entities: dict[Label, list[NonEmpty]] = Field(default={})  # forms that the guidelines leave unmarked
 
 
 class Language(Settings):
@@ -114,10 +114,10 @@ def load_language(code: str, folder: Path) -> Language:
     language = load_settings(path, Language, remedy=_REMEDY)
     if language.code != code:
         remedy = "Name the file after the language code"
-        raise InputError(f"is {language.code!r}, not {code!r}", path=path, place="code", remedy=remedy)
+        raise InputError(f"the code is {language.code!r}, not {code!r}", path=path, place="code", remedy=remedy)
     if language.pools.name in {other.stem for other in path.parent.glob("*.yml")} - {code}:
         remedy = f"Write pools of this language, and name their folder {code}"
-        raise InputError(f"is {language.pools}, of another language", path=path, place="pools", remedy=remedy)
+        raise InputError(f"{language.pools} is the folder of another language", path=path, place="pools", remedy=remedy)
     known_places = {
         "system": ("language", "guidelines", "examples"),
         "annotator": ("language", "guidelines", "examples"),
@@ -158,7 +158,7 @@ def load_pools(language: Language) -> list[Entry]:
                 what = f"needs {', '.join(columns)} with tabs between; split is one of {', '.join(SPLITS)}"
                 raise InputError(what, path=path, place=f"line {number}", remedy="Correct or remove the line")
             if label == "MEDICAL" and row["specialty"] not in language.specialties:
-                what = f"{row['specialty']!r} is no specialty of the grid, so that the form would never be asked for"
+                what = f"{row['specialty']!r} is not a specialty of the grid, so the form would never be asked for"
                 raise InputError(what, path=path, place=f"line {number}", remedy="Correct it, or add it to the grid")
             entries.append(Entry(row["split"], label, row["form"], row.get("specialty", "")))
     covered = {entry.specialty for entry in entries}
@@ -173,12 +173,12 @@ class _Prices(Settings):
 
 
 def load_prices(path: Path) -> Mapping[str, Price]:
-    """Prices by model name. Raises InputError for a malformed table."""
+    """Prices by model name. Raises InputError for a malformed file."""
     return load_settings(path, _Prices, remedy=_REMEDY).models
 
 
 def known_price(model: str, prices: Mapping[str, Price], path: Path) -> Price:
-    """The price of a model. Raises InputError saying which line to add when the table does not know it."""
+    """The price of a model. If there is none, raises InputError with the line to add."""
     if model not in prices:
         remedy = f"Add a line such as '{model}: {{input: 1.00, output: 4.00, batch: 0.5}}' (USD per million tokens)"
         raise InputError(f"no price for model {model!r}", path=path, place="models", remedy=remedy)

@@ -1,7 +1,7 @@
-"""What to ask for: cells of the grid by their weights, and pool entries for each sentence, before any request.
+"""What to ask for: cells of the grid by their weights, and pool entries for each sentence.
 
-Everything here is counted, nothing is drawn: the same seed, settings and output file give the same plan. The seed only
-decides between what is equally due.
+The plan is made before any request and is deterministic: the same seed, settings and output give the same plan. The
+seed only breaks ties.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import hashlib
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medner.data.overlap import form_key
 from medner.data.records import Record
@@ -47,16 +48,19 @@ class Cell:
 
 
 class Brief(_Frozen):
-    """What one sentence is asked to hold: (label, form) of pool entries, and perhaps a hard case."""
+    """What one sentence is asked to hold: (label, form) of pool entries, and possibly a hard case."""
 
     entities: tuple[tuple[str, str], ...]
     hard_case: str = ""
 
 
 class Task(_Frozen):
-    """Something to be asked in one request. ``number`` is unique within an output file and its ledger."""
+    """The content of one request. ``number`` is unique within an output and its ledger."""
 
     number: int
+
+
+T = TypeVar("T", bound=Task)
 
 
 class WritingTask(Task):
@@ -67,13 +71,22 @@ class WritingTask(Task):
     briefs: tuple[Brief, ...]
 
 
+def read_task(kind: type[T], data: Mapping[str, Any]) -> T:
+    """A task from its JSON form in the ledger. Raises InputError if it is not of this kind."""
+    try:
+        return kind.model_validate(data)
+    except ValidationError:
+        what = f"request {data.get('number')} of this output is damaged or of another command"
+        raise InputError(what, remedy="Restore the answers file, or choose another output") from None
+
+
 def _rank(seed: int, name: str) -> int:
-    """A fixed pseudo-random number for a name: the seed's order among equals, the same on every machine."""
+    """A pseudo-random number for a name, the same on every machine, to break ties."""
     return int.from_bytes(hashlib.sha256(f"{seed}\t{name}".encode()).digest()[:6])
 
 
 class Planner:
-    """Plans sentences so that every margin of the grid keeps to its weights at any number of sentences.
+    """Plans sentences so that every margin of the grid follows its weights at any number of sentences.
 
     Each request goes to the cell that is furthest behind, its deficit being summed over its specialty, genre, register
     within genre, density, specialty with genre, and itself (Pocock and Simon's minimisation, with weights).
@@ -111,7 +124,7 @@ class Planner:
         self._planned: Counter[str] = Counter()  # sentences by genre, for its mentions; "" for all, for hard cases
 
     def count(self, records: Iterable[Record]) -> None:
-        """Count what is already there, whoever wrote it; values that the grid does not know are passed over."""
+        """Count existing records, whoever wrote them; values outside the grid are ignored."""
         for record in records:
             for names, index, (_, _, counts) in zip(_MARGINS, self._index, self._margins, strict=True):
                 found = index.get(tuple(str(record.meta.get(name)) for name in names))
@@ -122,7 +135,7 @@ class Planner:
             self._uses.update((entity.label, form_key(record.surface(entity))) for entity in record.entities)
 
     def plan(self, sentences: int, first: int) -> list[WritingTask]:
-        """Tasks for so many further sentences, numbered from ``first``; what is planned counts as there."""
+        """Tasks for so many further sentences, numbered from ``first``. Planned sentences count as existing."""
         tasks: list[WritingTask] = []
         size = self._language.sentences_per_request
         for number, start in enumerate(range(0, sentences, size), start=first):
@@ -160,7 +173,7 @@ class Planner:
         return Brief(entities=tuple(entities), hard_case=hard)
 
     def _due(self, name: str, share: float, nth: int) -> bool:
-        """Whether the nth of a row is one of the evenly spaced ``share`` of it; names start at phases of their own."""
+        """Whether the nth sentence belongs to the evenly spaced ``share``; the name decides the phase."""
         phase = _rank(self._seed, name) / 2**48
         return math.floor((nth + 1) * share + phase) > math.floor(nth * share + phase)
 

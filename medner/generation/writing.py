@@ -17,7 +17,7 @@ from medner.generation.client import Unusable, read_sentences
 from medner.generation.config import LABELS, Language, load_pools
 from medner.generation.gates import Gates
 from medner.generation.ledger import Answer, Ledger, Reject
-from medner.generation.planning import Planner, Task, WritingTask, writing_prompt
+from medner.generation.planning import Planner, Task, WritingTask, read_task, writing_prompt
 from medner.generation.run import Model
 
 ORIGIN = "language model"  # as in the committed corpora
@@ -98,7 +98,7 @@ class Writing:
 
     def task(self, data: dict[str, Any]) -> WritingTask:
         """A task from its JSON form in the ledger."""
-        return WritingTask.model_validate(data)
+        return read_task(WritingTask, data)
 
     def messages(self, task: Task) -> tuple[str, str]:
         """System and user message of a writing task."""

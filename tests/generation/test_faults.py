@@ -359,6 +359,33 @@ def test_a_foreign_line_of_a_ledger_is_refused(llm: Llm, output: Path, suffix: s
     assert path.read_bytes() == before
 
 
+def test_a_request_of_another_command_is_refused(tmp_path: Path, llm: Llm, output: Path) -> None:
+    run(llm, output, 4)
+    output.write_bytes(b"")  # only the answers say what was asked
+    before = beside(output, ANSWERS).read_bytes()
+    result = annotate(llm, text_file(tmp_path, corpus()[:2]), output)
+    assert result.exit_code == 1
+    assert "request 1 of this output is damaged or of another command" in result.output
+    assert beside(output, ANSWERS).read_bytes() == before
+
+
+def test_an_annotation_of_an_earlier_version_is_continued(tmp_path: Path, output: Path) -> None:
+    marked = corpus()[:3]
+    file = text_file(tmp_path, marked)
+    with serving(Llm(marked, ["", "schema"])) as llm:
+        annotate(llm, file, output)
+        answers = lines(beside(output, ANSWERS))
+        for answer in answers:
+            del answer["task"]["line"]
+        beside(output, ANSWERS).write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+        rejects = beside(output, REJECTS)
+        rejects.write_text(rejects.read_text().replace("ro-a000002-2", "ro-a000002"))
+        result = annotate(llm, file, output)
+    assert result.exit_code == 0, result.output
+    assert len(llm.bodies) == 3
+    assert len(lines(output)) == 2
+
+
 @pytest.mark.parametrize("cost", ["-5.0", "1e400", "NaN"])
 def test_an_impossible_cost_in_a_ledger_is_refused(llm: Llm, output: Path, cost: str) -> None:
     run(llm, output, 4)

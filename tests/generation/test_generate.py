@@ -424,17 +424,19 @@ def test_a_torn_answer_is_removed_and_asked_for_again(llm: Llm, output: Path) ->
     check_complete(output)
 
 
+def kill_runs(llm: Llm, output: Path, kills: int, *options: str) -> None:
+    arguments = [sys.executable, str(ROOT / "tests" / "kill_runs.py"), llm.url, str(output), str(kills), *options]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(arguments, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(kills), "0"], done.stderr
+
+
 def test_kills_lose_and_duplicate_nothing(output: Path) -> None:
     llm = Llm(corpus())
     llm.latency = 0.03
     llm.faults = ["", "429", "refusal", "", "one more", "not json", "", "500", "length", "surrogate"] * 4
     with serving(llm):
-        arguments = [sys.executable, str(ROOT / "tests" / "kill_runs.py"), llm.url, str(output), "20"]
-        path = os.pathsep.join([str(ROOT), str(ROOT / "scripts"), os.environ.get("PYTHONPATH", "")])
-        done = subprocess.run(
-            arguments, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=True
-        )
-    assert done.stdout.split() == ["20", "0"], done.stderr
+        kill_runs(llm, output, 20)
     assert len(lines(output)) >= 100
     check_complete(output)
     # The kills hit runs at work: some requests that the server took never came back. All of them are charged.
@@ -442,6 +444,20 @@ def test_kills_lose_and_duplicate_nothing(output: Path) -> None:
     assert "interrupted" in {answer["fault"] for answer in answers}
     assert len(llm.bodies) <= len(answers) + llm.faults_served["429"] + llm.faults_served["500"]
     assert {r["reason"] for r in lines(beside(output, REJECTS))} >= {"refused", "no JSON", "truncated", "not asked for"}
+
+
+def test_kills_of_batch_runs_lose_and_duplicate_nothing(output: Path) -> None:
+    llm = Llm(corpus())
+    llm.latency = 0.03
+    llm.faults = ["", "refusal", "", "one more", "not json", "", "500", "length"] * 4
+    with serving(llm):
+        kill_runs(llm, output, 15, "--batch")
+    check_complete(output)
+    numbers = [answer["number"] for answer in lines(beside(output, ANSWERS))]
+    results = b"\n".join(llm.files[job["output_file_id"]] for job in llm.jobs.values())
+    answered = [json.loads(line) for line in results.split(b"\n")]
+    assert sorted(numbers) == sorted(int(a["custom_id"]) for a in answered if a["response"]["status_code"] == 200)
+    assert lines(output)
 
 
 def test_a_batch_is_submitted_and_collected_later(llm: Llm, output: Path) -> None:

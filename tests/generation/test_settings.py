@@ -31,7 +31,7 @@ def test_the_committed_settings_are_valid(code: str) -> None:
         ("PERSON: 0.45", "PERSONS: 0.45", "genres.discharge.mentions.PERSONS"),
         ("{count}", "{cuont}", "user: has a bad placeholder"),
         ("</MEDICAL> la efort mic", " la efort mic", "examples.0: nested tag"),
-        ("code: ro", "code: fr", "code: is 'fr', not 'ro'"),
+        ("code: ro", "code: fr", "code: the code is 'fr', not 'ro'"),
         ("code: ro", "code: [ro", "not valid YAML"),
     ],
 )
@@ -48,7 +48,9 @@ def test_pools_of_another_language_are_refused(tmp_path: Path) -> None:
     text = (FOLDER / "ro.yml").read_text()
     (tmp_path / "ro.yml").write_text(text)
     (tmp_path / "it.yml").write_text(text.replace("code: ro", "code: it"))
-    with pytest.raises(InputError, match=r"it\.yml, pools: is .*pools/ro, of another language\. Write pools of this"):
+    with pytest.raises(
+        InputError, match=r"it\.yml, pools: .*pools/ro is the folder of another language\. Write pools of this"
+    ):
         load_language("it", tmp_path)
 
 
