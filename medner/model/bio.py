@@ -389,8 +389,8 @@ class BioRecogniser(TrainablePipe):  # type: ignore[misc]
     def get_loss(self, examples: Iterable[Example], scores: Output) -> tuple[float, Output]:
         """Negative log-likelihood of what is known of the examples, and its gradient.
 
-        It is a sum over the batch, not a mean: ``ner`` sums over its states, about one a token, and its learning rate and
-        ``grad_clip`` are made for gradients of that size.
+        It is a sum over the batch, not a mean: ``ner`` sums over its states, about one a token, and its learning rate
+        and ``grad_clip`` are made for gradients of that size.
         """
         emissions = [xp2torch(one, requires_grad=True) for one in scores[0]]
         transitions = xp2torch(scores[1], requires_grad=True)
