@@ -13,6 +13,9 @@ from hypothesis import settings
 settings.register_profile("medner", deadline=None)  # a busy machine is no failure
 settings.load_profile("medner")
 
+# Two test processes: with more threads than cores, PyTorch is several times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # No test may reach a network: whoever tries finds a closed port on this machine.
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
 os.environ.pop("MEDNER_MIRROR", None)

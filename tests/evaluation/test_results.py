@@ -51,7 +51,7 @@ def test_damaged_scores(tmp_path: Path, text: str, message: str) -> None:
         load_runs(tmp_path, ["exp1"])
 
 
-@pytest.mark.parametrize("reference", sorted((ROOT / "metrics" / "reference").iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize("reference", sorted((ROOT / "metrics" / "reference").glob("*/")), ids=lambda path: path.name)
 def test_reference_results_are_read_and_written_unchanged(reference: Path, tmp_path: Path) -> None:
     runs, left_out = load_runs(reference, load_study(ROOT / "configs" / "experiments.yml").experiments)
     assert runs
