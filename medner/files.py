@@ -133,10 +133,11 @@ def _explained(path: Path) -> Iterator[None]:
         ) from None
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: to a temporary file beside it, flushed, then renamed over it.
+def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Write a file whole or not at all: to a temporary file beside it, which is then renamed over it.
 
-    Raises InputError where the folder is read-only or the disk is full; the old file is then untouched.
+    durable: wait until the disk has it, for what a power cut must not take, such as what was paid for. Raises
+    InputError if the folder is read-only or the disk is full; the old file is then untouched.
     """
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,8 +145,9 @@ def write_bytes(path: Path, data: bytes) -> None:
         try:
             with open(handle, "wb") as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             umask = os.umask(0)
             os.umask(umask)
             os.chmod(name, 0o666 & ~umask)  # mkstemp makes private files
@@ -155,9 +157,9 @@ def write_bytes(path: Path, data: bytes) -> None:
             raise
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, durable: bool = False) -> None:
     """``write_bytes`` for text, as UTF-8 with LF line ends."""
-    write_bytes(path, text.encode("utf-8"))
+    write_bytes(path, text.encode("utf-8"), durable=durable)
 
 
 def restore_folder(path: Path) -> None:
@@ -186,13 +188,14 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def new_folder(path: Path, sign: str) -> Iterator[Path]:
-    """A folder that appears at ``path`` only when the block ends well; it replaces an earlier one of its kind.
+def new_folder(path: Path, sign: str, *, durable: bool = False) -> Iterator[Path]:
+    """A folder that appears at ``path`` only if the block ends without an exception; it replaces one of its kind.
 
-    sign: a pattern that finds something in every folder of this kind, and hardly in another. Yields the temporary
-    folder beside it to write into. Killed at any moment, the old folder or the new one is there, after
-    :func:`restore_folder` at the latest. A link to a folder stays one, to the new folder. Raises InputError where it
-    cannot be written, and where there is something else than a folder of this kind, which would be lost.
+    sign: a pattern that finds something in every folder of this kind, and hardly in another. durable: wait until the
+    disk has it, so that a power cut cannot find the old folder gone and the new one empty. Yields the temporary folder
+    to write into. Killed at any moment, the old folder or the new one is there, after :func:`restore_folder` at the
+    latest. A link to a folder stays a link, to the new folder. Raises InputError if the folder cannot be written, and
+    if there is something else at ``path``, which would be lost.
     """
     path = path.resolve() if path.is_symlink() else path
     with _explained(path):
@@ -210,12 +213,14 @@ def new_folder(path: Path, sign: str) -> Iterator[Path]:
         with _explained(path):
             work.chmod(0o755)
             yield work
-            for written in (*work.rglob("*"), work):  # a power cut must not find the old one gone and this one empty
-                _sync(written)
+            if durable:
+                for written in (*work.rglob("*"), work):
+                    _sync(written)
             if path.is_dir():
                 os.replace(path, _aside(path))
             os.replace(work, path)
-            _sync(path.parent)
+            if durable:
+                _sync(path.parent)
     finally:
         restore_folder(path)
         shutil.rmtree(work, ignore_errors=True)

@@ -13,13 +13,20 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import model_validator
 
+from medner.data.labels import Scheme
+from medner.data.manifests import read_manifest
 from medner.data.overlap import form_key
 from medner.data.records import Entity
-from medner.evaluation.predictions import Prediction
+from medner.data.tokenizer import blank
+from medner.evaluation.pipelines import training_mentions
+from medner.evaluation.predictions import Prediction, read_predictions
+from medner.evaluation.results import Run
+from medner.exceptions import InputError
 from medner.outputs import Output
 
 OUTSIDE = "O"
@@ -360,6 +367,25 @@ def analyse(
                 lines[key] = [_line(prediction, error, suite, known) for error in errors]
         counts[suite] = score.result()
     return [line for group in lines.values() for line in group], counts
+
+
+def analyse_run(
+    run: Run, paths: Mapping[str, Path], corpus: Path, scheme: Scheme, generic: Mapping[str, Collection[str]]
+) -> tuple[list[dict[str, Any]], Errors]:
+    """All errors of an evaluated run, one dictionary each, and their counts with examples.
+
+    paths: the predictions of each suite. corpus: the folder that the run was trained and evaluated on. generic: keys of
+    generic nouns, by language. Raises InputError if predictions or corpus are damaged or do not belong to the run.
+    """
+    about, nlp = run.scores.provenance, blank()
+    annotated = {name: frozenset(source.annotated) for name, source in read_manifest(corpus).sources.items()}
+    known = Knowledge(training_mentions(nlp, corpus / about.experiment / "train.spacy", about), generic)
+    suites = {suite: read_predictions(path) for suite, path in paths.items()}
+    if unknown := {one.source for own in suites.values() for one in own} - annotated.keys():
+        what = f"no source {', '.join(sorted(unknown))}, which {about.experiment} was evaluated on"
+        raise InputError(what, path=corpus, remedy="Run the corpus step, then evaluate again")
+    lines, counts = analyse(suites, annotated, scheme.labels, known)
+    return lines, Errors(suites=counts, examples=choose_examples(suites, lines, annotated))
 
 
 def _line(prediction: Prediction, error: Error, suite: str, known: Knowledge) -> dict[str, Any]:

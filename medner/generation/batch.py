@@ -98,7 +98,7 @@ async def submit(
     chosen = [task.model_dump(mode="json") for task in tasks[:count]]
     submission = Submission(key=secrets.token_hex(8), model=model.name, tasks=chosen)
     path = submission_path(ledger.output.path)
-    write_text(path, submission.model_dump_json() + "\n")
+    write_text(path, submission.model_dump_json() + "\n", durable=True)
     url = "/v1/chat/completions"
     lines = [
         json.dumps({"custom_id": str(task.number), "method": "POST", "url": url, "body": client.adapted(body)})
@@ -118,7 +118,7 @@ async def submit(
     except _Refused:
         path.unlink()  # the server has refused: there is no job
         raise
-    write_text(path, submission.model_dump_json() + "\n")
+    write_text(path, submission.model_dump_json() + "\n", durable=True)
     return submission
 
 
@@ -178,7 +178,7 @@ async def find(client: Client, submission: Submission, output: Path) -> Job | No
         for job in page.data:
             if isinstance(job.metadata, dict) and job.metadata.get("medner") == submission.key:
                 submission.job = job.id
-                write_text(path, submission.model_dump_json() + "\n")
+                write_text(path, submission.model_dump_json() + "\n", durable=True)
                 return job
         if not (page.has_more and page.data) or last == page.data[-1].id:
             break

@@ -41,7 +41,7 @@ def save_checkpoint(
     folder: Path, state: State, masters: Mapping[str, torch.Tensor], optimizer: torch.optim.Optimizer
 ) -> None:
     """Write weights and optimizer state as safetensors; the folder appears whole."""
-    with new_folder(folder / CHECKPOINT, sign=STATE) as work:
+    with new_folder(folder / CHECKPOINT, sign=STATE, durable=True) as work:
         tensors = {f"weight/{name}": value for name, value in masters.items()}
         names = {id(value): name for name, value in masters.items()}
         for parameter, moments in optimizer.state.items():

@@ -243,9 +243,9 @@ def test_bad_input_gives_one_line_and_writes_nothing(evaluated: Path) -> None:
         assert expected in result.stderr
         assert not (evaluated / "metrics" / "errors").exists()
 
-    refused("no predictions of exp2. Evaluate it first: spacy project run evaluate-exp2", "exp2")
+    refused("no predictions of exp2. Evaluate it first: python scripts/evaluate.py exp2", "exp2")
     write_manifest(evaluated, {})
-    refused("knows nothing of med-ro, which exp1 was evaluated on")
+    refused("no source med-ro, which exp1 was evaluated on")
     for damaged, told in (
         ("{", "Invalid JSON"),
         ("[]", "Input should be an object"),
