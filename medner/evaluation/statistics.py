@@ -5,7 +5,7 @@ every independent text. Text ``j`` is the same in all arrays of a suite. A text 
 where documents are known, since these are alike (:func:`medner.evaluation.predictions.units`). The score is micro-F1 of
 a run, averaged over runs (Reimers & Gurevych 2017). docs/methods.md derives what is done here.
 
-Two sources of variance are told apart:
+There are two sources of variance:
 
 - **Sampling variance**: other test texts would give another score. Paired approximate randomisation (Noreen 1989; Yeh
   2000; recommended for F1 by Dror et al. 2018) and a paired bootstrap over texts. A text is swapped or drawn with all
