@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import RootModel
 
-from medner.data.records import CEDILLA_TO_COMMA, Record
+from medner.data.records import CEDILLA_TO_COMMA, Record, without_marks
 from medner.settings import load_settings
 
 NGRAM = 6  # words; so long that two sentences rarely share one by chance
@@ -114,8 +114,7 @@ def form_key(form: str) -> str:
     Words of five letters or more lose their last two, so that ``hipertensiunea arterială`` and ``Hipertensiunii
     arteriale`` have the same key. The heuristic errs on the side of too many matches.
     """
-    parts = unicodedata.normalize("NFD", INVISIBLE.sub("", form).lower())
-    bare = "".join(c for c in parts if not unicodedata.combining(c))
+    bare = without_marks(INVISIBLE.sub("", form).lower())
     return " ".join(word[:-2] if len(word) >= STEM_FROM else word for word in _WORD.findall(bare))
 
 

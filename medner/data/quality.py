@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from pydantic import AfterValidator
 
 from medner.data.labels import Scheme
 from medner.data.overlap import NearDuplicates
-from medner.data.records import Record
+from medner.data.records import Record, without_marks
 from medner.data.sources import SPLITS, synthetic_part
 from medner.data.tokenizer import blank, reference_doc
 from medner.exceptions import InputError
@@ -251,7 +250,7 @@ def parallel_pairs(left: Sequence[Record], right: Sequence[Record]) -> list[str]
 
 
 def _beginnings(text: str) -> set[str]:
-    bare = "".join(c for c in unicodedata.normalize("NFD", text.lower()) if not unicodedata.combining(c))
+    bare = without_marks(text.lower())
     for old, new in (
         ("ph", "f"),
         ("th", "t"),

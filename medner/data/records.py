@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -104,6 +105,11 @@ def longest(record: Record, tally: Tally) -> Record:
         kind = "same span" if other[:2] == entity[:2] else "nested" if inside else "crossing"
         tally.quirks[f"{kind} {entity.label}"] += 1
     return replace(record, entities=tuple(sorted(kept)))
+
+
+def without_marks(text: str) -> str:
+    """The text decomposed (NFD) and without combining marks, so that letters with diacritics become plain ones."""
+    return "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
 
 
 def normalised(record: Record, tally: Tally) -> Record:

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from medner.data.docbins import read_docbin
 from medner.data.overlap import Overlap
-from medner.data.records import CEDILLA_TO_COMMA
+from medner.data.records import CEDILLA_TO_COMMA, without_marks
 from medner.exceptions import InputError
 from medner.settings import Settings
 
@@ -72,8 +72,7 @@ class Variation(Settings):
 
 def without_diacritics(text: str) -> str:
     """The text with plain letters in place of those with diacritics."""
-    bare = "".join(letter for letter in unicodedata.normalize("NFD", text) if not unicodedata.combining(letter))
-    return unicodedata.normalize("NFC", bare)
+    return unicodedata.normalize("NFC", without_marks(text))
 
 
 VARIATIONS: Mapping[str, Callable[[str], str]] = {
