@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,3 +60,27 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hub") / "bert-base-multilingual-cased"
     write_encoder(folder, (GOLDEN / "synthetic" / "good.jsonl").read_text().split("\n"))
     return folder
+
+
+@pytest.fixture
+def api_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key that the loopback server takes, and no other server's address."""
+    from llm_server import KEY
+
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+
+
+@pytest.fixture
+def llm() -> Iterator[Any]:
+    """A loopback server that writes the committed Romanian sentences."""
+    from llm_server import Llm, corpus, serving
+
+    with serving(Llm(corpus())) as server:
+        yield server
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    """Where a test generates to."""
+    return tmp_path / "out" / "ro.jsonl"

@@ -6,7 +6,6 @@ import json
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -28,21 +27,7 @@ from medner.generation.ledger import Answer, Ledger
 ASKED = ".asked.jsonl"
 
 
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-
-
-@pytest.fixture
-def llm() -> Iterator[Llm]:
-    with serving(Llm(corpus())) as server:
-        yield server
-
-
-@pytest.fixture
-def output(tmp_path: Path) -> Path:
-    return tmp_path / "out" / "ro.jsonl"
+pytestmark = pytest.mark.usefixtures("api_key")
 
 
 def text_file(folder: Path, marked: list[str]) -> Path:

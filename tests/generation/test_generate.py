@@ -32,21 +32,7 @@ from medner.generation.config import LABELS
 ANSWERS, REJECTS, BATCH = ".answers.jsonl", ".rejects.jsonl", ".batch.json"
 
 
-@pytest.fixture(autouse=True)
-def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-
-
-@pytest.fixture
-def llm() -> Iterator[Llm]:
-    with serving(Llm(corpus())) as server:
-        yield server
-
-
-@pytest.fixture
-def output(tmp_path: Path) -> Path:
-    return tmp_path / "out" / "ro.jsonl"
+pytestmark = pytest.mark.usefixtures("api_key")
 
 
 def run(llm: Llm, output: Path, n: int, *options: str, lang: str = "ro") -> Result:
