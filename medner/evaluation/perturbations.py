@@ -13,12 +13,14 @@ from types import MappingProxyType
 from medner.data import variation as v
 from medner.data.records import Record, without_marks
 
-LEADERS = "Subsemnatul(a) ........................................ domiciliat(ă) în ........................................ "
+CLEAN = "clean"
+DOTS = "." * 40
+LEADERS = f"Subsemnatul(a) {DOTS} domiciliat(ă) în {DOTS} "
 BARCODE = "*" * 40 + " 0123456789" * 4 + " " + "#" * 60 + "\n"
 
 PERTURBATIONS: Mapping[str, Sequence[v.Vary]] = MappingProxyType(
     {
-        "clean": (),
+        CLEAN: (),
         "spaces: 30 % doubled, no-break or narrow": [v.odd_spaces(0.3, ["  ", "\xa0", "\u202f"])],
         "spaces: one in every mention": [v.odd_space_in_mentions(["  ", "\xa0"])],
         "tabs for 10 % of spaces": [v.odd_spaces(0.1, ["\t"])],
@@ -37,7 +39,7 @@ PERTURBATIONS: Mapping[str, Sequence[v.Vary]] = MappingProxyType(
         "soft hyphens": [v.inserted(["\u00ad"], 0.3, inside=True)],
         "byte order and direction marks": [v.framed(["\ufeff"]), v.inserted(["\u200e", "\u202c"], 0.1, inside=False)],
         "numbering": [v.framed(["1. ", "a) ", "- ", "• "])],
-        "leaders of a form": [v.framed([LEADERS], [" ........................ "])],
+        "leaders of a form": [v.framed([LEADERS], [f" {DOTS} "])],
         "barcodes, rules": [v.framed([BARCODE], ["\n" + "_" * 80])],
         "line break after": [v.framed([""], ["\n", "\r\n", " \n\n"])],
     }

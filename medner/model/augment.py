@@ -53,7 +53,9 @@ def hospital_text(
 
     def augment(nlp: Language, example: Example) -> Iterator[Example]:
         reference = example.reference
-        record = Record("", "", reference.text, tuple(Entity(e.start_char, e.end_char, e.label_) for e in reference.ents))
+        record = Record(
+            "", "", reference.text, tuple(Entity(e.start_char, e.end_char, e.label_) for e in reference.ents)
+        )
         earlier = before.setdefault(str(reference.user_data.get("annotated")), [])
         chosen = [WAYS[name](rng) for name, rate in rates.items() if rng.random() < rate]
         varied = v.varied(record, chosen, rng)

@@ -6,6 +6,7 @@ those of the caller's text, since the `tokenizers` library keeps track of every 
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
@@ -13,12 +14,11 @@ from typing import Any
 
 from medner.data.variation import misread_utf8
 
-# What Python calls white space (spaCy makes tokens of it), but for the space: some of it is deleted by BERT's rules,
-# which would join two words.
+# What Python calls white space (spaCy makes tokens of it), but for the space.
 SPACES = "\t\n\x0b\x0c\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-# Control, private and unassigned characters, and what stands for an undecodable byte. Not format characters (soft
-# hyphen, zero-width, bidirectional marks), which are deleted wherever they are.
-UNREADABLE = r"\p{Co}\p{Cn}\ufffd\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
+# Control, private and unassigned characters. Format characters (soft hyphen,
+# zero-width, bidirectional marks) are not among them: they are deleted wherever they are.
+UNREADABLE = r"\p{Co}\p{Cn}\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
 BULLETS = "•●◦‣·▪■□▫◾►▶➢➤✓✔❖◆"
 SUBSTITUTES = "•●*-."  # for bullets and unreadable characters: the first one that the vocabulary has
 LIGATURES = "ﬀﬁﬂﬃﬄﬅﬆ"
@@ -27,7 +27,6 @@ MISDECODED = {"ã": "ă", "Ã": "Ă", "þ": "ț", "Þ": "Ț"}
 MISDECODED_BESIDE_LETTERS = {"º": "ș", "ª": "Ș"}  # elsewhere they are ordinals: Nº 5
 LATIN = (*range(0xC0, 0x250), *range(0x1E00, 0x1F00))
 LONGEST_RUN = 3  # of the same punctuation mark; leaders of a form have dozens
-LONGEST_WORD = 60  # of letters, digits, and what base64 has besides
 CAPITALS = 6  # letters of the word that shows that a run of capitalised words is not a list of abbreviations
 MARK = "\ue000"
 
@@ -42,9 +41,24 @@ def normalise(tokenizer: Any) -> None:
 
     backend = tokenizer.backend_tokenizer
     known = set("".join(piece.removeprefix("##") for piece in backend.get_vocab()))
-    rules = [_replace(*rule) for rule in (*_characters(known), *_runs(known), *_capitals(known))]
-    own = [backend.normalizer] if backend.normalizer else []
-    backend.normalizer = normalizers.Sequence([normalizers.NFC(), *rules, *own])
+    rules = [_replace(*rule) for rule in (*_characters(known), *_runs(), *_capitals(known))]
+    backend.normalizer = normalizers.Sequence([normalizers.NFC(), *rules, *_without_cleaning(backend.normalizer)])
+
+
+def _without_cleaning(normalizer: Any) -> list[Any]:
+    """The normaliser, if there is one, without BERT's ``clean_text``.
+
+    It deletes control characters, and every character that Unicode did not have some years ago, such as emoji. A token
+    of such characters alone would have no word-piece.
+    """
+    if normalizer is None:
+        return []
+    state = json.loads(normalizer.__getstate__())
+    for one in (state, *state.get("normalizers", [])):
+        if "clean_text" in one:
+            one["clean_text"] = False
+    normalizer.__setstate__(json.dumps(state).encode())
+    return [normalizer]
 
 
 def _replace(pattern: str, content: str) -> Any:
@@ -58,9 +72,11 @@ def _characters(known: set[str]) -> Iterator[tuple[str, str]]:
     substitute = next((mark for mark in SUBSTITUTES if mark in known), "")
     word = r"[\p{L}\p{M}\p{N}]"
     yield f"[{SPACES}]", " "
-    yield rf"(?<!{word})[{UNREADABLE}]|[{UNREADABLE}](?!{word})", f" {substitute} "
+    yield r"\p{Cf}+", ""
+    yield rf"(?<={word})[{UNREADABLE}]+(?={word})", ""
+    yield rf"[{UNREADABLE}\ufffd]", f" {substitute} "
     if unknown := "".join(mark for mark in BULLETS if mark not in known):
-        yield f"[{unknown}]+", substitute
+        yield f"[{unknown}]", substitute
     for letter in sorted(letter for letter in known if "\xbf" < letter < "\u0250"):
         yield misread_utf8(letter), letter
     for ligature in LIGATURES:
@@ -71,7 +87,7 @@ def _characters(known: set[str]) -> Iterator[tuple[str, str]]:
             yield wrong, right
     for wrong, right in MISDECODED_BESIDE_LETTERS.items():
         if wrong not in known and right in known:
-            yield rf"{wrong}(?=\p{{L}})|(?<=\p{{L}}{{2}}){wrong}", right
+            yield rf"{wrong}(?=\p{{Ll}})|(?<=\p{{L}}{{2}}){wrong}", right
     bases = defaultdict(list)
     for letter in map(chr, LATIN):
         base = unicodedata.normalize("NFD", letter)[0]
@@ -81,10 +97,9 @@ def _characters(known: set[str]) -> Iterator[tuple[str, str]]:
         yield f"[{''.join(letters)}]", base
 
 
-def _runs(known: set[str]) -> Iterator[tuple[str, str]]:
-    """Rules for what would fill a window with word-pieces that say nothing: leaders, rules, base64."""
-    yield rf"([^\p{{L}}\p{{N}}\s])\1{{{LONGEST_RUN - 1}}}\K\1+", ""
-    yield rf"[A-Za-z0-9+/=]{{{LONGEST_WORD},}}", "#" if "#" in known else "-"
+def _runs() -> Iterator[tuple[str, str]]:
+    """The rule for what would fill a window with word-pieces that say nothing: leaders and rules."""
+    yield rf"([-_=*#~.·•…])\1{{{LONGEST_RUN - 1}}}\K\1+", ""
 
 
 def _capitals(known: set[str]) -> Iterator[tuple[str, str]]:
