@@ -16,8 +16,8 @@ from medner.data.variation import misread_utf8
 
 # What Python calls white space (spaCy makes tokens of it), but for the space.
 SPACES = "\t\n\x0b\x0c\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-# Control, private and unassigned characters. Format characters (soft hyphen,
-# zero-width, bidirectional marks) are not among them: they are deleted wherever they are.
+# Control, private and unassigned characters. Format characters (soft hyphen, zero-width, bidirectional marks) are not
+# among them: they are deleted wherever they are.
 UNREADABLE = r"\p{Co}\p{Cn}\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
 BULLETS = "•●◦‣·▪■□▫◾►▶➢➤✓✔❖◆"
 SUBSTITUTES = "•●*-."  # for bullets and unreadable characters: the first one that the vocabulary has
