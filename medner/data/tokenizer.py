@@ -15,6 +15,7 @@ from spacy.language import Language
 from spacy.tokenizer import Tokenizer  # type: ignore[import-not-found]
 from spacy.tokens import Doc
 from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex, registry
+from spacy.vocab import Vocab
 
 from medner.data.records import Record
 
@@ -74,9 +75,9 @@ def tokenizer_callback() -> Callable[[Language], None]:
     return set_rules
 
 
-def blank() -> Language:
-    """An empty multi-language pipeline with the project's tokenizer."""
-    nlp = spacy.blank("xx")
+def blank(vocab: Vocab | bool = True) -> Language:
+    """An empty multi-language pipeline with the project's tokenizer. vocab: another pipeline's, to be shared."""
+    nlp = spacy.blank("xx", vocab=vocab)
     set_rules(nlp)
     return nlp
 

@@ -20,7 +20,7 @@ class Perturbed(Output):
     """One suite under one perturbation.
 
     f1: micro-F1 over the labels that the suite annotates. edges: entities that start or end with white space. unseen:
-    entities with a token, white space apart, for which the encoder has no word-piece; 0 without an encoder.
+    entities that start or end with a token for which the encoder has no word-piece; 0 without an encoder.
     """
 
     f1: float
@@ -75,4 +75,4 @@ def _unseen(doc: Doc) -> int:
     if not len(doc) or not Doc.has_extension("trf_data") or doc._.trf_data is None:
         return 0
     pieces = doc._.trf_data.align.lengths
-    return sum(any(not pieces[token.i] and not token.is_space for token in ent) for ent in doc.ents)
+    return sum(not (pieces[ent.start] and pieces[ent.end - 1]) for ent in doc.ents)

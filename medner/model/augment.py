@@ -17,8 +17,17 @@ from medner.data.tokenizer import reference_doc
 
 SPACES = ("  ", "   ", "\t", "\xa0", "\u202f", "\n", "\r\n", "\n\n", " \n")
 UNSEEN = ("\u200b", "\u200b", "\u200e", "\ufeff", "\u00ad")
-BEFORE = ("\uf0b7 ", "• ", "- ", "1. ", "2) ", "a) ", "* ", "\n", "\ufeff", "  ", "Nume: ........ ", "____________\n")
+FORMS = (
+    "Nume: ........ ",
+    "____________\n",
+    "Pacientul(a) ................, născut(ă) la ................, ",
+    "Le (la) patient(e) ................, né(e) le ................ : ",
+    "Analiza\tRezultat\tUM\tInterval\nHemoglobină\t13,2\tg/dl\t12 - 16\n",
+    "Examen\tRésultat\tUnité\nGlycémie\t0,92\tg/l\n",
+)
+BEFORE = ("\uf0b7 ", "\uf0b7 ", "• ", "- ", "1. ", "2) ", "a) ", "* ", "\n", "\ufeff", "  ", *FORMS)
 AFTER = ("", "", "\n", "\r\n", "  ", " ..........", "\n________")
+JOINED = 5  # sentences at most that a sentence is joined with
 NAMES = ("PERSON", "ORG", "LOC")
 # By name of their rate: how a sentence varies. A sentence can vary in several ways at once.
 WAYS: Mapping[str, Callable[[random.Random], v.Vary]] = {
@@ -43,7 +52,7 @@ def hospital_text(
 ) -> Callable[[Language, Example], Iterator[Example]]:
     """The augmenter of the configs. rates: share of the sentences that vary in each of :data:`WAYS`.
 
-    joined: share that is joined with up to three sentences that came before, of sources that annotate the same labels.
+    joined: share that is joined with up to :data:`JOINED` sentences that came before, of sources that annotate the same labels.
     The same seed gives the same text. Raises ValueError for a rate without a way.
     """
     if unknown := rates.keys() - WAYS.keys():
@@ -60,9 +69,9 @@ def hospital_text(
         chosen = [WAYS[name](rng) for name, rate in rates.items() if rng.random() < rate]
         varied = v.varied(record, chosen, rng)
         if earlier and rng.random() < joined:
-            parts = [*earlier[-rng.randint(1, 3) :], varied]
+            parts = [*earlier[-rng.randint(1, JOINED) :], varied]
             varied = v.joined(parts, [rng.choice((" ", " ", "\n", "\n\n")) for _ in parts[1:]])
-        earlier[:] = [*earlier[-2:], record]
+        earlier[:] = [*earlier[1 - JOINED :], record]
         if varied == record:
             yield example
             return

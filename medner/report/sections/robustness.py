@@ -21,8 +21,8 @@ def section(inputs: Inputs) -> Section | Missing:
         return Missing(TITLE, command("robustness"))
     text = Paragraph(
         "Test sentences are perturbed as the files of hospitals are: the mentions stay, what stands around and in them "
-        "changes. White-space edges counts entities that start or end with white space; unseen counts entities with a "
-        "token that the encoder has no word-piece for. Both should be 0."
+        "changes. White-space edges counts entities that start or end with white space; unseen counts entities that "
+        "start or end with a token that the encoder has no word-piece for. Both should be 0."
     )
     name, found = list(inputs.robustness.items())[-1]
     tables = [_table(*one) for one in inputs.robustness.items()]
