@@ -52,8 +52,8 @@ def hospital_text(
 ) -> Callable[[Language, Example], Iterator[Example]]:
     """The augmenter of the configs. rates: share of the sentences that vary in each of :data:`WAYS`.
 
-    joined: share that is joined with up to :data:`JOINED` sentences that came before, of sources that annotate the same labels.
-    The same seed gives the same text. Raises ValueError for a rate without a way.
+    joined: share that is joined with up to :data:`JOINED` sentences that came before, of sources that annotate the same
+    labels. The same seed gives the same text. Raises ValueError for a rate without a way.
     """
     if unknown := rates.keys() - WAYS.keys():
         raise ValueError(f"no such variation: {', '.join(sorted(unknown))} (there are {', '.join(WAYS)})")
