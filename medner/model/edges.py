@@ -1,7 +1,9 @@
 """No entity starts or ends with what cannot be seen: patterns for spaCy's attribute ruler, which comes after ``ner``.
 
 ``ner`` cannot begin an entity with white space, but can end one so. The patterns are data of the saved pipeline, which
-needs no code of this package. A token that is cut off keeps its ``ent_type``, which spaCy ignores there. (No ``from __future__ import annotations``: spaCy reads the annotations.)
+needs no code of this package. A token that is cut off keeps its ``ent_type``, which spaCy ignores outside of entities.
+
+(No ``from __future__ import annotations``: spaCy reads the annotations of registered functions.)
 """
 
 from typing import Any
