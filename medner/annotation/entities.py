@@ -1,0 +1,19 @@
+"""What annotation finds in a text."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entity(NamedTuple):
+    """A mention: characters ``start`` to ``end`` (exclusive) of the text as it was given, and what they are.
+
+    text: the surface form, ``given[start:end]``. confidence: probability of the entity, 0 to 1; None where the pipeline
+    gives none.
+    """
+
+    start: int
+    end: int
+    label: str
+    text: str
+    confidence: float | None = None
