@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
@@ -110,6 +111,11 @@ def members_sha256(members: Mapping[str, bytes]) -> str:
 def sha256(data: bytes) -> str:
     """Hexadecimal SHA-256 of the data."""
     return hashlib.sha256(data).hexdigest()
+
+
+def source_hash(source: str) -> str:
+    """How a content security policy names a script that stands in the page: ``sha256-`` and its checksum in base 64."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
 
 
 def git_blob_id(data: bytes) -> str:
