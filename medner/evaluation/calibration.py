@@ -1,7 +1,7 @@
 """Whether confidences are what they say: pure functions over the entities that a pipeline has found.
 
-All take ``confidence``, the probability of each entity that was found, and ``right``, whether gold has it with the same
-span and label.
+All functions take ``confidence``, the probability of each entity that was found, and ``right``, whether gold has it
+with the same span and label.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from medner.outputs import Output
+
 BINS = 15  # as in Guo et al. (2017)
+
+CALIBRATION = "calibration.json"  # in the metrics of an experiment
 
 Floats = NDArray[np.float64]
 
@@ -38,6 +42,22 @@ class Threshold:
     threshold: float
     precision: float
     recall: float
+
+
+class LabelThreshold(Output):
+    """The lowest threshold at which a label's precision is at least ``at_least``, with what it gives."""
+
+    at_least: float
+    threshold: float
+    precision: float
+    recall: float
+
+
+class Calibration(Output):
+    """``calibration.json``: thresholds by label, and the text that they were measured on."""
+
+    measured_on: str
+    labels: dict[str, tuple[LabelThreshold, ...]]
 
 
 def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> list[Bin]:
