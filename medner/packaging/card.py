@@ -11,7 +11,8 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from medner.data.downloads import load_downloads
-from medner.evaluation.calibration import CALIBRATION, Calibration
+from medner.evaluation.calibration import FILE as CALIBRATION
+from medner.evaluation.calibration import PRECISIONS, SuiteCalibration
 from medner.evaluation.results import SCORES, Scores, read_run, run_table
 from medner.files import read_json
 from medner.model.provenance import META, Provenance, provenance_in
@@ -32,7 +33,7 @@ class Subject:
     """A pipeline and what is known of it.
 
     meta: its ``meta.json``. languages, licences: of the training corpora, by source. scores: of the test suites; None
-    where there are none, which ``no_scores`` explains. calibration: None where none was measured.
+    where there are none, which ``no_scores`` explains. calibration: by suite; empty where none was measured.
     """
 
     meta: Mapping[str, Any]
@@ -41,7 +42,7 @@ class Subject:
     licences: Mapping[str, str]
     scores: Scores | None
     no_scores: str
-    calibration: Calibration | None
+    calibration: Mapping[str, SuiteCalibration]
     has_confidence: bool
 
     @property
@@ -83,7 +84,7 @@ def read_subject(pipeline: Path, metrics: Path, root: Path) -> Subject:
         licences=_licences(study, provenance, root) if provenance else {},
         scores=scores,
         no_scores=no_scores,
-        calibration=read_output(own, Calibration, "evaluate") if calibrated and own else None,
+        calibration=read_output(own, dict[str, SuiteCalibration], "evaluate") if calibrated and own else {},
         has_confidence=f'factory = "{BIO}"' in config,
     )
 
@@ -162,14 +163,13 @@ def _label_table(scores: Scores) -> Table:
     return Table(["suite", *labels], rows)
 
 
-def _threshold_table(calibration: Calibration) -> Table:
-    rows = [
-        [label, f"{one.at_least:.2f}", f"{one.threshold:.2f}", f"{one.precision:.3f}", f"{one.recall:.3f}"]
-        for label, found in calibration.labels.items()
-        for one in found
-    ]
-    caption = f"Thresholds by label, measured on {calibration.measured_on}"
-    return Table(["label", "for precision from", "threshold", "P", "R"], rows, caption=caption)
+def _threshold_table(calibration: Mapping[str, SuiteCalibration]) -> Table:
+    rows = []
+    for suite, found in calibration.items():
+        ece = "–" if found.ece is None else f"{found.ece:.3f}"
+        asked = [found.thresholds.get(str(precision)) for precision in PRECISIONS]
+        rows.append([suite, ece, *(f"{one.threshold:.2f} ({one.recall:.3f})" if one else "–" for one in asked)])
+    return Table(["suite", "ECE", *(f"P from {precision}" for precision in PRECISIONS)], rows)
 
 
 def hub_metadata(meta: Mapping[str, Any], package: str) -> str:

@@ -21,7 +21,7 @@ from thinc.api import Config
 from typer.testing import CliRunner, Result
 
 from medner.cli import app
-from medner.evaluation.calibration import CALIBRATION, Calibration, LabelThreshold
+from medner.evaluation.calibration import FILE, Calibration, SuiteCalibration, Threshold
 from medner.evaluation.results import SCORES
 from medner.outputs import write_output
 from medner.packaging.card import read_subject, render
@@ -48,9 +48,10 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("metrics")
     made = scores(suites={"simonero": suite_score(0.5)}).model_copy(update={"provenance": MADE_WITH})
     write_output(folder / "exp2-bio" / SCORES, made)
-    threshold = LabelThreshold(at_least=0.9, threshold=0.71, precision=0.912, recall=0.404)
-    thresholds = Calibration(measured_on="the dev part", labels={"MEDICAL": (threshold,)})
-    write_output(folder / "exp2-bio" / CALIBRATION, thresholds)
+    threshold = Threshold(threshold=0.71, precision=0.912, recall=0.404)
+    some = Calibration(entities=9, gold=8, ece=0.05, brier=0.1, thresholds={"0.8": threshold, "0.9": None})
+    calibration = SuiteCalibration(**dict(some), bins=[], curve=[], seen=some, unseen=some)
+    write_output(folder / "exp2-bio" / FILE, {"simonero": calibration})
     return folder
 
 
@@ -124,7 +125,7 @@ def test_the_card_says_what_is_known(wheel: Path) -> None:
     assert r"| med-ro | ro | synthetic \| text | CC BY 4.0 |" in card
     assert "| simonero | 2 | 0.500 | 0.500 | **0.500** | [0.480, 0.520] |" in card
     assert "| simonero | 0.500 (2) |" in card
-    assert "| MEDICAL | 0.90 | 0.71 | 0.912 | 0.404 |" in card
+    assert "| simonero | 0.050 | 0.71 (0.404) | – |" in card
     assert "not for clinical decisions" in card
     assert f"pip install {WHEEL}" in card
 
