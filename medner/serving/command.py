@@ -60,6 +60,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        listening.listen()  # so that nobody is refused between the message and the first answer
     except OSError as error:
         what = f"cannot listen on {host}, port {port} ({error.strerror})"
         raise InputError(what, remedy="Give another --port or --host") from None
