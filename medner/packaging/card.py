@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,7 +143,7 @@ def render(subject: Subject, package: str, version: str, wheel: str, licence: st
         has_confidence=subject.has_confidence,
         thresholds=_threshold_table(subject.calibration).markdown() if subject.calibration else "",
     )
-    return text.strip() + "\n"
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def _training_table(subject: Subject) -> Table:

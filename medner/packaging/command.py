@@ -29,12 +29,12 @@ def package(
         if error.name != "build":
             raise
         raise InputError("build is not installed", remedy="Run: pip install 'medner[package]'") from None
-    from medner.model.pipelines import REMEDY, find_pipeline
+    from medner.model.pipelines import find_pipeline
     from medner.packaging.card import read_subject, render
 
     pipeline = find_pipeline(model)
     if pipeline is None:
-        raise InputError("no such pipeline", path=model, remedy=REMEDY)
+        raise InputError("no such pipeline", path=model, remedy="Give an experiment that is trained, or a folder")
     subject = read_subject(pipeline, metrics, ROOT)
     if not subject.scores:
         note(f"The model card has no scores: {subject.no_scores}")

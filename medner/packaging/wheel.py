@@ -15,10 +15,10 @@ import srsly
 from build import BuildBackendException, ProjectBuilder
 from spacy.cli.package import package
 
+from medner.annotation.engine import load
 from medner.command_line import ROOT
 from medner.exceptions import InputError
 from medner.files import read_json, read_text, write_text
-from medner.model.pipelines import load_named
 from medner.model.provenance import META
 from medner.packaging.code import registered_modules, requirements, sources
 
@@ -59,7 +59,7 @@ def build_wheel(pipeline: Path, output: Path, about: Mapping[str, Any], readme: 
         raise InputError(
             f"the version {about['version']!r} is none", remedy="Give numbers with full stops, as in 1.0.0"
         )
-    modules = registered_modules(load_named(str(pipeline)).config)
+    modules = registered_modules(load(pipeline).config)
     code = sources(modules)
     meta = {**read_json(pipeline / META), **about, "requirements": requirements(modules, code)}
     meta["name"] = package_name(meta["lang"], meta["name"]).removeprefix(f"{meta['lang']}_")

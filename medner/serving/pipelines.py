@@ -8,17 +8,17 @@ from pathlib import Path
 
 from spacy.language import Language
 
-from medner.annotation.engine import annotate_texts
-from medner.model.pipelines import load_named
+from medner.annotation import engine
+from medner.model.pipelines import find_pipeline
 from medner.model.provenance import provenance_in
 from medner.serving.api import PipelineInfo, Served
 
 
 def load(models: Sequence[str]) -> list[Served]:
-    """Pipelines, as :func:`load_named` takes them. Raises InputError where one cannot be loaded."""
+    """Pipelines, by experiment, folder or package name. Raises InputError where one cannot be loaded."""
     found: dict[str, Served] = {}
     for model in models:
-        nlp = load_named(model)
+        nlp = engine.load(find_pipeline(model) or model)
         name = _name(nlp, model)
         number = 2
         while name in found:
@@ -34,10 +34,10 @@ def served(nlp: Language, name: str) -> Served:
     info = PipelineInfo(
         name=name,
         labels=sorted({label for pipe in finders for label in nlp.pipe_labels[pipe]}),
-        has_confidence=any(nlp.get_pipe_meta(pipe).factory == "medner_bio" for pipe in finders),
+        has_confidence=engine.gives_confidence(nlp),
         trained_on={source: origin.note for source, origin in provenance.sources.items()} if provenance else {},
     )
-    return Served(info, partial(annotate_texts, nlp))
+    return Served(info, partial(engine.annotate_texts, nlp))
 
 
 def _name(nlp: Language, model: str) -> str:
