@@ -92,9 +92,7 @@ def fast_forward(
         output = BaseModelOutput(last_hidden_state=vectors[None])
         data.append(TransformerData(WordpieceBatch.empty(), output, align(doc, windows, offsets)))
         number += len(windows)
-    return FullTransformerBatch(
-        nested, WordpieceBatch.empty(), BaseModelOutput(), Ragged(*_empty()), data
-    ), _no_backprop
+    return FullTransformerBatch(nested, WordpieceBatch.empty(), BaseModelOutput(), Ragged(*_empty()), data), _no_backprop
 
 
 def _no_backprop(*_: Any) -> Any:

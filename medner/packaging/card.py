@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from medner.data.downloads import load_downloads
@@ -171,22 +170,3 @@ def _threshold_table(calibration: Mapping[str, SuiteCalibration]) -> Table:
         asked = [found.thresholds.get(str(precision)) for precision in PRECISIONS]
         rows.append([suite, ece, *(f"{one.threshold:.2f} ({one.recall:.3f})" if one else "–" for one in asked)])
     return Table(["suite", "ECE", *(f"P from {precision}" for precision in PRECISIONS)], rows)
-
-
-def hub_metadata(meta: Mapping[str, Any], package: str) -> str:
-    """The metadata that a model hub reads at the top of a card, in YAML, as spacy-huggingface-hub writes them."""
-    licence = str(meta.get("license", "")).partition(":")[0].replace(" ", "-").lower()
-    found: dict[str, Any] = {
-        "tags": ["spacy", "token-classification"],
-        "language": list(meta.get("languages", [])) or ["multilingual" if meta["lang"] == "xx" else meta["lang"]],
-        "license": licence or "other",
-    }
-    performance = meta.get("performance", {})
-    if "ents_f" in performance:
-        kinds = (("Precision", "precision", "ents_p"), ("Recall", "recall", "ents_r"), ("F Score", "f_score", "ents_f"))
-        metrics = [
-            {"name": f"NER {name}", "type": kind, "value": round(performance[key], 4)} for name, kind, key in kinds
-        ]
-        task = {"name": "NER", "type": "token-classification"}
-        found["model-index"] = [{"name": package, "results": [{"task": task, "metrics": metrics}]}]
-    return f"---\n{yaml.safe_dump(found, sort_keys=False)}---\n"

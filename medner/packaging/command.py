@@ -24,13 +24,14 @@ def package(
     Example: medner package exp3 --name medner_ro_fr
     """
     try:
-        from medner.packaging.wheel import build_wheel, package_name
+        from medner.packaging.wheel import build_wheel
     except ModuleNotFoundError as error:
         if error.name != "build":
             raise
         raise InputError("build is not installed", remedy="Run: pip install 'medner[package]'") from None
     from medner.model.pipelines import find_pipeline
     from medner.packaging.card import read_subject, render
+    from medner.packaging.names import package_name, wheel_name
 
     pipeline = find_pipeline(model)
     if pipeline is None:
@@ -41,15 +42,16 @@ def package(
     licence = licence or subject.licence
     name = name or "medner_" + (subject.provenance.experiment if subject.provenance else "pipeline").replace("-", "_")
     full = package_name(subject.meta["lang"], name)
-    card = render(subject, full, version, f"{full}-{version}-py3-none-any.whl", licence)
+    file = wheel_name(full, version)
+    card = render(subject, full, version, file, licence)
     about = {
-        "name": name,
+        "name": full.removeprefix(f"{subject.meta['lang']}_"),
         "version": version,
         "description": subject.description,
         "license": licence,
         "languages": sorted(set(subject.languages.values())),
     }
-    wheel = build_wheel(pipeline, output, about, card)
+    wheel = build_wheel(pipeline, output, file, about, card)
     good(f"Wrote {wheel} ({wheel.stat().st_size / 1e6:.0f} MB) and its SHA-256; install it with: pip install {wheel}")
 
 

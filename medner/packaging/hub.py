@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import srsly
+import yaml
 from huggingface_hub import HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 from requests import RequestException
@@ -20,10 +20,8 @@ from requests import RequestException
 from medner.exceptions import InputError
 from medner.files import BROKEN_ZIP, read_text, write_text
 from medner.model.provenance import META
-from medner.packaging.card import hub_metadata
-from medner.packaging.wheel import README, SUM
+from medner.packaging.names import README, SUM, WHEEL
 
-WHEEL = re.compile(r"(?P<package>\w+)-(?P<version>[\w.]+)-py3-none-any\.whl")
 ACCOUNT = "YOUR-ACCOUNT"  # stands for the account of a token that is not at hand
 
 
@@ -74,8 +72,27 @@ def repository(wheel: Path) -> Iterator[Repository]:
             digest = read_text(checksum).split()[0]
             write_text(stable.with_name(stable.name + SUM), f"{digest}  {stable.name}\n")
         meta: dict[str, Any] = srsly.read_json(folder / META)
-        write_text(folder / README, hub_metadata(meta, package) + "\n" + read_text(folder / README))
+        write_text(folder / README, card_metadata(meta, package) + "\n" + read_text(folder / README))
         yield Repository(package, version, folder)
+
+
+def card_metadata(meta: Mapping[str, Any], package: str) -> str:
+    """The metadata that a model hub reads at the top of a card, in YAML, as spacy-huggingface-hub writes them."""
+    licence = str(meta.get("license", "")).partition(":")[0].replace(" ", "-").lower()
+    found: dict[str, Any] = {
+        "tags": ["spacy", "token-classification"],
+        "language": list(meta.get("languages", [])) or ["multilingual" if meta["lang"] == "xx" else meta["lang"]],
+        "license": licence or "other",
+    }
+    performance = meta.get("performance", {})
+    if "ents_f" in performance:
+        kinds = (("Precision", "precision", "ents_p"), ("Recall", "recall", "ents_r"), ("F Score", "f_score", "ents_f"))
+        metrics = [
+            {"name": f"NER {name}", "type": kind, "value": round(performance[key], 4)} for name, kind, key in kinds
+        ]
+        task = {"name": "NER", "type": "token-classification"}
+        found["model-index"] = [{"name": package, "results": [{"task": task, "metrics": metrics}]}]
+    return f"---\n{yaml.safe_dump(found, sort_keys=False)}---\n"
 
 
 def token() -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -21,12 +20,9 @@ from medner.exceptions import InputError
 from medner.files import read_json, read_text, write_text
 from medner.model.provenance import META
 from medner.packaging.code import registered_modules, requirements, sources
+from medner.packaging.names import README, SUM
 
 EPOCH = "315532800"  # 1980, the first date of a zip archive: the same pipeline gives the same bytes
-SUM = ".sha256"
-NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc|\.post|\.dev)\d+)?")  # of PEP 440, without epochs and local parts
-README = "README.md"
 LICENCE = "LICENSE"
 IMPORT = """
 try:  # with medner installed, its own code registers these functions
@@ -36,47 +32,31 @@ except ImportError:
 """
 
 
-def package_name(lang: str, name: str) -> str:
-    """How a pipeline's package is called: ``xx_medner_ro_fr``, with or without the language in ``name``.
+def build_wheel(pipeline: Path, output: Path, file: str, about: Mapping[str, Any], readme: str) -> Path:
+    """Write a wheel into the folder ``output``, with its SHA-256 in a file beside it.
 
-    Raises InputError for what is no name of a package.
+    pipeline: its folder. file: the wheel's name. about: what its ``meta.json`` says in addition, ``name`` (without the
+    language) and ``version`` among it. readme: the model card. The wheel has the code of this project that the
+    pipeline's config names, and requires all else in the versions that are installed. Needs no network. Raises
+    InputError if the pipeline cannot be loaded, and if the wheel cannot be built or written.
     """
-    if not NAME.fullmatch(name):
-        what = f"the name {name!r} is not that of a package"
-        raise InputError(what, remedy="Give one of a-z, 0-9 and single underscores, as in medner_ro_fr")
-    return f"{lang}_{name.removeprefix(f'{lang}_')}"
-
-
-def build_wheel(pipeline: Path, output: Path, about: Mapping[str, Any], readme: str) -> Path:
-    """Write ``output/<package>-<version>-py3-none-any.whl``, with its SHA-256 in a file beside it.
-
-    pipeline: its folder. about: what its ``meta.json`` says in addition, ``name`` and ``version`` among it. readme: the
-    model card. The wheel has the code of this project that the pipeline's config names, and requires all else in the
-    versions that are installed. Needs no network. Raises InputError if the version is none, if the pipeline cannot be
-    loaded, and if the wheel cannot be built or written.
-    """
-    if not VERSION.fullmatch(about["version"]):
-        raise InputError(
-            f"the version {about['version']!r} is none", remedy="Give numbers with full stops, as in 1.0.0"
-        )
     modules = registered_modules(load(pipeline).config)
     code = sources(modules)
     meta = {**read_json(pipeline / META), **about, "requirements": requirements(modules, code)}
-    meta["name"] = package_name(meta["lang"], meta["name"]).removeprefix(f"{meta['lang']}_")
     try:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output, prefix=".", suffix=".tmp") as work:
             folder = _source_folder(pipeline, Path(work), meta, readme, modules, code)
             built = Path(ProjectBuilder(folder, runner=_run).build("wheel", Path(work) / "dist"))
-            with built.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            wheel = built.replace(output / built.name)
+            with built.open("rb") as content:
+                digest = hashlib.file_digest(content, "sha256").hexdigest()
+            wheel = built.replace(output / file)
     except OSError as error:
         remedy = "Check permissions and free space"
         raise InputError(f"cannot be written ({error.strerror or error})", path=output, remedy=remedy) from None
     except BuildBackendException as error:
         raise InputError(f"the wheel cannot be built ({error})", remedy="Check the installed setuptools") from None
-    write_text(wheel.with_name(wheel.name + SUM), f"{digest}  {wheel.name}\n")  # as sha256sum writes and checks it
+    write_text(wheel.with_name(file + SUM), f"{digest}  {file}\n")  # as sha256sum writes and checks it
     return wheel
 
 
@@ -92,8 +72,8 @@ def _source_folder(
     write_text(folder / META, srsly.json_dumps({**srsly.read_json(folder / META), **meta}, indent=2))
     for target in (folder, folder / name / folder.name):
         write_text(target / README, readme)
-    for file, source in code.items():
-        write_text(folder / name / file, source)
+    for module, source in code.items():
+        write_text(folder / name / module, source)
     start = folder / name / "__init__.py"
     ours = [module for module in sorted(modules) if f"{module.rpartition('.')[2]}.py" in code]
     lines = [IMPORT.format(module=module, name=module.rpartition(".")[2]) for module in ours]
