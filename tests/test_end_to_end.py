@@ -305,12 +305,12 @@ def test_an_experiment_that_has_no_command_of_its_own(study: tuple[Path, str], t
         study_file.read_text().replace("\nexperiments:\n", "\nexperiments:\n  new: {model: cnn, sources: [med-ro]}\n")
     )
 
-    def workflow(experiment: str) -> str:
-        variables = ("--vars.experiment", experiment, "--vars.epochs", "1")
+    def workflow(experiment: str, epochs: int = 1) -> str:
+        variables = ("--vars.experiment", experiment, "--vars.epochs", str(epochs))
         return run(project, "-m", "spacy", "project", "run", "experiment", ".", *variables)
 
-    for experiment, confidences in (("new", False), ("exp1-bio", True)):
-        assert f"Trained {experiment} on" in workflow(experiment)
+    for experiment, epochs, confidences in (("new", 1, False), ("exp1-bio", 8, True)):
+        assert f"Trained {experiment} on" in workflow(experiment, epochs)
         assert (project / "metrics" / experiment / "scores.json").is_file()
         assert (project / "metrics" / experiment / "calibration.json").is_file() is confidences
     trained = spacy.load(project / "training" / "exp1-bio" / "model-best").get_pipe("ner")
