@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import srsly
 
@@ -230,3 +230,21 @@ def new_folder(path: Path, sign: str, *, durable: bool = False) -> Iterator[Path
     finally:
         restore_folder(path)
         shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears at ``path``, in place of an old one, only if the block ends without an exception.
+
+    For what is too long to be written at once; it has one temporary name, so that a run that was killed leaves one
+    file at most. Raises InputError where it cannot be written.
+    """
+    work = path.with_name(f".{path.name}.tmp")
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with work.open("wb") as file:
+                yield file
+            os.replace(work, path)
+        finally:
+            work.unlink(missing_ok=True)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import spacy
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from medner.annotation.entities import Entity
+from medner.annotation.entities import About, Arithmetic, Entity
 from medner.exceptions import InputError
 from medner.model.bio import SPANS
-
-Arithmetic = Literal["auto", "int8"]
 
 
 def load(model: str | Path, *, arithmetic: Arithmetic = "auto", threads: int = 1) -> Language:
@@ -33,6 +31,7 @@ def load(model: str | Path, *, arithmetic: Arithmetic = "auto", threads: int = 1
         what = f"not a pipeline that can be loaded ({' '.join(str(error).split())[:200]})"
         raise InputError(what, path=model, remedy="Give a pipeline's folder or the name of an installed one") from None
     torch.set_num_threads(threads)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true" if threads > 1 else "false")
     return speed_up(nlp, int8=arithmetic == "int8")
 
 
@@ -53,6 +52,8 @@ def entities_of(doc: Doc) -> list[Entity]:
     return [Entity(e.start_char, e.end_char, e.label_, e.text, known.get((e.start, e.end, e.label))) for e in doc.ents]
 
 
-def gives_confidence(nlp: Language) -> bool:
-    """Whether the pipeline knows how probable its entities are."""
-    return any(nlp.get_pipe_meta(name).factory == "medner_bio" for name in nlp.pipe_names)
+def about(nlp: Language) -> About:
+    """What the pipeline can be asked for."""
+    finders = [name for name in nlp.pipe_names if "doc.ents" in nlp.get_pipe_meta(name).assigns]
+    labels = {label for name in finders for label in nlp.pipe_labels.get(name, ())}
+    return About(tuple(sorted(labels)), any(nlp.get_pipe_meta(name).factory == "medner_bio" for name in finders))

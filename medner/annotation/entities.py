@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+Arithmetic = Literal["auto", "int8"]
 
 
 class Entity(NamedTuple):
@@ -17,3 +19,10 @@ class Entity(NamedTuple):
     label: str
     text: str
     confidence: float | None = None
+
+
+class About(NamedTuple):
+    """What a pipeline can be asked for: the labels it finds, and whether its entities have a confidence."""
+
+    labels: tuple[str, ...]
+    confidence: bool

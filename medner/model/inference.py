@@ -60,7 +60,8 @@ def _can(model: TransformerModel) -> bool:
 
 
 def _quantise(model: TransformerModel) -> None:
-    quantised = torch.ao.quantization.quantize_dynamic(model.transformer, {torch.nn.Linear}, torch.qint8)
+    quantise: Any = torch.ao.quantization.quantize_dynamic
+    quantised = quantise(model.transformer, {torch.nn.Linear}, torch.qint8)
     shim = model.layers[0].shims[0]
     shim._model = shim._hfmodel.transformer = quantised
 
@@ -92,15 +93,12 @@ def fast_forward(
         output = BaseModelOutput(last_hidden_state=vectors[None])
         data.append(TransformerData(WordpieceBatch.empty(), output, align(doc, windows, offsets)))
         number += len(windows)
-    return FullTransformerBatch(nested, WordpieceBatch.empty(), BaseModelOutput(), Ragged(*_empty()), data), _no_backprop
+    nothing = Ragged(np.zeros(0, dtype="i"), np.zeros(0, dtype="i"))  # type: ignore[arg-type]
+    return FullTransformerBatch(nested, WordpieceBatch.empty(), BaseModelOutput(), nothing, data), _no_backprop
 
 
 def _no_backprop(*_: Any) -> Any:
     raise ValueError("this forward pass was for prediction")
-
-
-def _empty() -> tuple[Any, Any]:
-    return np.zeros(0, dtype="i"), np.zeros(0, dtype="i")
 
 
 def align(doc: Doc, windows: Sequence[Span], offsets: Sequence[Array]) -> Ragged:
@@ -148,7 +146,7 @@ def _hidden_states(model: TransformerModel, ids: Sequence[list[int]]) -> list[An
             if "token_type_ids" in tokenizer.model_input_names:
                 inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
             inputs = {name: tensor.to(transformer.device) for name, tensor in inputs.items()}
-            states = torch2xp(transformer(**inputs).last_hidden_state)
+            states: Any = torch2xp(transformer(**inputs).last_hidden_state)
             for row, place in enumerate(batch):
                 found[place] = states[row, : len(ids[place])]
     return found
