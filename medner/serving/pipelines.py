@@ -9,6 +9,8 @@ from pathlib import Path
 from spacy.language import Language
 
 from medner.annotation import engine
+from medner.annotation.entities import Entity
+from medner.annotation.passages import passages
 from medner.model.pipelines import find_pipeline
 from medner.model.provenance import provenance_in
 from medner.serving.api import PipelineInfo, Served
@@ -29,15 +31,24 @@ def load(models: Sequence[str]) -> list[Served]:
 
 def served(nlp: Language, name: str) -> Served:
     """A pipeline with what is known of it."""
-    provenance = provenance_in(nlp.meta)
-    finders = [pipe for pipe in nlp.pipe_names if "doc.ents" in nlp.get_pipe_meta(pipe).assigns]
+    provenance, about = provenance_in(nlp.meta), engine.about(nlp)
     info = PipelineInfo(
         name=name,
-        labels=sorted({label for pipe in finders for label in nlp.pipe_labels[pipe]}),
-        has_confidence=engine.gives_confidence(nlp),
+        labels=list(about.labels),
+        has_confidence=about.confidence,
         trained_on={source: origin.note for source, origin in provenance.sources.items()} if provenance else {},
     )
-    return Served(info, partial(engine.annotate_texts, nlp))
+    return Served(info, partial(annotate_documents, nlp))
+
+
+def annotate_documents(nlp: Language, texts: Sequence[str]) -> list[list[Entity]]:
+    """The entities of every text, found in its passages as ``medner annotate`` does: none runs across lines."""
+    pieces = [(number, *passage) for number, text in enumerate(texts) for passage in passages(text)]
+    found: list[list[Entity]] = [[] for _ in texts]
+    annotated = engine.annotate_texts(nlp, [piece for _, _, piece in pieces])
+    for (number, start, _), entities in zip(pieces, annotated, strict=True):
+        found[number] += [one._replace(start=start + one.start, end=start + one.end) for one in entities]
+    return found
 
 
 def _name(nlp: Language, model: str) -> str:

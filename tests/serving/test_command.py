@@ -43,6 +43,15 @@ def test_pipelines_have_different_names(pipeline: Path) -> None:
     assert (first.labels, first.has_confidence, first.trained_on) == (["PERSON"], False, {"ronec": "news"})
 
 
+def test_offsets_are_those_of_the_whole_text(pipeline: Path) -> None:
+    (one,) = load([str(pipeline)])
+    texts = [f" Dl. X.\r\n\t{SECRET}. Și {SECRET}", "", SECRET]
+    found = one.annotate(texts)
+    assert [[text[entity.start : entity.end] for entity in of] for text, of in zip(texts, found, strict=True)] == [
+        [SECRET, SECRET], [], [SECRET],
+    ]  # fmt: skip
+
+
 def test_it_serves_and_prints_no_text(pipeline: Path) -> None:
     command = [sys.executable, "-c", "from medner.cli import app; app()", "serve", str(pipeline), "--port", "0"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
