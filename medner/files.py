@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
@@ -15,7 +16,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import srsly
 
@@ -110,6 +111,11 @@ def members_sha256(members: Mapping[str, bytes]) -> str:
 def sha256(data: bytes) -> str:
     """Hexadecimal SHA-256 of the data."""
     return hashlib.sha256(data).hexdigest()
+
+
+def source_hash(source: str) -> str:
+    """How a content security policy names a script that stands in the page: ``sha256-`` and its checksum in base 64."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
 
 
 def git_blob_id(data: bytes) -> str:
@@ -224,3 +230,21 @@ def new_folder(path: Path, sign: str, *, durable: bool = False) -> Iterator[Path
     finally:
         restore_folder(path)
         shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears at ``path``, in place of an old one, only if the block ends without an exception.
+
+    For what is too long to be written at once; it has one temporary name, so that a run that was killed leaves one
+    file at most. Raises InputError where it cannot be written.
+    """
+    work = path.with_name(f".{path.name}.tmp")
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with work.open("wb") as file:
+                yield file
+            os.replace(work, path)
+        finally:
+            work.unlink(missing_ok=True)
