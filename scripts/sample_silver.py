@@ -12,8 +12,8 @@ from medner.command_line import ROOT, good, new_app, step
 from medner.data.labels import load_scheme
 from medner.data.manifests import read_fetch_manifest
 from medner.data.overlap import Overlap
-from medner.data.silver import Sampling, sample
-from medner.data.sources import missing_sources, read_sources
+from medner.data.silver import Sampling, places_path, sample
+from medner.data.sources import SILVER, missing_sources, read_sources, silver_texts
 from medner.exceptions import InputError
 from medner.files import write_text
 from medner.settings import load_settings
@@ -28,6 +28,7 @@ def main(
     lang: Annotated[str, typer.Argument(help="Language: an entry of configs/silver.yml, e.g. ro.")],
     output: Annotated[Path, typer.Argument(help="Text file to write, a sentence a line; it must not exist yet.")],
     settings: Annotated[Path, typer.Option(help="What to draw.")] = ROOT / "configs" / "silver.yml",
+    root: Annotated[Path, typer.Option(help="Project folder to read the assets from.")] = ROOT,
 ) -> None:
     """Write sentences for scripts/annotate_llm.py, and their places in their sources to OUTPUT.places.jsonl.
 
@@ -35,10 +36,11 @@ def main(
     """
     if output.exists():
         raise InputError("already exists", path=output, remedy="Name another file, or remove it")
-    fetched = read_fetch_manifest(ROOT / "assets" / "fetched")
+    fetched = read_fetch_manifest(root / "assets" / "fetched")
     study, scheme = load_study(ROOT / "configs" / "experiments.yml"), load_scheme(ROOT / "configs" / "labels.yml")
-    possible = study.without(missing_sources(study, fetched.files))
-    parts = read_sources(possible, scheme, ROOT, fetched)
+    silver = {name: "" for name, about in study.sources.items() if about.labels == SILVER}
+    possible = study.without(missing_sources(study, fetched.files) | silver)
+    parts = read_sources(possible, scheme, root, fetched)
     held_out = Overlap(
         record.text
         for splits in parts.values()
@@ -46,12 +48,9 @@ def main(
         if split in splits
         for record in splits[split].records
     )
-    files = {name: ROOT / file.path for name, file in fetched.files.items() if file.available}
-    drawn = list(sample(load_settings(settings, Sampling), lang, files, held_out))
+    drawn = list(sample(load_settings(settings, Sampling), lang, silver_texts(possible, fetched, root, lang), held_out))
     write_text(output, "".join(f"{sentence}\n" for _, sentence in drawn))
-    write_text(
-        output.with_name(output.name + ".places.jsonl"), "".join(f"{place.model_dump_json()}\n" for place, _ in drawn)
-    )
+    write_text(places_path(output), "".join(f"{place.model_dump_json()}\n" for place, _ in drawn))
     counts = ", ".join(f"{source} {n:,}" for source, n in Counter(place.source for place, _ in drawn).most_common())
     good(f"{output} holds {len(drawn):,} sentences: {counts}")
 

@@ -138,7 +138,10 @@ def host(url: str) -> str:
 
 
 def mirrored(mirror: Path | None, name: str) -> Path | None:
-    """The file of a mirror folder, plain or packed (``.gz``, ``.xz``), or None. Raises InputError if the folder does not exist."""
+    """The file of a mirror folder, plain or packed (``.gz``, ``.xz``), or None.
+
+    Raises InputError if the folder does not exist.
+    """
     if mirror is None:
         return None
     _refuse_absent(mirror)

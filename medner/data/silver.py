@@ -12,18 +12,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from medner.data.overlap import NearDuplicates, Overlap
-from medner.data.readers.monero import read_monero
-from medner.data.readers.quaero import read_quaero
-from medner.data.records import Record, Tally, normalised
+from medner.data.records import Entity, Record, Tally, check_entities
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
 from medner.files import read_text, sha256
-from medner.settings import Settings
+from medner.outputs import Output
+from medner.settings import Settings, describe
 
-Files = Mapping[str, Path]  # by name of the download
+# The texts of a source by the id of their record: none if it is not at hand, None if there is no such source.
+Texts = Callable[[str], Mapping[str, str] | None]
 
 # A full stop after these, or after a single capital letter, ends no sentence.
 _ABBREVIATED = re.compile(
@@ -38,7 +38,7 @@ _LETTERS = 0.6  # least share of letters in what is not white space: tables and 
 class Group(Settings):
     """Sentences to draw from one source.
 
-    source: a corpus of :data:`CORPORA`, or a text file of ``configs/downloads.yml``. take: how many. of_record: how
+    source: a corpus with a train part, or a text file of ``configs/downloads.yml``. take: how many. of_record: how
     many of one record (a paragraph, an abstract) at most. match: a regular expression that the sentence must contain;
     records: one that the record's id must contain.
     """
@@ -77,30 +77,24 @@ class Place(Settings):
     sha256: str
 
 
-def _monero(files: Files) -> Iterator[Record]:
-    names = sorted(name for name in files if name.startswith("monero-"))
-    return itertools.chain.from_iterable(read_monero(files[name], Tally()) for name in names)
+class SilverSentence(Place):
+    """A line of ``assets/silver/<lang>.jsonl``: a sentence's place and its entities, with offsets in the sentence."""
+
+    entities: tuple[Entity, ...]
 
 
-# Corpora whose text is read by their own reader; their labels are not used.
-CORPORA: Mapping[str, tuple[tuple[str, ...], Callable[[Files], Iterable[Record]]]] = {
-    "monero": (("monero-cardiology", "monero-diabetes", "monero-endocrinology"), _monero),
-    "quaero-emea": (("quaero",), lambda files: read_quaero(files["quaero"], "train", "EMEA", Tally())),
-    "quaero-medline": (("quaero",), lambda files: read_quaero(files["quaero"], "train", "MEDLINE", Tally())),
-}
+class SilverCost(Output):
+    """``assets/silver/<lang>.cost.json``: how the labels were made, and what all answers cost, rejected ones included.
 
+    usd: None if the model has no price.
+    """
 
-def downloads_of(source: str) -> tuple[str, ...]:
-    """The entries of ``configs/downloads.yml`` that a source needs."""
-    return CORPORA[source][0] if source in CORPORA else (source,)
-
-
-def read_texts(source: str, lang: str, files: Files) -> dict[str, str]:
-    """The texts of a source by the id of their record; that of a text file's line is its number, from 1."""
-    if source in CORPORA:
-        return {record.id: record.text for record in CORPORA[source][1](files)}
-    lines = enumerate(read_text(files[source]).split("\n"), start=1)
-    return {str(n): normalised(Record(str(n), lang, line), Tally()).text for n, line in lines if line.strip()}
+    model: str
+    prompt: str
+    sentences: int
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
 
 
 def split_sentences(text: str) -> list[tuple[int, int]]:
@@ -114,12 +108,12 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
     return [(start, end) for start, end in spans if start < end]
 
 
-def sample(sampling: Sampling, lang: str, files: Files, held_out: Overlap) -> Iterator[tuple[Place, str]]:
+def sample(sampling: Sampling, lang: str, texts: Texts, held_out: Overlap) -> Iterator[tuple[Place, str]]:
     """Sentences to label, with their places, in a seeded order that mixes the sources.
 
-    held_out: the sentences of all dev and test parts. A record that holds one of them, exactly or nearly, gives no
-    sentence. No two sentences are near-duplicates (:class:`NearDuplicates`). Raises InputError for a language without
-    groups, and for a group that finds fewer sentences than it asks for.
+    held_out: the sentences of all dev and test parts. No sentence is drawn that is one of them, exactly or nearly, and
+    none of a record that holds most of one. No two sentences are near-duplicates (:class:`NearDuplicates`). Raises
+    InputError for a language without groups, and for a group that finds fewer sentences than it asks for.
     """
     if lang not in sampling.languages:
         remedy = f"Use one of {', '.join(sampling.languages)}, or add groups"
@@ -140,9 +134,9 @@ def sample(sampling: Sampling, lang: str, files: Files, held_out: Overlap) -> It
         )
 
     for group in sampling.languages[lang]:
-        texts = [item for item in read_texts(group.source, lang, files).items() if re.search(group.records, item[0])]
+        own = [item for item in (texts(group.source) or {}).items() if re.search(group.records, item[0])]
         found = 0
-        for record, text in rng.sample(texts, len(texts)):
+        for record, text in rng.sample(own, len(own)):
             spans = split_sentences(text)
             if found == group.take:
                 break
@@ -163,3 +157,89 @@ def sample(sampling: Sampling, lang: str, files: Files, held_out: Overlap) -> It
             raise InputError(what, path="configs/silver.yml", place=lang, remedy="Ask for fewer")
     rng.shuffle(chosen)
     yield from chosen
+
+
+def places_path(textfile: Path) -> Path:
+    """Where the places of the sentences of a text file are."""
+    return textfile.with_name(textfile.name + ".places.jsonl")
+
+
+def read_places(textfile: Path) -> list[tuple[int, Place]]:
+    """The places of the sentences of a text file, with the number of their line.
+
+    Raises InputError for a file that :func:`sample`'s script has not written.
+    """
+    path = places_path(textfile)
+    lines = [line for line in read_text(path).split("\n") if line]
+    try:
+        return [(n, Place.model_validate_json(line)) for n, line in enumerate(lines, start=1)]
+    except ValidationError as error:
+        raise InputError(describe(error), path=path, remedy="Draw the sentences again") from None
+
+
+def stand_off(places: Mapping[str, Place], labelled: Iterable[Record], path: Path) -> list[SilverSentence]:
+    """The sentences that have labels, without their text.
+
+    places: by the id of the record that has the labels; path: of the labels, for messages. Raises InputError for a
+    record whose text is not that of its place.
+    """
+    found = {record.id: record for record in labelled}
+    for name, record in found.items():
+        if name not in places or places[name].sha256 != sha256(record.text.encode()):
+            remedy = "Label the sentences of this draw"
+            raise InputError("has another text than the draw", path=path, place=f"record {name}", remedy=remedy)
+    return [
+        SilverSentence(**place.model_dump(), entities=found[name].entities)
+        for name, place in places.items()
+        if name in found
+    ]
+
+
+def read_silver(path: Path) -> list[tuple[int, SilverSentence]]:
+    """The lines of a stand-off file with their numbers; blank lines are ignored.
+
+    Raises InputError, naming the line, for anything but a sentence with flat entities inside it, and for a sentence
+    that an earlier line has.
+    """
+    found: list[tuple[int, SilverSentence]] = []
+    seen: dict[object, int] = {}
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            sentence = SilverSentence.model_validate_json(line)
+        except ValidationError as error:
+            what = describe(error).replace(" at line 1 column ", " at column ")  # the line is named already
+            raise InputError(what, path=path, place=f"line {number}", remedy="Correct or remove the line") from None
+        for key in ((sentence.source, sentence.record, sentence.start, sentence.end), sentence.sha256):
+            if seen.setdefault(key, number) != number:
+                what = f"labels the sentence of line {seen[key]} again"
+                raise InputError(what, path=path, place=f"line {number}", remedy="Keep one of the two")
+        length = sentence.end - sentence.start
+        check_entities(Record("", "", "·" * length, sentence.entities), path, f"line {number}")
+        found.append((number, sentence))
+    if not found:
+        raise InputError("contains no sentences", path=path, remedy="Restore it")
+    return found
+
+
+def join(path: Path, lang: str, texts: Texts, tally: Tally) -> Iterator[Record]:
+    """The sentences of a stand-off file whose text is at hand, as records.
+
+    A sentence whose text is missing, or is not the text that was labelled, is left out and counted as absent. Raises
+    InputError as :func:`read_silver` does, and for a source that does not exist, each with the line.
+    """
+    at_hand: dict[str, Mapping[str, str]] = {}
+    for number, sentence in read_silver(path):
+        place = f"line {number}"
+        if sentence.source not in at_hand:
+            if (found := texts(sentence.source)) is None:
+                remedy = "Correct it, or add it to configs/downloads.yml"
+                raise InputError(f"unknown source {sentence.source!r}", path=path, place=place, remedy=remedy)
+            at_hand[sentence.source] = found
+        text = at_hand[sentence.source].get(sentence.record, "")[sentence.start : sentence.end]
+        if sha256(text.encode()) != sentence.sha256:
+            tally.absent.append(f"{path.name}, {place}")
+            continue
+        name = f"{sentence.source}:{sentence.record}:{sentence.start}"
+        yield check_entities(Record(name, lang, text, sentence.entities), path, place)
