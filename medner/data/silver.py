@@ -9,6 +9,7 @@ import itertools
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -221,6 +222,15 @@ def read_silver(path: Path) -> list[tuple[int, SilverSentence]]:
     if not found:
         raise InputError("contains no sentences", path=path, remedy="Restore it")
     return found
+
+
+def thinned(record: Record, kept: float) -> Record:
+    """The record with a share of its mentions. The draw depends on the record and on nothing else.
+
+    A mention that a smaller share keeps, a larger one keeps as well.
+    """
+    draws = random.Random(record.id)  # noqa: S311
+    return replace(record, entities=tuple(entity for entity in record.entities if draws.random() < kept))
 
 
 def join(path: Path, lang: str, texts: Texts, tally: Tally) -> Iterator[Record]:

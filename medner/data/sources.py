@@ -19,7 +19,7 @@ from medner.data.readers.ronec_v1 import read_ronec_v1
 from medner.data.readers.simonero import read_simonero
 from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Part, Record, Tally, longest, normalised
-from medner.data.silver import Texts, join
+from medner.data.silver import Texts, join, thinned
 from medner.exceptions import InputError
 from medner.files import read_text
 from medner.study import Source, Study
@@ -97,7 +97,8 @@ def read_sources(study: Study, scheme: Scheme, root: Path, fetched: FetchManifes
             r.text for own in others for split in ("dev", "test") if split in own for r in own[split].records
         )
         texts = silver_texts(study, fetched, root, lang)
-        splits[source] = silver_splits(assets / "silver" / f"{lang}.jsonl", scheme, lang, texts, held_out)
+        path, kept = assets / "silver" / f"{lang}.jsonl", study.sources[source].kept
+        splits[source] = silver_splits(path, scheme, lang, texts, held_out, kept)
     return splits
 
 
@@ -134,15 +135,19 @@ def gold_records(
     return gold
 
 
-def silver_splits(path: Path, scheme: Scheme, lang: str, texts: Texts, held_out: Overlap) -> dict[str, Part]:
+def silver_splits(
+    path: Path, scheme: Scheme, lang: str, texts: Texts, held_out: Overlap, kept: float = 1
+) -> dict[str, Part]:
     """Train and dev part of a silver corpus: the labels of a stand-off file with the text that is at hand.
 
-    Sentences that occur in held-out text are left out and counted; a seeded tenth is the dev part. Raises InputError
+    Sentences that occur in held-out text are left out and counted; a seeded tenth is the dev part. kept: the share of
+    the mentions that is kept, drawn with a fixed seed. Raises InputError
     as :func:`medner.data.silver.join` does.
     """
     tally = Tally()
     records = join(path, lang, texts, tally)
-    return _with_dev(_outside(_mapped(records, scheme.corpus(SILVER), tally, path), held_out))
+    part = _outside(_mapped(records, scheme.corpus(SILVER), tally, path), held_out)
+    return _with_dev(Part([thinned(record, kept) for record in part.records], tally))
 
 
 def origin(source: Source, ronec: RonecVersion) -> Origin:

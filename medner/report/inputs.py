@@ -19,6 +19,7 @@ from medner.evaluation.learning_curves import CurveRow
 from medner.evaluation.results import Run, Scores, main_run, some_runs
 from medner.evaluation.scores import SuiteScore
 from medner.evaluation.statistics import MIN_UNITS
+from medner.generation.config import Price, known_price, load_prices
 from medner.model.curve import CURVE, TrainingCurve
 from medner.outputs import read_output
 from medner.settings import load_settings
@@ -37,7 +38,8 @@ class Inputs:
 
     runs: all runs of each experiment, by seed. results: the scores of the main runs. results, curves and errors are by
     experiment, in the study's order. comparisons: those that were made of these runs. learning: the rows of the
-    learning curves. manifest: of the corpus that the runs were tested on. workflows: the commands of each.
+    learning curves. price: of what a language model reads and writes, if the study names one. manifest: of the corpus
+    that the runs were tested on. workflows: the commands of each.
     """
 
     study: Study
@@ -48,6 +50,7 @@ class Inputs:
     errors: Mapping[str, Errors]
     comparisons: Sequence[Comparison]
     learning: Sequence[CurveRow]
+    price: Price | None
     quality: QualityReport | None
     leakage: LeakageReport | None
     manifest: CorpusManifest | None
@@ -120,11 +123,16 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
         errors={name: found for name, found in errors.items() if found and found.suites.keys() & study.suites.keys()},
         comparisons=significance.current(runs) if significance else [],
         learning=learning if _is_of_runs(learning, study, runs) else [],
+        price=_price(study, project.parent / "configs" / "generation" / "prices.yml"),
         quality=_read(metrics / "corpora.json", QualityReport, "quality"),
         leakage=_read(metrics / "leakage.json", LeakageReport, "leakage"),
         manifest=manifest if manifest and _is_of_results(manifest, results) else None,
         workflows=load_settings(project, Workflows, section="workflows", remedy=remedy).root,
     )
+
+
+def _price(study: Study, path: Path) -> Price | None:
+    return known_price(study.curves.model, load_prices(path), path) if study.curves and study.curves.model else None
 
 
 def _read(path: Path, shape: type[_T], step: str) -> _T | None:

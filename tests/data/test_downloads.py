@@ -96,7 +96,9 @@ def test_every_download_has_an_asset_at_the_pinned_commit() -> None:
     # MoNERo without its test sentences and the text of silver corpora, which was cleaned, are not published; the checksum
     # alone pins what QUAERO's site offers.
     text = {name for name, d in downloads.items() if d.asset.startswith("assets/fetched/text/")}
-    assert {name for name, url in unpinned.items() if not url} == {n for n in downloads if n.startswith("monero-")} | text
+    assert {name for name, url in unpinned.items() if not url} == {
+        n for n in downloads if n.startswith("monero-")
+    } | text
     assert {name for name, url in unpinned.items() if url} == {"quaero"}
     assert downloads["ronec-train"].git_blob == "2fe4ca48da4a6486373ce00ac739481fb7b2033a"
 
