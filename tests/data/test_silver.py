@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from medner.data.manifests import read_manifest
 from medner.data.overlap import Overlap
 from medner.data.records import Entity, Record, Tally
-from medner.data.silver import Group, Sampling, join, read_silver, sample, split_sentences, stand_off
+from medner.data.silver import Group, Sampling, join, read_silver, sample, split_sentences, stand_off, thinned
 from medner.evaluation.silver import agreement
 from medner.exceptions import InputError
 from medner.settings import load_settings
@@ -124,6 +124,19 @@ def test_text_that_is_not_at_hand_or_differs_is_counted(change: Mapping[str, str
     tally = Tally()
     assert list(join(stood_off(tmp_path), "ro", lambda _: change, tally)) == []
     assert tally.absent == ["ro.jsonl, line 1", "ro.jsonl, line 2"]
+
+
+def test_a_share_of_the_mentions_is_kept() -> None:
+    """The same at every call, and a part of what a larger share keeps."""
+    records = [
+        Record(f"s:{n}:0", "ro", "a b c d", tuple(Entity(i, i + 1, "LOC") for i in (0, 2, 4))) for n in range(200)
+    ]
+    most, half = ([thinned(record, kept).entities for record in records] for kept in (0.8, 0.5))
+    assert half == [thinned(record, 0.5).entities for record in records]
+    assert all(set(few) <= set(many) for few, many in zip(half, most, strict=True))
+    assert sum(map(len, half)) / 600 == pytest.approx(0.5, abs=0.1)
+    assert sum(map(len, most)) / 600 == pytest.approx(0.8, abs=0.1)
+    assert thinned(records[0], 1) == records[0]
 
 
 def test_labels_of_another_draw(tmp_path: Path) -> None:
