@@ -21,6 +21,7 @@ from spacy.tokens import DocBin
 from medner.evaluation.comparisons import FILE, Significance
 from medner.evaluation.predictions import read_predictions
 from medner.evaluation.results import read_run
+from medner.model.bio import BioRecogniser
 from medner.outputs import read_output
 from medner.report.wording import sentence
 from medner.study import load_study
@@ -308,9 +309,13 @@ def test_an_experiment_that_has_no_command_of_its_own(study: tuple[Path, str], t
         variables = ("--vars.experiment", experiment, "--vars.epochs", "1")
         return run(project, "-m", "spacy", "project", "run", "experiment", ".", *variables)
 
-    for experiment in ("new", "exp1-cnn"):
+    for experiment, confidences in (("new", False), ("exp1-bio", True)):
         assert f"Trained {experiment} on" in workflow(experiment)
         assert (project / "metrics" / experiment / "scores.json").is_file()
+        assert (project / "metrics" / experiment / "calibration.json").is_file() is confidences
+    trained = spacy.load(project / "training" / "exp1-bio" / "model-best").get_pipe("ner")
+    assert isinstance(trained, BioRecogniser)
+    assert trained.temperature != 1.0  # fitted to the dev data
     output = workflow("new")
     assert "new (1 of 1): evaluated before" in output
     assert "Trained" not in output

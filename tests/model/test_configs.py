@@ -26,6 +26,15 @@ def test_the_configs_of_the_steps_are_written_from_their_model_s(experiment: str
     assert own == model
 
 
+def test_the_bio_model_differs_in_its_component_alone() -> None:
+    """So that a comparison of the two is one of the components."""
+    bio, ner = (load_config(ROOT / "configs" / f"{name}.cfg", interpolate=False) for name in ("bio", "transformer"))
+    assert bio["components"].pop("ner")["factory"] == "medner_bio"
+    assert ner["components"].pop("ner")["factory"] == "ner"
+    assert bio["paths"].pop("experiment") != ner["paths"].pop("experiment")
+    assert bio == ner
+
+
 @pytest.mark.parametrize("experiment", COMMITTED)
 def test_an_experiment_s_config_is_that_of_its_committed_run(experiment: str) -> None:
     """It is part of a run's identity: runs made before must stay comparable."""
