@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import io
 import re
 import tarfile
@@ -32,7 +33,10 @@ def mirror_with(folder: Path, data: bytes, name: str = "train.json") -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("name", "data"), [("train.json", DATA), ("train.json.gz", gzip.compress(DATA))])
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("train.json", DATA), ("train.json.gz", gzip.compress(DATA)), ("train.json.xz", lzma.compress(DATA))],
+)
 def test_the_mirror_comes_before_the_network(tmp_path: Path, name: str, data: bytes) -> None:
     mirror = mirror_with(tmp_path / "mirror", data, name)
     assert fetch(DOWNLOAD, tmp_path, mirror, lambda url: pytest.fail(f"asked the network for {url}")) == "mirror"
