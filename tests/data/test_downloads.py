@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import gzip
-import lzma
 import io
+import lzma
 import re
 import tarfile
 from pathlib import Path
