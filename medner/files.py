@@ -27,13 +27,14 @@ BROKEN_ZIP = (zipfile.BadZipFile, OSError, zlib.error, RuntimeError)
 
 
 def read_bytes(path: Path) -> bytes:
-    """Content of a file, unpacked when its name ends in ``.gz``. Raises InputError if it cannot be read."""
+    """Content of a file, unpacked when its name ends in ``.gz`` or ``.xz``. Raises InputError if it cannot be read."""
     try:
         data = path.read_bytes()
-        return gzip.decompress(data) if path.suffix == ".gz" else data
+        unpack = {".gz": gzip.decompress, ".xz": lzma.decompress}.get(path.suffix, bytes)
+        return unpack(data)
     except FileNotFoundError:
         raise InputError("no such file", path=path, remedy="Check the path, or run the step that makes it") from None
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputError(f"cannot be read ({error})", path=path, remedy="Check the file and its permissions") from None
 
 

@@ -36,12 +36,13 @@ def load(model: str | Path, *, arithmetic: Arithmetic = "auto", threads: int = 1
 
 
 def annotate_texts(nlp: Language, texts: Sequence[str]) -> list[list[Entity]]:
-    """The entities of every text, sorted by start."""
-    found = []
-    for doc in nlp.pipe(texts):
-        found.append(entities_of(doc))
+    """The entities of every text, sorted by start. What occurs several times, as lines of forms do, is read once."""
+    found: dict[str, list[Entity]] = {}
+    unique = list(dict.fromkeys(texts))
+    for text, doc in zip(unique, nlp.pipe(unique), strict=True):
+        found[text] = entities_of(doc)
         doc.user_data.clear()  # the transformer's output would fill the memory
-    return found
+    return [found[text] for text in texts]
 
 
 def entities_of(doc: Doc) -> list[Entity]:
