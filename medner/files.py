@@ -230,7 +230,7 @@ def _clear(shop: Path, path: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Have two folders change places at once. False if the system or the disk cannot: only Linux can, not everywhere."""
+    """Have two folders change places at once. False if the system or the disk cannot: Linux can, on most disks."""
     call = getattr(ctypes.CDLL(None), "renameat2", None)
     here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE, from fcntl.h and linux/fs.h
     return bool(call) and call(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0

@@ -10,14 +10,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
 
-from medner.settings import Settings, load_settings
+from medner.exceptions import InputError
+from medner.settings import Settings, describe, load_settings
 
 # Names become folders under corpus/, training/ and metrics/.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 Names = tuple[Name, ...]
 Pair = tuple[Name, Name]
+# What else is kept there, or below metrics/seeds/.
+RESERVED = frozenset({"encoder", "errors", "logs", "pretraining", "reference", "seeds"})
 WITHOUT_FILES = ("ronec", "synthetic")  # labels of the corpora that need no entry in configs/downloads.yml
 
 
@@ -153,6 +156,8 @@ class Study(Settings):
                 raise ValueError(f"suite {name} has the name of another source")
         if taken := [name for name in self.experiments if name in self.sources or name in self.suites]:
             raise ValueError(f"experiment {taken[0]} has the name of a source or suite")
+        if taken := sorted(RESERVED & self.experiments.keys()):
+            raise ValueError(f"experiment {taken[0]} has the name of a folder that other steps write")
 
     def _check_texts(self) -> None:
         read: dict[tuple[str, str], str] = {}
@@ -197,6 +202,15 @@ def reasons(users: Mapping[str, Experiment] | Mapping[str, Suite], missing: Mapp
         for name, sources in lacking.items()
         if sources
     }
+
+
+def check_name(name: str) -> str:
+    """The name, if it may be an experiment's, and so a folder's. Raises InputError for others, as `exp1/../exp1`."""
+    try:
+        return TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        what = f"{name[:100]!r} is not a name ({describe(error)})"
+        raise InputError(what, remedy="Give the name of an experiment in configs/experiments.yml") from None
 
 
 def load_study(path: Path) -> Study:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from medner.data.downloads import reachable
 from medner.exceptions import InputError
@@ -40,7 +42,7 @@ class Export(EncoderInfo):
 class Pinned(Settings):
     """The encoder that ``configs/encoder.yml`` names, at a revision of the model hub."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$", max_length=100)]
     repository: str
     revision: str
 
@@ -58,12 +60,12 @@ def read_export(folder: Path) -> Export:
 def load_pinned(path: Path, name: str = "") -> Pinned:
     """``configs/encoder.yml``; another ``name`` replaces the pinned encoder (newest revision).
 
-    Raises InputError if the file lacks a key or has an unknown one.
+    Raises InputError if the file lacks a key or has an unknown one, and for what cannot be an encoder's name.
     """
     pinned = load_settings(path, Pinned)
     if name in ("", pinned.name):
         return pinned
-    return Pinned(name=name, repository=name, revision="main")
+    return load_settings(path, Pinned, changes={"name": name, "repository": name, "revision": "main"})
 
 
 def prepare(

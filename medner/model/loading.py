@@ -63,7 +63,9 @@ def _faults(folder: Path) -> Iterator[str]:
 def _encoder_faults(packed: dict[str, Any]) -> Iterator[str]:
     """Faults of an encoder within a pipeline, as spacy-transformers packs it; it writes the files by their names."""
     files = {name: data for name, data in packed["tokenizer"].items() if name != "kwargs"}
-    yield from (f"holds a file {name!r}, which is no plain file name" for name in files if not FILE_NAME.fullmatch(name))
+    yield from (
+        f"holds a file {name!r}, which is no plain file name" for name in files if not FILE_NAME.fullmatch(name)
+    )
     yield from (f"has a tokenizer option {name}" for name in packed["tokenizer"].get("kwargs", {}).keys() - OPTIONS)
     settings = [srsly.json_loads(data) for name, data in files.items() if name.endswith("config.json")]
     if any(AUTO_MAP in some for some in (packed["config"], *settings)):

@@ -332,8 +332,10 @@ def test_what_is_not_part_of_an_encoder_may_be_there_or_not(bert: Path, tmp_path
     folder = shutil.copytree(bert, tmp_path / "bert")
     changed(
         folder,
-        lambda w: {f"bert.{name}": value for name, value in without(w, "pooler.").items()}
-        | {"cls.predictions.bias": torch.zeros(3), "bert.embeddings.position_ids": torch.arange(512)[None]},
+        lambda w: (
+            {f"bert.{name}": value for name, value in without(w, "pooler.").items()}
+            | {"cls.predictions.bias": torch.zeros(3), "bert.embeddings.position_ids": torch.arange(512)[None]}
+        ),
     )
     model, _ = load_encoder(folder)
     assert torch.equal(model.state_dict()[FIRST], AutoModel.from_pretrained(bert).state_dict()[FIRST])

@@ -99,7 +99,10 @@ def tokenizer_config(packed: dict[str, Any]) -> None:
         (lambda packed: packed["tokenizer"].update({"../../x": b"x"}), r"transformer/model holds a file '../../x', wh"),
         (lambda packed: packed["tokenizer"].update({"/tmp/x": b"x"}), r"holds a file '/tmp/x', which is no plain file"),
         (lambda packed: packed["tokenizer"].update({"..": b"x"}), r"holds a file '\.\.', which is no plain file name"),
-        (lambda packed: packed["tokenizer"]["kwargs"].update(trust_remote_code=True), "a tokenizer option trust_remote"),
+        (
+            lambda packed: packed["tokenizer"]["kwargs"].update(trust_remote_code=True),
+            "a tokenizer option trust_remote",
+        ),
         (lambda packed: packed["config"].update(auto_map={"AutoModel": "code.M"}, model_type="own"), "never run"),
         (tokenizer_config, r"names code that comes with the encoder \(auto_map\), which is never run"),
         (lose_weights, "the pipeline cannot be loaded .Error loading saved torch state_dict"),
