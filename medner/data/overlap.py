@@ -91,7 +91,7 @@ class NearDuplicates:
         self._sizes: list[int] = []
         self._bits: list[int] = []
         self._frequency: Counter[str] = Counter()
-        self._order: dict[str, int] = {}  # the frequencies when the index was made
+        self._order: dict[str, int] = {}  # places of the grams, by their frequency when the index was made
         self._where: dict[str, list[int]] = {}  # the texts that a gram is one of the first of
         for text in texts:
             self.add(text)
@@ -109,7 +109,8 @@ class NearDuplicates:
         if count & (count - 1):
             self._index(count - 1, grams)
         else:  # a power of 2: make the index anew, since frequencies have changed
-            self._order, self._where = dict(self._frequency), {}
+            rising = sorted(self._frequency, key=self._frequency.__getitem__)
+            self._order, self._where = {gram: place for place, gram in enumerate(rising)}, {}
             for number, other in enumerate(self._compared):
                 self._index(number, _grams(other))
 
@@ -118,8 +119,9 @@ class NearDuplicates:
             self._where.setdefault(gram, []).append(number)
 
     def _first(self, grams: set[str]) -> list[str]:
+        known = grams & self._order.keys()
         count = len(grams) - math.ceil(NEAR_DUPLICATE * len(grams)) + 1
-        return sorted(grams, key=lambda gram: (self._order.get(gram, 0), gram))[:count]
+        return [*sorted(grams - known), *sorted(known, key=self._order.__getitem__)][:count]
 
     def find(self, text: str) -> str | None:
         """The first added text whose Jaccard index with this one is at least ``NEAR_DUPLICATE``, else None."""
