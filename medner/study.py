@@ -10,13 +10,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from medner.exceptions import InputError
-from medner.settings import Settings, describe, load_settings
+from medner.names import Name
+from medner.settings import Settings, load_settings
 
-# Names become folders under corpus/, training/ and metrics/.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 Names = tuple[Name, ...]
 Pair = tuple[Name, Name]
 # What else is kept there, or below metrics/seeds/.
@@ -202,15 +200,6 @@ def reasons(users: Mapping[str, Experiment] | Mapping[str, Suite], missing: Mapp
         for name, sources in lacking.items()
         if sources
     }
-
-
-def check_name(name: str) -> str:
-    """The name, if it may be an experiment's, and so a folder's. Raises InputError for others, as `exp1/../exp1`."""
-    try:
-        return TypeAdapter(Name).validate_python(name)
-    except ValidationError as error:
-        what = f"{name[:100]!r} is not a name ({describe(error)})"
-        raise InputError(what, remedy="Give the name of an experiment in configs/experiments.yml") from None
 
 
 def load_study(path: Path) -> Study:

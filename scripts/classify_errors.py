@@ -17,8 +17,9 @@ from medner.evaluation.predictions import SUFFIX
 from medner.evaluation.results import read_run
 from medner.exceptions import InputError
 from medner.files import new_folder
+from medner.names import check_name
 from medner.outputs import write_output
-from medner.study import check_name, load_study
+from medner.study import load_study
 
 app = new_app()
 

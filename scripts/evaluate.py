@@ -12,7 +12,7 @@ from medner.command_line import GPU_HELP, ROOT, good, new_app, note, show, step
 from medner.evaluation.pipelines import evaluate
 from medner.evaluation.results import run_table
 from medner.model.arithmetic import choose_processor
-from medner.study import check_name
+from medner.names import check_name
 
 app = new_app()
 

@@ -11,7 +11,7 @@ from medner.data.downloads import reachable
 from medner.exceptions import InputError
 from medner.files import new_folder, read_bytes, read_json, read_text, sha256
 from medner.model.provenance import EncoderInfo
-from medner.model.weights import POOLER, WEIGHTS, check_finite, expand, weights_file
+from medner.model.weights import AUTO_MAP, POOLER, WEIGHTS, check_finite, expand, weights_file
 from medner.outputs import read_output, write_output
 from medner.settings import Settings, load_settings
 
@@ -24,7 +24,6 @@ FILES = ("config.json", "tokenizer_config.json", "special_tokens_map.json", *VOC
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 USED = 0.25  # least share of the embeddings that have a piece: padding is 2 % at most, but half where pieces are few
 HUB_SECONDS = 5
-AUTO_MAP = "auto_map"  # in a config: names code that comes with the encoder
 UNVERIFIED = "unverified"  # the revision of a folder that says nothing of where it comes from
 UNTRAINED = "untrained"  # the name that asks for the embedded encoder with random weights: the floor of comparisons
 

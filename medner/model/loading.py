@@ -18,7 +18,7 @@ import srsly
 from spacy.language import Language
 
 from medner.exceptions import InputError
-from medner.model.encoder import AUTO_MAP
+from medner.model.weights import AUTO_MAP
 
 # Besides cfg beside each model. spaCy does without some of them, and what is found then is wrong.
 PARTS = ("config.cfg", "meta.json", "tokenizer", "vocab/strings.json")

@@ -20,6 +20,7 @@ WEIGHTS = "model.safetensors"
 # Under another name than WEIGHTS: transformers would take int8 numbers for weights, without a word.
 PACKED_WEIGHTS = "model.int8.safetensors"
 SCALE = ".scale"
+AUTO_MAP = "auto_map"  # in an encoder's settings: names code that comes with it
 POOLER = "pooler."  # begins the names of weights that nothing here uses, and that many encoders come without
 STEPS = 127  # int8 steps between zero and a row's largest weight
 
