@@ -21,6 +21,7 @@ from spacy.tokens import DocBin
 from medner.evaluation.comparisons import FILE, Significance
 from medner.evaluation.predictions import read_predictions
 from medner.evaluation.results import read_run
+from medner.model.bio import BioRecogniser
 from medner.outputs import read_output
 from medner.report.wording import sentence
 from medner.study import load_study
@@ -304,13 +305,17 @@ def test_an_experiment_that_has_no_command_of_its_own(study: tuple[Path, str], t
         study_file.read_text().replace("\nexperiments:\n", "\nexperiments:\n  new: {model: cnn, sources: [med-ro]}\n")
     )
 
-    def workflow(experiment: str) -> str:
-        variables = ("--vars.experiment", experiment, "--vars.epochs", "1")
+    def workflow(experiment: str, epochs: int = 1) -> str:
+        variables = ("--vars.experiment", experiment, "--vars.epochs", str(epochs))
         return run(project, "-m", "spacy", "project", "run", "experiment", ".", *variables)
 
-    for experiment in ("new", "exp1-cnn"):
-        assert f"Trained {experiment} on" in workflow(experiment)
+    for experiment, epochs, confidences in (("new", 1, False), ("exp1-bio", 8, True)):
+        assert f"Trained {experiment} on" in workflow(experiment, epochs)
         assert (project / "metrics" / experiment / "scores.json").is_file()
+        assert (project / "metrics" / experiment / "calibration.json").is_file() is confidences
+    trained = spacy.load(project / "training" / "exp1-bio" / "model-best").get_pipe("ner")
+    assert isinstance(trained, BioRecogniser)
+    assert trained.temperature != 1.0  # fitted to the dev data
     output = workflow("new")
     assert "new (1 of 1): evaluated before" in output
     assert "Trained" not in output

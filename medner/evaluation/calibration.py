@@ -1,24 +1,33 @@
-"""Whether confidences are what they say: pure functions over the entities that a pipeline has found.
+"""Whether confidences are what they say: how far they agree with precision, and what a threshold on them gives.
 
-All take ``confidence``, the probability of each entity that was found, and ``right``, whether gold has it with the same
-span and label.
+All functions take ``confidence``, the probability of each entity that was found, and ``right``, whether gold has it
+with the same span and label.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from medner.data.overlap import form_key
+from medner.data.records import Entity
+from medner.evaluation.predictions import Prediction
+from medner.evaluation.scores import DECIMALS, TestSource
+from medner.outputs import Output
+
+FILE = "calibration.json"
 BINS = 15  # as in Guo et al. (2017)
+POINTS = 101  # of a precision-recall curve, as files have it
+PRECISIONS = (0.8, 0.9)
 
 Floats = NDArray[np.float64]
+_Model = TypeVar("_Model", bound=Output)
 
 
-@dataclass(frozen=True)
-class Bin:
+class Bin(Output):
     """Entities of a confidence above ``low`` and at most ``high``: how many, their mean confidence, the share right.
 
     Without entities, ``confidence`` and ``precision`` are None.
@@ -31,13 +40,35 @@ class Bin:
     precision: float | None
 
 
-@dataclass(frozen=True)
-class Threshold:
+class Threshold(Output):
     """What keeping entities of at least this confidence gives: their precision, and recall of all gold entities."""
 
     threshold: float
     precision: float
     recall: float
+
+
+class Calibration(Output):
+    """How good the confidences of some entities are.
+
+    entities: found. gold: to be found. ece, brier: None without entities. thresholds: by the precision that was asked
+    for, the lowest threshold that gives it; None where none does.
+    """
+
+    entities: int
+    gold: int
+    ece: float | None
+    brier: float | None
+    thresholds: dict[str, Threshold | None]
+
+
+class SuiteCalibration(Calibration):
+    """The confidences of a suite: of all entities, and of those with seen and unseen surface forms."""
+
+    bins: list[Bin]
+    curve: list[Threshold]
+    seen: Calibration
+    unseen: Calibration
 
 
 def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> list[Bin]:
@@ -49,7 +80,8 @@ def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> li
     for number in range(bins):
         inside = place == number
         means = (float(confidence[inside].mean()), float(right[inside].mean())) if inside.any() else (None, None)
-        found.append(Bin(float(edges[number]), float(edges[number + 1]), int(inside.sum()), *means))
+        low, high = float(edges[number]), float(edges[number + 1])
+        found.append(Bin(low=low, high=high, entities=int(inside.sum()), confidence=means[0], precision=means[1]))
     return found
 
 
@@ -79,14 +111,72 @@ def precision_recall(confidence: ArrayLike, right: ArrayLike, gold: int) -> list
     confidence, correct = confidence[order], np.cumsum(right[order])
     last = np.flatnonzero(np.append(confidence[1:] != confidence[:-1], True)[: len(confidence)])  # of equal ones
     return [
-        Threshold(float(confidence[n]), float(correct[n] / (n + 1)), float(correct[n] / gold) if gold else 0.0)
+        Threshold(
+            threshold=float(confidence[n]),
+            precision=float(correct[n] / (n + 1)),
+            recall=float(correct[n] / gold) if gold else 0.0,
+        )
         for n in last
     ]
 
 
-def threshold_for_precision(curve: list[Threshold], precision: float) -> Threshold | None:
+def threshold_for_precision(curve: Sequence[Threshold], precision: float) -> Threshold | None:
     """The lowest threshold that gives at least this precision, so the one of the highest recall; None without one."""
     return min((one for one in curve if one.precision >= precision), key=lambda one: one.threshold, default=None)
+
+
+def calibration(
+    predictions: Sequence[Prediction], tests: Mapping[str, TestSource], seen: Collection[tuple[str, str]]
+) -> SuiteCalibration | None:
+    """The confidences of a suite, over the labels that its sources annotate; None if a prediction has none.
+
+    tests, seen: as for :func:`medner.evaluation.scores.score_suite`.
+    """
+    if any(one.confidence is None for one in predictions):
+        return None
+
+    def is_seen(one: Prediction, entity: Entity) -> bool:
+        return (entity.label, form_key(one.surface(entity))) in seen
+
+    def of(kept: Callable[[Prediction, Entity], bool]) -> tuple[list[float], list[bool], int]:
+        confidence, right, gold = [], [], 0
+        for one in predictions:
+            annotated = tests[one.source].annotated
+            wanted = {entity for entity in one.gold if entity.label in annotated and kept(one, entity)}
+            gold += len(wanted)
+            for entity, value in zip(one.predicted, one.confidence or (), strict=True):
+                if entity.label in annotated and kept(one, entity):
+                    confidence.append(value)
+                    right.append(entity in wanted)
+        return confidence, right, gold
+
+    confidence, right, gold = of(lambda one, entity: True)
+    curve = precision_recall(confidence, right, gold)
+    places = np.unique(np.linspace(0, len(curve) - 1, min(POINTS, len(curve))).round().astype(int))
+    return SuiteCalibration(
+        **_summary(confidence, right, gold),
+        bins=[_rounded(one) for one in reliability(confidence, right)],
+        curve=[_rounded(curve[place]) for place in places],
+        seen=Calibration(**_summary(*of(is_seen))),
+        unseen=Calibration(**_summary(*of(lambda one, entity: not is_seen(one, entity)))),
+    )
+
+
+def _summary(confidence: Sequence[float], right: Sequence[bool], gold: int) -> dict[str, Any]:
+    curve = precision_recall(confidence, right, gold)
+    wanted = {str(precision): threshold_for_precision(curve, precision) for precision in PRECISIONS}
+    return {
+        "entities": len(confidence),
+        "gold": gold,
+        "ece": round(expected_calibration_error(confidence, right), DECIMALS) if confidence else None,
+        "brier": round(brier_score(confidence, right), DECIMALS) if confidence else None,
+        "thresholds": {precision: found and _rounded(found) for precision, found in wanted.items()},
+    }
+
+
+def _rounded(one: _Model) -> _Model:
+    """The model with its numbers rounded, as files have them."""
+    return one.model_copy(update={k: round(v, DECIMALS) for k, v in one if isinstance(v, float)})
 
 
 def _arrays(confidence: ArrayLike, right: ArrayLike) -> tuple[Floats, Floats]:

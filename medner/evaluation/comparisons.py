@@ -172,7 +172,8 @@ def comparable_pairs(
     """The study's comparisons whose experiments are evaluated and comparable, by family, and in what others differ.
 
     Two experiments may differ in what they train on. They must agree in the meaning of the labels, in the sources that
-    both train on, in the test data and, where both have the same kind of model, in encoder, epochs and config.
+    both train on and in the test data. With an encoder on both sides, they must agree in the encoder and the epochs;
+    with the same model, in the config as well.
     """
     found: dict[str, list[Pair]] = {}
     unlike: dict[Pair, list[str]] = {}
@@ -181,18 +182,21 @@ def comparable_pairs(
             if not {before, after} <= runs.keys():
                 continue
             left, right = runs[before][0], runs[after][0]
-            if differing := [*_training_differing(left, right), *data_differing(left, right)]:
+            models = {study.experiments[name].model for name in (before, after)}
+            trained = _training_differing(left, right, same_model=len(models) == 1)
+            if differing := [*trained, *data_differing(left, right)]:
                 unlike[before, after] = differing
             else:
                 found.setdefault(family, []).append((before, after))
     return found, unlike
 
 
-def _training_differing(one: Run, other: Run) -> list[str]:
+def _training_differing(one: Run, other: Run, *, same_model: bool) -> list[str]:
     left, right = one.scores.provenance, other.scores.provenance
     if left.kind != right.kind or not left.kind:
         return []
-    return [key for key in TRAINING_KEYS if getattr(left, key) != getattr(right, key)]
+    keys = TRAINING_KEYS if same_model else tuple(key for key in TRAINING_KEYS if key != "config")
+    return [key for key in keys if getattr(left, key) != getattr(right, key)]
 
 
 def data_differing(one: Run, other: Run) -> list[str]:

@@ -21,6 +21,7 @@ from medner.evaluation.results import SCORES, Scores, write_run
 from medner.evaluation.scores import TestSource
 from medner.exceptions import InputError
 from medner.files import new_folder, read_bytes, read_text, sha256, write_text
+from medner.model.bio import confidences
 from medner.model.curve import CURVE
 from medner.model.loading import load_pipeline
 from medner.model.provenance import Provenance, read_provenance
@@ -66,6 +67,7 @@ def as_prediction(example: Example) -> Prediction:
         gold=spans[0],
         predicted=spans[1],
         tokens=tuple((token.idx, token.idx + len(token)) for token in predicted),
+        confidence=confidences(predicted),
     )
 
 

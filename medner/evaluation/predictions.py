@@ -32,6 +32,7 @@ class Prediction:
     gold: tuple[Entity, ...]  # only labels that the source annotates
     predicted: tuple[Entity, ...]  # all labels; scoring leaves out what the source does not annotate
     tokens: tuple[tuple[int, int], ...]  # the model's own tokens of the raw text
+    confidence: tuple[float, ...] | None = None  # probability of each predicted mention, from a model that gives one
 
     def surface(self, entity: Entity) -> str:
         """The surface form of one of the text's mentions."""
@@ -57,7 +58,7 @@ _FORMAT = TypeAdapter(Prediction)
 
 def write_predictions(path: Path, predictions: Iterable[Prediction]) -> None:
     """Write predictions as JSON Lines, whole or not at all."""
-    write_text(path, "".join(_FORMAT.dump_json(one).decode() + "\n" for one in predictions))
+    write_text(path, "".join(_FORMAT.dump_json(one, exclude_none=True).decode() + "\n" for one in predictions))
 
 
 def read_predictions(path: Path) -> list[Prediction]:
@@ -83,6 +84,9 @@ def read_predictions(path: Path) -> list[Prediction]:
             check_entities(Record(one.id, one.lang, one.text, entities), path, place, trimmed=trimmed)
         if any(not 0 <= start < end <= len(one.text) for start, end in one.tokens):
             raise InputError("a token is empty or out of range", path=path, place=place, remedy=remedy)
+        if one.confidence is not None and not _are_probabilities(one.confidence, len(one.predicted)):
+            what = "confidence is not one number from 0 to 1 for each predicted mention"
+            raise InputError(what, path=path, place=place, remedy=remedy)
         if (one.source, one.id) in seen:
             what = f"{one.source} has a second text with the id {json.dumps(one.id)}"
             raise InputError(what, path=path, place=place, remedy=remedy)
@@ -91,3 +95,7 @@ def read_predictions(path: Path) -> list[Prediction]:
     if not predictions:
         raise InputError("holds no predictions", path=path, remedy=remedy)
     return predictions
+
+
+def _are_probabilities(values: tuple[float, ...], number: int) -> bool:
+    return len(values) == number and all(0 <= value <= 1 for value in values)

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from medner.evaluation.calibration import FILE as CALIBRATION
+from medner.evaluation.calibration import calibration
 from medner.evaluation.predictions import SUFFIX, Prediction, write_predictions
 from medner.evaluation.scores import Counts, SuiteScore, TestSource, score_suite, unit_counts
 from medner.evaluation.statistics import CONFIDENCE
@@ -78,6 +80,8 @@ def write_run(
 ) -> Scores:
     """Score the predictions of every suite; write them with ``counts.json`` and ``scores.json``.
 
+    Where predictions have a confidence, ``calibration.json`` as well.
+
     tests, seen: as for :func:`score_suite`. skipped: why other suites have no predictions.
     """
     for suite, predictions in suites.items():
@@ -88,6 +92,9 @@ def write_run(
     }
     scores = Scores(provenance=provenance, test=dict(tests), skipped=dict(skipped), suites=scored)
     write_output(folder / SCORES, scores)
+    calibrated = {suite: calibration(predictions, tests, seen) for suite, predictions in suites.items()}
+    if found := {suite: one for suite, one in calibrated.items() if one}:
+        write_output(folder / CALIBRATION, found)
     return scores
 
 

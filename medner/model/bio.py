@@ -24,6 +24,7 @@ from thinc.types import Floats2d
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+FACTORY = "medner_bio"  # in a pipeline's config
 ANNOTATED = "annotated"  # key of a gold document's user data: the labels that its source annotates
 SPANS = "entities"  # key of doc.spans
 SAMPLE = 10  # documents that the model's sizes are taken from
@@ -300,7 +301,7 @@ def annotated_scorer() -> Callable[..., dict[str, Any]]:
 
 
 @Language.factory(
-    "medner_bio",
+    FACTORY,
     assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
     default_config={"model": DEFAULT_MODEL, "scorer": {"@scorers": "medner.annotated_ents_scorer.v1"}},
     default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
@@ -449,14 +450,25 @@ def best_spans(lattice: Lattice) -> Tensor:
     return torch.tensor(spans, dtype=torch.long, device=lattice.emissions.device).reshape(-1, 4)
 
 
+def _scored(doc: Doc) -> dict[tuple[int, int, int], float] | None:
+    """Probability of each entity that ``medner_bio`` found, by span and label; None if it has not read the document."""
+    group = doc.spans.get(SPANS)
+    if group is None or "scores" not in group.attrs:
+        return None
+    scores = zip(group, group.attrs["scores"], strict=True)
+    return {(span.start, span.end, span.label): float(score) for span, score in scores}
+
+
 def confidence(span: Span) -> float | None:
     """Probability of an entity that ``medner_bio`` found; None for any other span."""
-    group = span.doc.spans.get(SPANS)
-    if group is not None and "scores" in group.attrs:
-        for other, score in zip(group, group.attrs["scores"], strict=True):
-            if (other.start, other.end, other.label) == (span.start, span.end, span.label):
-                return float(score)
-    return None
+    return (_scored(span.doc) or {}).get((span.start, span.end, span.label))
+
+
+def confidences(doc: Doc) -> tuple[float, ...] | None:
+    """Probability of each entity of a document; None unless ``medner_bio`` found them all."""
+    scored = _scored(doc)
+    found = [None if scored is None else scored.get((ent.start, ent.end, ent.label)) for ent in doc.ents]
+    return None if scored is None or None in found else tuple(score for score in found if score is not None)
 
 
 Span.set_extension("confidence", getter=confidence, force=True)

@@ -13,7 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import spacy
 from spacy.cli.train import train as spacy_train
+from spacy.training import Corpus
+from spacy.util import load_config
 from thinc.api import Config
 
 from medner.data.docbins import parse_docbin
@@ -21,11 +24,13 @@ from medner.data.manifests import read_training_manifest
 from medner.exceptions import InputError
 from medner.files import new_folder, read_bytes, sha256
 from medner.model.arithmetic import cpu_arithmetic, mixed_precision
+from medner.model.bio import FACTORY
 from medner.model.configs import config_sha256, load_training_config, model_config
 from medner.model.curve import CURVE, read_log
 from medner.model.duration import LOGGER
 from medner.model.encoder import check_export, load_encoder, read_manifest
 from medner.model.provenance import EncoderInfo, Provenance, stamp
+from medner.model.temperature import calibrate
 from medner.outputs import write_output
 
 # In the place of an encoder's manifest where a config trains without one.
@@ -159,8 +164,18 @@ def train(root: Path, training: Training, target: Path, *, gpu: int) -> None:
             remedy = "Compare it with configs/transformer.cfg in the repository"
             raise InputError(what, path=training.config, remedy=remedy) from None
         for pipeline in sorted(folder.glob("model-*")):
+            _calibrate(pipeline)
             stamp(pipeline, training.provenance.model_copy(update={"made_with": made_with(training.encoder, gpu=gpu)}))
         write_output(folder / CURVE, read_log(log))
+
+
+def _calibrate(pipeline: Path) -> None:
+    """Fit the confidences of a saved pipeline to the dev data that its config names, if it gives any."""
+    components = load_config(pipeline / "config.cfg")["components"].values()
+    if any(component["factory"] == FACTORY for component in components):
+        nlp = spacy.load(pipeline)
+        calibrate(nlp, list(Corpus(nlp.config.interpolate()["paths"]["dev"])(nlp)))
+        nlp.to_disk(pipeline)
 
 
 def made_with(encoder: EncoderInfo, *, gpu: int) -> dict[str, str]:

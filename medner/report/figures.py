@@ -15,6 +15,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter
 
+from medner.evaluation.calibration import Bin, Threshold
 from medner.model.curve import TrainingCurve
 from medner.report.exchange import Point
 
@@ -103,6 +104,42 @@ def learning(name: str, series: Mapping[str, Sequence[Point]], top: float) -> Ma
         axes.set_xlabel("sentences added")
 
     return _svg(f"learning {name}", draw, (260, 220))
+
+
+def reliability(name: str, bins: Sequence[Bin]) -> Markup:
+    """Precision against mean confidence of every bin that has entities; a dot's area is its share of them."""
+
+    def draw(axes: Axes) -> None:
+        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=DASHES[1], zorder=1)
+        most = max(one.entities for one in bins)
+        found = [(one.confidence, one.precision, 12 + 90 * one.entities / most) for one in bins if one.entities]
+        confidence, precision, sizes = zip(*found, strict=True)
+        axes.plot(confidence, precision, color=SERIES[0], linewidth=1.6, zorder=2)
+        axes.scatter(confidence, precision, s=sizes, color=SERIES[0], edgecolor=SURFACE, zorder=3)
+        _unit_square(axes, "confidence", "precision")
+
+    return _svg(f"reliability {name}", draw, (220, 210))
+
+
+def trade(name: str, curve: Sequence[Threshold]) -> Markup:
+    """Precision against recall over all thresholds; the dot keeps every entity."""
+
+    def draw(axes: Axes) -> None:
+        recall, precision = zip(*((one.recall, one.precision) for one in curve), strict=True)
+        axes.plot(recall, precision, color=SERIES[1], linewidth=1.8, zorder=2)
+        axes.plot(recall[-1], precision[-1], "o", color=SERIES[1], markersize=7, markeredgecolor=SURFACE, zorder=3)
+        _unit_square(axes, "recall", "precision")
+
+    return _svg(f"trade {name}", draw, (220, 210))
+
+
+def _unit_square(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_ylim(-0.03, 1.05)
+    axes.set_xticks([0, 0.5, 1])
+    axes.set_yticks([0, 0.5, 1])
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
 
 
 def stacked(name: str, bars: Mapping[str, Sequence[int]], right: float) -> Markup:

@@ -13,6 +13,8 @@ from medner.data.labels import Scheme
 from medner.data.leakage import LeakageReport
 from medner.data.manifests import MANIFEST, CorpusManifest
 from medner.data.quality import QualityReport
+from medner.evaluation.calibration import FILE as CALIBRATION
+from medner.evaluation.calibration import SuiteCalibration
 from medner.evaluation.comparisons import FILE, Comparison, Significance
 from medner.evaluation.error_analysis import Errors
 from medner.evaluation.learning_curves import CurveRow
@@ -35,9 +37,10 @@ class Workflows(RootModel[dict[str, list[str]]]):
 class Inputs:
     """Everything that the report is made of.
 
-    runs: all runs of each experiment, by seed. results: the scores of the main runs. results, curves and errors are by
-    experiment, in the study's order. comparisons: those that were made of these runs. learning: the rows of the
-    learning curves. manifest: of the corpus that the runs were tested on. workflows: the commands of each.
+    runs: all runs of each experiment, by seed. results: the scores of the main runs. results, curves, errors and
+    calibration are by experiment, in the study's order; calibration, of pipelines that give confidences, is by suite as
+    well. comparisons: those that were made of these runs. learning: the rows of the learning curves. manifest: of the
+    corpus that the runs were tested on. workflows: the commands of each.
     """
 
     study: Study
@@ -46,6 +49,7 @@ class Inputs:
     results: Mapping[str, Scores]
     curves: Mapping[str, TrainingCurve]
     errors: Mapping[str, Errors]
+    calibration: Mapping[str, Mapping[str, SuiteCalibration]]
     comparisons: Sequence[Comparison]
     learning: Sequence[CurveRow]
     quality: QualityReport | None
@@ -107,6 +111,8 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
     results = {name: main_run(found, metrics).scores for name, found in runs.items()}
     curves = {name: _read(metrics / name / CURVE, TrainingCurve, "evaluate") for name in results}
     errors = {name: _read(metrics / "errors" / f"{name}.json", Errors, "errors") for name in results}
+    by_suite = dict[str, SuiteCalibration]
+    calibration = {name: _read(metrics / name / CALIBRATION, by_suite, "evaluate") for name in results}
     significance = _read(metrics / FILE, Significance, "significance")
     learning = _read(metrics / "curves.json", list[CurveRow], "curves") or []
     manifest = _read(corpus / MANIFEST, CorpusManifest, "corpus")
@@ -118,6 +124,7 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
         results=results,
         curves={name: found for name, found in curves.items() if found},
         errors={name: found for name, found in errors.items() if found and found.suites.keys() & study.suites.keys()},
+        calibration={name: found for name, found in calibration.items() if found},
         comparisons=significance.current(runs) if significance else [],
         learning=learning if _is_of_runs(learning, study, runs) else [],
         quality=_read(metrics / "corpora.json", QualityReport, "quality"),

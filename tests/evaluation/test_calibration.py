@@ -1,21 +1,30 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made import provenance, source_under_test
 
+from medner.data.overlap import form_key
+from medner.data.records import Entity
 from medner.evaluation.calibration import (
     Bin,
+    SuiteCalibration,
     Threshold,
     brier_score,
+    calibration,
     expected_calibration_error,
     precision_recall,
     reliability,
     threshold_for_precision,
 )
+from medner.evaluation.predictions import Prediction
+from medner.evaluation.results import write_run
+from medner.outputs import read_output
 
 CONFIDENCE = [0.95, 0.9, 0.9, 0.6, 0.4, 0.4]
 RIGHT = [True, True, False, True, False, False]
@@ -30,7 +39,7 @@ def test_bins_of_the_reliability_diagram() -> None:
     assert (low.low, low.high, low.entities, low.precision) == (0.0, 0.5, 2, 0.0)
     assert (high.low, high.high, high.entities, high.precision) == (0.5, 1.0, 4, 0.75)
     assert (low.confidence, high.confidence) == (pytest.approx(0.4), pytest.approx(3.35 / 4))
-    assert reliability([0.8], [True], bins=2)[0] == Bin(0.0, 0.5, 0, None, None)
+    assert reliability([0.8], [True], bins=2)[0] == Bin(low=0.0, high=0.5, entities=0, confidence=None, precision=None)
 
 
 def test_expected_calibration_error() -> None:
@@ -58,14 +67,12 @@ def test_calibrated_confidences_have_no_error() -> None:
 
 def test_precision_and_recall_by_threshold() -> None:
     """Entities of equal confidence are kept together; five gold entities, of which three were found."""
-    assert precision_recall(CONFIDENCE, RIGHT, gold=5) == [
-        Threshold(0.95, 1.0, 0.2),
-        Threshold(0.9, pytest.approx(2 / 3), 0.4),
-        Threshold(0.6, 0.75, pytest.approx(0.6)),
-        Threshold(0.4, 0.5, pytest.approx(0.6)),
-    ]
+    curve = precision_recall(CONFIDENCE, RIGHT, gold=5)
+    assert [one.threshold for one in curve] == [0.95, 0.9, 0.6, 0.4]
+    assert [one.precision for one in curve] == pytest.approx([1.0, 2 / 3, 0.75, 0.5])
+    assert [one.recall for one in curve] == pytest.approx([0.2, 0.4, 0.6, 0.6])
     assert precision_recall([], [], gold=5) == []
-    assert precision_recall([0.5], [False], gold=0) == [Threshold(0.5, 0.0, 0.0)]
+    assert precision_recall([0.5], [False], gold=0) == [Threshold(threshold=0.5, precision=0.0, recall=0.0)]
 
 
 def test_the_threshold_for_a_precision_keeps_as_many_as_it_can() -> None:
@@ -98,3 +105,36 @@ def test_every_threshold_is_what_counting_gives(drawn: list[tuple[float, bool]],
         kept = [r for p, r in drawn if p >= one.threshold]
         assert one.precision == pytest.approx(sum(kept) / len(kept))
         assert one.recall == pytest.approx(sum(kept) / gold if gold else 0)
+
+
+def prediction(text: str, gold: list[Entity], predicted: dict[Entity, float] | None, source: str = "s") -> Prediction:
+    found = tuple(predicted or ())
+    confidence = None if predicted is None else tuple(predicted.values())
+    return Prediction(text, source, "ro", text, tuple(gold), found, (), confidence)
+
+
+def test_a_suite_counts_only_what_its_sources_annotate() -> None:
+    """One of two mentions is found; its surface form is known from training. PERSON is not annotated."""
+    right, missed, person = Entity(0, 3, "MEDICAL"), Entity(7, 12, "MEDICAL"), Entity(4, 6, "PERSON")
+    one = prediction("HTA la tuse", [right, missed], {right: 0.9, person: 0.8})
+    found = calibration([one], {"s": source_under_test()}, {("MEDICAL", form_key("HTA"))})
+    assert found is not None
+    assert (found.entities, found.gold, found.ece, found.brier) == (1, 2, 0.1, pytest.approx(0.01))
+    assert found.thresholds["0.9"] == Threshold(threshold=0.9, precision=1.0, recall=0.5)
+    assert (found.seen.entities, found.seen.gold) == (1, 1)
+    assert (found.unseen.entities, found.unseen.gold, found.unseen.ece) == (0, 1, None)
+    assert found.unseen.thresholds == {"0.8": None, "0.9": None}
+
+
+def test_a_suite_without_confidences_has_no_calibration(tmp_path: Path) -> None:
+    """And its run no calibration.json, which a run with confidences has."""
+    entity = Entity(0, 3, "MEDICAL")
+    tests = {"s": source_under_test()}
+    for name, predicted in (("without", None), ("with", {entity: 0.7})):
+        made = [prediction("HTA", [entity], predicted)]
+        (tmp_path / name).mkdir()
+        write_run(tmp_path / name, provenance(), tests, {}, {"suite": made}, set())
+        assert (calibration(made, tests, set()) is None) is (predicted is None)
+        assert (tmp_path / name / "calibration.json").is_file() is (predicted is not None)
+    read = read_output(tmp_path / "with" / "calibration.json", dict[str, SuiteCalibration], "evaluate")
+    assert read == {"suite": calibration(made, tests, set())}

@@ -14,8 +14,10 @@ from conftest import ROOT
 from medner.data.labels import CorpusLabels, Scheme, load_scheme
 from medner.data.leakage import Leakage
 from medner.data.manifests import CorpusManifest, SourceManifest, SplitStatistics
+from medner.data.overlap import form_key
 from medner.data.quality import CorpusFigures, Examples
 from medner.data.records import Entity
+from medner.evaluation.calibration import SuiteCalibration, calibration
 from medner.evaluation.comparisons import Basis, Comparison, Significance, TextsOnly
 from medner.evaluation.error_analysis import Errors, Knowledge, analyse, choose_examples
 from medner.evaluation.learning_curves import CurveRow
@@ -142,6 +144,16 @@ def predictions(text: str) -> list[Prediction]:
     ]
 
 
+def calibrated() -> SuiteCalibration:
+    """Confidences of a suite: two mentions of a known form, one right; one of an unknown form, missed."""
+    text, known = "HTA HTA gută", {("MEDICAL", form_key("HTA"))}
+    right, wrong, missed = (Entity(start, end, "MEDICAL") for start, end in ((0, 3), (4, 7), (8, 12)))
+    one = Prediction("1", "s", "ro", text, (right, missed), (right, wrong), (), (0.875, 0.625))
+    found = calibration([one], {"s": made.source_under_test()}, known)
+    assert found is not None
+    return found
+
+
 def curve_rows(
     mix: str, values: dict[int, float], seed: int = 0, noise: Sequence[float] = (), suite: str = "s"
 ) -> list[CurveRow]:
@@ -175,6 +187,7 @@ def everything(folder: Path, text: str) -> Path:
     first, *others = choose_examples(suites, lines, annotated)
     first = first.model_copy(update={"gold": [Entity(0, 3, text)]})
     write_output(metrics / "errors" / "three.json", Errors(suites=counts, examples=[first, *others]))
+    write_output(metrics / "three" / "calibration.json", {text: calibrated(), "real": calibrated()})
     rows = [comparison(suite, "one", "two", 0.01, 0.03, 0.01) for suite in ("real", "combined")]
     compared(metrics, [*rows, comparison(text, "one", "three", 0, 1, 0.5, family=text)])
     learning = [

@@ -11,6 +11,7 @@ import pytest
 from made_report import (
     STEPS,
     STUDY,
+    calibrated,
     change_suite,
     compared,
     comparison,
@@ -26,6 +27,7 @@ from typer.testing import CliRunner
 
 from medner.evaluation.results import read_run
 from medner.exceptions import InputError
+from medner.outputs import write_output
 from medner.report.pages import write_report
 from medner.study import Curves
 
@@ -42,6 +44,7 @@ def test_missing_parts_are_named_with_their_command(metrics: Path) -> None:
         "Over seeds": ["seeds"],
         "Significance": ["significance"],
         "Ablations": ["ablations"],
+        "Confidence": ["bio"],
         "Validation curves": ["evaluate-one"],
         "Learning curves and exchange rate": ["curves"],
         "Error analysis": ["errors"],
@@ -272,3 +275,14 @@ def test_learning_curves_of_other_runs_are_left_out(metrics: Path) -> None:
     for f1, kept in ((measured, True), (0.123, False)):
         edit_json(metrics / "curves.json", lambda _, f1=f1: [{**row, "f1": f1}])
         assert bool(read(metrics, study).learning) == kept
+
+
+def test_confidences_are_in_the_report_with_what_thresholds_give(metrics: Path) -> None:
+    """Of two entities one is right: at .8 half of all mentions are found, and no unseen form ever reaches it."""
+    write_output(metrics / "two" / "calibration.json", {"real": calibrated()})
+    report = report_md(metrics)
+    row = re.search(r"^\| two \| real \| 2 \|.*$", report, re.MULTILINE)
+    assert row is not None
+    cells = [cell.strip() for cell in row[0].strip("|").split("|")]
+    assert cells[3] == "0.375"  # ECE: .125 and .625, each for one of two entities
+    assert [re.sub(r"\W*R ", " R ", cell) for cell in cells[5:8]] == ["0.88 R 0.50", "0.88 R 1.00", "–"]

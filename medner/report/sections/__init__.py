@@ -9,6 +9,7 @@ from medner.report.inputs import Inputs
 from medner.report.sections import (
     ablations,
     answer,
+    confidence,
     data,
     errors,
     exchange,
@@ -26,6 +27,7 @@ BUILDERS: Sequence[Callable[[Inputs], Section | Missing]] = (
     statistics.seeds,
     statistics.significance,
     ablations.section,
+    confidence.section,
     training.section,
     exchange.section,
     errors.section,
