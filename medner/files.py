@@ -231,9 +231,11 @@ def _clear(shop: Path, path: Path) -> None:
 
 def _exchange(one: Path, other: Path) -> bool:
     """Have two folders change places at once. False if the system or the disk cannot: Linux can, on most disks."""
-    call = getattr(ctypes.CDLL(None), "renameat2", None)
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "renameat2"):
+        return False
     here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE, from fcntl.h and linux/fs.h
-    return bool(call) and call(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0
+    return bool(library.renameat2(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0)
 
 
 def _sync(path: Path) -> None:

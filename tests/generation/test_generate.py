@@ -424,7 +424,7 @@ def test_kills_lose_and_duplicate_nothing(output: Path) -> None:
     llm.latency = 0.03
     llm.faults = ["", "429", "refusal", "", "one more", "not json", "", "500", "length", "surrogate"] * 4
     with serving(llm):
-        kill_runs(llm, output, int(os.environ.get("MEDNER_KILLS", 20)))
+        kill_runs(llm, output, int(os.environ.get("MEDNER_KILLS", "20")))
     assert len(lines(output)) >= 100
     check_complete(output)
     # The kills hit runs at work: some requests that the server took never came back. All of them are charged.
@@ -439,7 +439,7 @@ def test_kills_of_batch_runs_lose_and_duplicate_nothing(output: Path) -> None:
     llm.latency = 0.03
     llm.faults = ["", "refusal", "", "one more", "not json", "", "500", "length"] * 4
     with serving(llm):
-        kill_runs(llm, output, int(os.environ.get("MEDNER_KILLS", 15)), "--batch")
+        kill_runs(llm, output, int(os.environ.get("MEDNER_KILLS", "15")), "--batch")
     check_complete(output)
     numbers = [answer["number"] for answer in lines(beside(output, ANSWERS))]
     results = b"\n".join(llm.files[job["output_file_id"]] for job in llm.jobs.values())
