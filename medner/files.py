@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import gzip
 import hashlib
@@ -24,6 +25,8 @@ from medner.exceptions import InputError
 
 # RuntimeError: encrypted, or packed in a way that Python does not know
 BROKEN_ZIP = (zipfile.BadZipFile, OSError, zlib.error, RuntimeError)
+
+ATTEMPTS = 100  # to open a file that other processes rename or remove in the same moment
 
 
 def read_bytes(path: Path) -> bytes:
@@ -139,7 +142,7 @@ def _open_alone(path: Path, *, wait: bool) -> int:
 
     Raises BlockingIOError if another process has it and this one does not ``wait``.
     """
-    while True:
+    for _ in range(ATTEMPTS):
         with suppress(FileNotFoundError):  # another process is just removing it
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, alone = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), False
@@ -151,6 +154,7 @@ def _open_alone(path: Path, *, wait: bool) -> int:
             finally:
                 if not alone:
                     os.close(handle)
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
 
 def _hidden(path: Path) -> Path:

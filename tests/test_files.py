@@ -55,6 +55,14 @@ def test_read_only_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_was_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(InputError, match=r"x: cannot be written \(No such file or directory\)"):
+        write_text(Path("x"), "y")
+
+
 def test_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     write_text(target, "old")
