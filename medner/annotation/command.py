@@ -36,11 +36,22 @@ def annotate(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on after what cannot be read, and list it.")] = False,
     arithmetic: Annotated[Arithmetic, typer.Option(help="int8: faster, finds a few other entities.")] = "auto",
     processes: Annotated[int, typer.Option(min=0, help="0: one for each core.")] = 0,
+    ray: Annotated[str, typer.Option(help="Use Ray (medner[ray]): local, auto, or a cluster's address.")] = "",
 ) -> None:
     """Find entities in texts: one process a core, in memory that does not grow with the input.
 
     Example: medner annotate notes/ --model training/exp3/model-best --output found.jsonl
     """
+    wanted = [label.strip() for label in labels.split(",") if label.strip()]
+    if ray:
+        from medner.annotation.ray import annotate_on_ray  # noqa: PLC0415
+
+        count = annotate_on_ray(
+            inputs, model, output, address=ray, format=to, field=field, arithmetic=arithmetic,
+            labels=wanted, min_confidence=min_confidence, processes=processes,
+        )  # fmt: skip
+        good(f"{output}: {count:,} documents")
+        return
     for given, known in ((to, WRITTEN), (format, READ.values())):
         if given and given not in known:
             raise InputError(f"{given!r} is no format", remedy=f"Give one of {', '.join(known)}")
@@ -51,7 +62,7 @@ def annotate(
         reading=Reading(format, lines, field, column, encoding),
         to=to,
         keep_text=not no_text,
-        labels=[label.strip() for label in labels.split(",") if label.strip()],
+        labels=wanted,
         min_confidence=min_confidence,
         limit=limit,
         resume=resume,
