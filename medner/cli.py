@@ -6,6 +6,8 @@ import typer
 
 from medner.annotation.command import annotate
 from medner.command_line import step
+from medner.packaging.command import package, push
+from medner.serving.command import serve
 
 # Each command's function imports what is slow to load, such as torch, when it runs: `medner --help` is quick.
 app = typer.Typer(
@@ -17,6 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(step(annotate))
+app.command()(step(serve))
+app.command()(step(package))
+app.command()(step(push))
 
 
 @app.callback()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import hashlib
 import io
@@ -26,13 +27,14 @@ BROKEN_ZIP = (zipfile.BadZipFile, OSError, zlib.error, RuntimeError)
 
 
 def read_bytes(path: Path) -> bytes:
-    """Content of a file, unpacked when its name ends in ``.gz``. Raises InputError if it cannot be read."""
+    """Content of a file, unpacked when its name ends in ``.gz`` or ``.xz``. Raises InputError if it cannot be read."""
     try:
         data = path.read_bytes()
-        return gzip.decompress(data) if path.suffix == ".gz" else data
+        unpack = {".gz": gzip.decompress, ".xz": lzma.decompress}.get(path.suffix, bytes)
+        return unpack(data)
     except FileNotFoundError:
         raise InputError("no such file", path=path, remedy="Check the path, or run the step that makes it") from None
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputError(f"cannot be read ({error})", path=path, remedy="Check the file and its permissions") from None
 
 
@@ -110,6 +112,11 @@ def members_sha256(members: Mapping[str, bytes]) -> str:
 def sha256(data: bytes) -> str:
     """Hexadecimal SHA-256 of the data."""
     return hashlib.sha256(data).hexdigest()
+
+
+def source_hash(source: str) -> str:
+    """How a content security policy names a script that stands in the page: ``sha256-`` and its checksum in base 64."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
 
 
 def git_blob_id(data: bytes) -> str:
