@@ -20,7 +20,7 @@ from medner.exceptions import InputError
 
 def annotate(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT…", help="Files, folders, or - for standard input.")],
-    model: Annotated[str, typer.Option(help="A pipeline: its folder, or the name of its package.")],
+    model: Annotated[str, typer.Option(help="An experiment, a pipeline's folder, or the name of its package.")],
     output: Annotated[Path, typer.Option(help="File to write, or folder for brat; the format is that of the suffix.")],
     to: Annotated[str, typer.Option(help=f"Format of the output: {', '.join(WRITTEN)}.")] = "",
     format: Annotated[str, typer.Option("--from", help=f"Format of the input: {', '.join(READ.values())}.")] = "",
@@ -42,12 +42,15 @@ def annotate(
 
     Example: medner annotate notes/ --model training/exp3/model-best --output found.jsonl
     """
+    from medner.model.pipelines import find_pipeline
+
+    model = str(find_pipeline(model) or model)
     wanted = [label.strip() for label in labels.split(",") if label.strip()]
     if ray:
         given = {"--resume": resume, "--limit": limit, "--skip-bad": skip_bad, "--no-text": no_text, "--lines": lines}
         if refused := [option for option, value in given.items() if value]:
             raise InputError(f"--ray does not go with {', '.join(refused)}", remedy="Leave one of them out")
-        from medner.annotation.ray import annotate_on_ray  # noqa: PLC0415
+        from medner.annotation.ray import annotate_on_ray
 
         count = annotate_on_ray(
             inputs, model, output, address=ray, format=to, field=field, arithmetic=arithmetic,
