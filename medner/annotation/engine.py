@@ -38,7 +38,7 @@ def load(model: str | Path, *, arithmetic: Arithmetic = "auto", threads: int = 1
 def annotate_texts(nlp: Language, texts: Sequence[str]) -> list[list[Entity]]:
     """The entities of every text, sorted by start. What occurs several times, as lines of forms do, is read once."""
     found: dict[str, list[Entity]] = {}
-    unique = list(dict.fromkeys(texts))
+    unique = sorted(dict.fromkeys(texts), key=len)  # texts of a batch are padded to the longest
     for text, doc in zip(unique, nlp.pipe(unique), strict=True):
         found[text] = entities_of(doc)
         doc.user_data.clear()  # the transformer's output would fill the memory
