@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import errno
 import fcntl
@@ -17,7 +18,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import srsly
 
@@ -30,13 +31,14 @@ ATTEMPTS = 100  # to open a file that other processes rename or remove in the sa
 
 
 def read_bytes(path: Path) -> bytes:
-    """Content of a file, unpacked when its name ends in ``.gz``. Raises InputError if it cannot be read."""
+    """Content of a file, unpacked when its name ends in ``.gz`` or ``.xz``. Raises InputError if it cannot be read."""
     try:
         data = path.read_bytes()
-        return gzip.decompress(data) if path.suffix == ".gz" else data
+        unpack = {".gz": gzip.decompress, ".xz": lzma.decompress}.get(path.suffix, bytes)
+        return unpack(data)
     except FileNotFoundError:
         raise InputError("no such file", path=path, remedy="Check the path, or run the step that makes it") from None
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputError(f"cannot be read ({error})", path=path, remedy="Check the file and its permissions") from None
 
 
@@ -116,6 +118,11 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def source_hash(source: str) -> str:
+    """How a content security policy names a script that stands in the page: ``sha256-`` and its checksum in base 64."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
+
+
 def git_blob_id(data: bytes) -> str:
     """The id git gives a file with this content (SHA-1 over ``blob <length>\\0<content>``)."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
@@ -162,17 +169,19 @@ def _hidden(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp")
 
 
-def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """Write a file whole or not at all: to a temporary file beside it, which is then renamed over it.
+@contextmanager
+def new_file(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
+    """A file that appears at ``path``, in place of an old one, only if the block ends without an exception.
 
-    durable: wait until the disk has it, for what a power cut must not take, such as what was paid for. Raises
-    InputError if the folder is read-only or the disk is full; the old file is then untouched.
+    It is written beside its place and then renamed. durable: wait until the disk has it, for what a power cut must not
+    take, such as what was paid for. Raises InputError if the folder is read-only or the disk is full; the old file is
+    then untouched.
     """
     temporary = _hidden(path)
     with _explained(path), open(_open_alone(temporary, wait=True), "wb") as file:
         try:
             file.truncate()
-            file.write(data)
+            yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())
@@ -180,6 +189,12 @@ def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Write a file whole or not at all, as :func:`new_file` does."""
+    with new_file(path, durable=durable) as file:
+        file.write(data)
 
 
 def write_text(path: Path, text: str, *, durable: bool = False) -> None:

@@ -131,6 +131,8 @@ def convert(
         dropped=_sorted(tally.dropped),
         cedillas=tally.cedillas,
         overlapping=tally.overlapping,
+        absent=len(tally.absent),
+        first_absent=next(iter(tally.absent), ""),
         quirks=_sorted(tally.quirks),
     )
 

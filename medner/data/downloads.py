@@ -138,11 +138,16 @@ def host(url: str) -> str:
 
 
 def mirrored(mirror: Path | None, name: str) -> Path | None:
-    """The file of a mirror folder, plain or with ``.gz``, or None. Raises InputError if the folder does not exist."""
+    """The file of a mirror folder, plain or packed (``.gz``, ``.xz``), or None.
+
+    Raises InputError if the folder does not exist.
+    """
     if mirror is None:
         return None
     _refuse_absent(mirror)
-    return next((path for path in (mirror / name, mirror / f"{name}.gz") if path.is_file()), None)
+    return next(
+        (path for path in (mirror / (name + packing) for packing in ("", ".gz", ".xz")) if path.is_file()), None
+    )
 
 
 def _refuse_absent(mirror: Path) -> None:
