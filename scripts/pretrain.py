@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from medner.command_line import ROOT, good, new_app, note, step
+from medner.model.training import give_memory_back
 from medner.pretraining.export import Format, export
 from medner.pretraining.prepare import prepare_text
 from medner.pretraining.recipe import load_recipe
@@ -44,6 +45,7 @@ def main(
     seed: Annotated[int, typer.Option(help="Seed of weights, batches and masks.", min=0, max=2**32 - 1)] = 0,
 ) -> None:
     """Read, tokenise, train, export. Killed at any moment and called again, it goes on from the last checkpoint."""
+    give_memory_back()
     recipe = load_recipe(config, steps=steps, objective=objective)
     if any_text:
         recipe = recipe.model_copy(update={"groups": None})

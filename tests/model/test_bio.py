@@ -453,7 +453,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_embedded(folder / "training" / "encoder", [example.text for example in train_part], hidden=32)
     (folder / "training" / "logs").mkdir()
     code = f"""
-import medner.data.tokenizer, medner.model.augment, medner.model.batches, medner.model.bio
+import medner.data.tokenizer, medner.model.augment, medner.model.batches, medner.model.bio, medner.model.edges
 from spacy.cli.train import train
 train({str(ROOT / "configs" / "bio.cfg")!r}, "training/exp3-bio", overrides={{
     "training.max_epochs": 12, "training.eval_frequency": 20, "training.optimizer.learn_rate.initial_rate": 0.01,
