@@ -474,7 +474,7 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_config_trains(project: Path) -> None:
     nlp = spacy.load(project / "training" / "exp3-bio" / "model-best")
-    assert nlp.pipe_names == ["transformer", "ner"]
+    assert nlp.pipe_names == ["transformer", "ner", "edges", "doc_cleaner"]
     examples = list(Corpus(project / "corpus" / "exp3-bio" / "dev.spacy")(nlp))
     assert nlp.evaluate(examples)["ents_f"] > 0.9
     doc = nlp(examples[0].text)
