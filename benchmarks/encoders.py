@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def large_bert(folder: Path, tokenizer: Path) -> Path:
     """An encoder folder with the layers of BERT-base (12 × 768)."""
-    pieces = AutoTokenizer.from_pretrained(tokenizer, use_fast=True)
+    pieces = AutoTokenizer.from_pretrained(tokenizer, use_fast=True, trust_remote_code=False)
     BertModel(BertConfig(vocab_size=len(pieces))).save_pretrained(folder)
     pieces.save_pretrained(folder)
     return folder

@@ -12,12 +12,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from medner.names import Name
 from medner.settings import Settings, load_settings
 
-# Names become folders under corpus/, training/ and metrics/.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 Names = tuple[Name, ...]
 Pair = tuple[Name, Name]
+# What else is kept there, or below metrics/seeds/.
+RESERVED = frozenset({"encoder", "errors", "logs", "pretraining", "reference", "seeds"})
 WITHOUT_FILES = ("ronec", "synthetic")  # labels of the corpora that need no entry in configs/downloads.yml
 
 
@@ -162,6 +163,8 @@ class Study(Settings):
                 raise ValueError(f"suite {name} has the name of another source")
         if taken := [name for name in self.experiments if name in self.sources or name in self.suites]:
             raise ValueError(f"experiment {taken[0]} has the name of a source or suite")
+        if taken := sorted(RESERVED & self.experiments.keys()):
+            raise ValueError(f"experiment {taken[0]} has the name of a folder that other steps write")
 
     def _check_texts(self) -> None:
         read: dict[tuple[str, str], str] = {}

@@ -14,6 +14,7 @@ from spacy.tokens import Doc
 from medner.annotation.entities import About, Arithmetic, Entity
 from medner.exceptions import InputError
 from medner.model.bio import SPANS
+from medner.model.loading import load_pipeline
 
 
 def load(model: str | Path, *, arithmetic: Arithmetic = "auto", threads: int = 1) -> Language:
@@ -21,12 +22,13 @@ def load(model: str | Path, *, arithmetic: Arithmetic = "auto", threads: int = 1
 
     arithmetic: ``auto`` is bf16 where the processor multiplies it faster, else fp32 (``MEDNER_ARITHMETIC`` decides
     instead); ``int8`` is faster, and finds a few other entities. threads: of PyTorch in this process; more than one is
-    slower on sentences, and many times slower beside other work. Raises InputError for what is no pipeline.
+    slower on sentences, and many times slower beside other work. Raises InputError for what is no pipeline, and as
+    :func:`load_pipeline`.
     """
     from medner.model.inference import speed_up  # noqa: PLC0415 - needs spacy-transformers, which is slow to load
 
     try:
-        nlp = spacy.load(model)
+        nlp = load_pipeline(Path(model)) if Path(model).is_dir() else spacy.load(model)
     except (OSError, ValueError) as error:
         what = f"not a pipeline that can be loaded ({' '.join(str(error).split())[:200]})"
         raise InputError(what, path=model, remedy="Give a pipeline's folder or the name of an installed one") from None

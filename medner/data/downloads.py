@@ -23,7 +23,7 @@ from medner.files import (
     unpacked,
     write_bytes,
 )
-from medner.settings import Settings, load_settings
+from medner.settings import Inside, Settings, load_settings
 
 PROBE_SECONDS = 4.0  # a host that does not answer within it is out of reach
 READ_SECONDS = 10.0  # longest wait for the next piece of a download
@@ -43,9 +43,9 @@ class _Pinned(Settings):
     """
 
     name: str = ""
-    asset: str
+    asset: Inside
     url: str = ""
-    mirror: str
+    mirror: Inside
     licence: str
 
 

@@ -69,6 +69,17 @@ def missing_sources(study: Study, files: Mapping[str, FetchedFile]) -> dict[str,
     }
 
 
+def unlabelled_sources(study: Study, root: Path) -> dict[str, str]:
+    """The sources of text that no language model has labelled yet, each with the reason. root: the project folder."""
+    paths = {name: silver_path(about.lang) for name, about in study.sources.items() if about.labels == SILVER}
+    return {name: f"{path} is not written yet" for name, path in paths.items() if not (root / path).is_file()}
+
+
+def silver_path(lang: str) -> str:
+    """The labels of a language's silver corpus, relative to the project folder."""
+    return f"assets/silver/{lang}.jsonl"
+
+
 def read_sources(study: Study, scheme: Scheme, root: Path, fetched: FetchManifest) -> dict[str, dict[str, Part]]:
     """The splits of every source of the study, with the project's labels.
 
@@ -97,8 +108,8 @@ def read_sources(study: Study, scheme: Scheme, root: Path, fetched: FetchManifes
             r.text for own in others for split in ("dev", "test") if split in own for r in own[split].records
         )
         texts = silver_texts(study, fetched, root, lang)
-        path, kept = assets / "silver" / f"{lang}.jsonl", study.sources[source].kept
-        splits[source] = silver_splits(path, scheme, lang, texts, held_out, kept)
+        kept = study.sources[source].kept
+        splits[source] = silver_splits(root / silver_path(lang), scheme, lang, texts, held_out, kept)
     return splits
 
 

@@ -166,7 +166,8 @@ def _label_table(scores: Scores) -> Table:
 def _threshold_table(calibration: Mapping[str, SuiteCalibration]) -> Table:
     rows = []
     for suite, found in calibration.items():
-        ece = "–" if found.ece is None else f"{found.ece:.3f}"
-        asked = [found.thresholds.get(str(precision)) for precision in PRECISIONS]
-        rows.append([suite, ece, *(f"{one.threshold:.2f} ({one.recall:.3f})" if one else "–" for one in asked)])
-    return Table(["suite", "ECE", *(f"P from {precision}" for precision in PRECISIONS)], rows)
+        for label, one in found.labels.items():
+            ece = "–" if one.ece is None else f"{one.ece:.3f}"
+            asked = [one.thresholds.get(str(precision)) for precision in PRECISIONS]
+            rows.append([suite, label, ece, *(f"{at.threshold:.2f} ({at.recall:.3f})" if at else "–" for at in asked)])
+    return Table(["suite", "label", "ECE", *(f"P from {precision}" for precision in PRECISIONS)], rows, text=(0, 1))

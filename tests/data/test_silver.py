@@ -248,6 +248,13 @@ def test_from_a_draw_to_a_corpus(project: Path, tmp_path: Path) -> None:
     assert "Experiment exp4 cannot be trained" in result.output
 
 
+def test_text_without_labels_trains_nothing(project: Path, tmp_path: Path) -> None:
+    """A language whose labels are not written yet."""
+    result = CliRunner().invoke(convert.app, ["--root", str(project), "--output", str(tmp_path / "corpus")])
+    assert result.exit_code == 0, result.output
+    assert "Experiment silver-ro cannot be trained: assets/silver/ro.jsonl is not written yet." in result.output
+
+
 def test_another_model_in_between(project: Path, tmp_path: Path) -> None:
     """Labels of two models have no one origin."""
     (tmp_path / "ro.txt.places.jsonl").write_text("")

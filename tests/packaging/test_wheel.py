@@ -50,7 +50,7 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_output(folder / "exp2-bio" / SCORES, made)
     threshold = Threshold(threshold=0.71, precision=0.912, recall=0.404)
     some = Calibration(entities=9, gold=8, ece=0.05, brier=0.1, thresholds={"0.8": threshold, "0.9": None})
-    calibration = SuiteCalibration(**dict(some), bins=[], curve=[], seen=some, unseen=some)
+    calibration = SuiteCalibration(**dict(some), bins=[], curve=[], seen=some, unseen=some, labels={"MEDICAL": some})
     write_output(folder / "exp2-bio" / FILE, {"simonero": calibration})
     return folder
 
@@ -125,7 +125,7 @@ def test_the_card_says_what_is_known(wheel: Path) -> None:
     assert r"| med-ro | ro | synthetic \| text | CC BY 4.0 |" in card
     assert "| simonero | 2 | 0.500 | 0.500 | **0.500** | [0.480, 0.520] |" in card
     assert "| simonero | 0.500 (2) |" in card
-    assert "| simonero | 0.050 | 0.71 (0.404) | – |" in card
+    assert "| simonero | MEDICAL | 0.050 | 0.71 (0.404) | – |" in card
     assert "not for clinical decisions" in card
     assert f"pip install {WHEEL}" in card
 
