@@ -19,6 +19,16 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class _Loader(yaml.SafeLoader):
+    """Without aliases: nested ones make a small file grow without bounds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.get_event()
+            raise yaml.composer.ComposerError(None, None, "aliases such as *name are not read", event.start_mark)
+        return super().compose_node(parent, index)
+
+
 _S = TypeVar("_S", bound=BaseModel)
 
 
@@ -33,8 +43,10 @@ def load_settings(
     """
     remedy = remedy or f"Correct it; configs/{path.name} of the repository is an example"
     try:
-        raw = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
+        raw = yaml.load(read_text(path), _Loader)  # noqa: S506 - a SafeLoader
+    except RecursionError:
+        raise InputError("not valid YAML (nested too deeply)", path=path, remedy=remedy) from None
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"not valid YAML ({' '.join(str(error).split())})", path=path, remedy=remedy) from None
     if section:
         if not isinstance(raw, Mapping) or section not in raw:
