@@ -9,6 +9,7 @@ import lzma
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -24,7 +25,11 @@ from medner.exceptions import InputError
 
 # RuntimeError: encrypted, or packed in a way that Python does not know
 LARGEST = 512 * 2**20  # bytes that a file may have once it is unpacked: more is a mistake, or meant to fill the memory
-BROKEN_ZIP = (zipfile.BadZipFile, OSError, zlib.error, RuntimeError)
+# the others: damaged, in a place where zipfile does not look
+BROKEN_ZIP = (
+    zipfile.BadZipFile, OSError, zlib.error, RuntimeError, ValueError, LookupError, ArithmeticError, EOFError,
+    struct.error, lzma.LZMAError,
+)  # fmt: skip
 
 
 def read_bytes(path: Path) -> bytes:
@@ -122,7 +127,7 @@ def unpacked(data: bytes, path: Path | str, patterns: Collection[str] = ("*",)) 
                     name = member.name.removeprefix("./")
                     if _wanted(name, patterns) and (inside := tar.extractfile(member)):  # None for folders
                         members[name] = take(inside)
-    except (*BROKEN_ZIP, tarfile.TarError, lzma.LZMAError, EOFError, KeyError) as error:
+    except (*BROKEN_ZIP, tarfile.TarError) as error:
         what = f"not a readable zip or tar archive ({' '.join(str(error).split())})"
         raise InputError(what, path=path, remedy="Replace it; it may be damaged") from None
     return dict(sorted(members.items()))

@@ -18,11 +18,11 @@ AROUND = 12  # characters of context in an example
 # What one character counts in another reading of the text.
 READINGS: Mapping[str, Callable[[str], int]] = {
     "UTF-16 units, in which an emoji counts twice": lambda letter: 1 + (ord(letter) > 0xFFFF),
-    "UTF-8 bytes": lambda letter: len(letter.encode("utf-8", "surrogatepass")),
     "text with CRLF at the end of a line, where this has LF": lambda letter: 1 + (letter == "\n"),
     "text with LF at the end of a line, where this has CRLF": lambda letter: int(letter != "\r"),
     "decomposed letters (NFD), where these are composed": lambda letter: len(unicodedata.normalize("NFD", letter)),
     "composed letters (NFC), where these are decomposed": lambda letter: int(not unicodedata.combining(letter)),
+    "UTF-8 bytes": lambda letter: len(letter.encode("utf-8", "surrogatepass")),
 }
 
 

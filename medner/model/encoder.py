@@ -190,8 +190,15 @@ def _download(folder: Path, pinned: Pinned) -> bool:
 
 def _inspect(folder: Path, source: Path | str, name: str, revision: str) -> EncoderInfo:
     """Load the encoder once, as training will, and describe it."""
+    from tokenizers import Tokenizer  # noqa: PLC0415
     from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
 
+    if (folder / TOKENIZER).is_file():
+        try:
+            Tokenizer.from_file(str(folder / TOKENIZER))
+        except Exception as error:  # what the library raises; transformers would speak of another format
+            what = f"{TOKENIZER} is malformed ({' '.join(str(error).split())[:200]})"
+            raise InputError(what, path=source, remedy="Fetch it again") from None
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True)
         model = AutoModel.from_pretrained(folder, use_safetensors=True)

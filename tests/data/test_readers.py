@@ -12,7 +12,6 @@ from conftest import GOLDEN, ROOT
 from typer.testing import CliRunner
 
 from medner.data.labels import load_scheme, map_record
-from medner.data.readers.e3c import read_e3c
 from medner.data.readers.ronec import read_ronec
 from medner.data.readers.ronec_v1 import read_ronec_v1
 from medner.data.readers.synthetic import read_synthetic

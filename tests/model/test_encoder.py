@@ -266,3 +266,10 @@ def test_a_folder_without_a_manifest(tmp_path: Path) -> None:
         InputError, match=r"not what the encoder step writes \(name: missing\). Run the encoder step again."
     ):
         read_manifest(tmp_path)
+
+
+def test_a_tokenizer_that_is_no_json_is_named(bert: Path, tmp_path: Path) -> None:
+    mirror = shutil.copytree(bert, tmp_path / "mirror" / "x" / bert.name)
+    (mirror / "tokenizer.json").write_text('{"version": ')
+    with pytest.raises(InputError, match="tokenizer.json is malformed"):
+        _inspect(mirror, mirror, "x", "1")

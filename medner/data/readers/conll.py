@@ -34,8 +34,10 @@ def read_conll(path: Path, lang: str, token: int, tag: int, misc: int | None, ta
                 continue
             columns = line.rstrip("\n").split("\t") if "\t" in line else line.split()
             places = [place for place in (token, tag, misc) if place is not None]
-            if any(not -len(columns) <= place <= len(columns) or not place for place in places):
-                what = f"has {len(columns)} columns, which lack column {max(places, key=abs)}: {line[:40]!r}"
+            cells = {_index(place, columns) for place in places}
+            if len(cells) < len(places) or not cells <= set(range(len(columns))):
+                wanted = ", ".join(map(str, places))
+                what = f"has {len(columns)} columns, too few for {wanted} (token, tag, misc): {line[:40]!r}"
                 remedy = "Correct the line, or columns of the source in configs/experiments.yml"
                 raise InputError(what, path=path, place=f"line {line_number}", remedy=remedy)
             first = first if rows else line_number
@@ -49,12 +51,17 @@ def read_conll(path: Path, lang: str, token: int, tag: int, misc: int | None, ta
         raise InputError("contains no sentences", path=path, remedy="Write a token and its tag a line")
 
 
+def _index(column: int, row: list[str]) -> int:
+    """From 0, of a column from 1 or from -1 backwards; 0, which is neither, is out of range."""
+    return column - 1 if column > 0 else len(row) + column
+
+
 def _record(
     rows: list[list[str]], name: str, path: Path, place: str, lang: str, token: int, tag: int, misc: int | None,
     tally: Tally,
 ) -> Record:  # fmt: skip
     def cells(column: int) -> list[str]:
-        return [row[column - 1 if column > 0 else column].strip() for row in rows]
+        return [row[_index(column, row)].strip() for row in rows]
 
     tokens, tags = cells(token), [one if one not in ("_", "") else "O" for one in cells(tag)]
     spaces = space_after(tokens) if misc is None else ["SpaceAfter=No" not in cell for cell in cells(misc)]
