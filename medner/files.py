@@ -117,8 +117,8 @@ def unpacked(data: bytes, path: Path | str, patterns: Collection[str] = ("*",)) 
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 for info in archive.infolist():
                     if not info.is_dir() and _wanted(info.filename, patterns):
-                        with archive.open(info) as inside:
-                            members[info.filename] = take(inside)
+                        with archive.open(info) as packed_file:
+                            members[info.filename] = take(packed_file)
         else:
             with tarfile.open(fileobj=io.BytesIO(data)) as tar:
                 for member in tar:

@@ -149,11 +149,11 @@ def own_splits(source: Source, files: Files, labels: CorpusLabels, root: Path) -
     whole = parts["all"]
     grouping = re.compile(source.grouping)
     document = {one.id: found[0] if (found := grouping.match(one.id)) else one.id for one in whole.records}
-    names = sorted(set(document.values()))
-    random.Random(source.shares.seed).shuffle(names)  # noqa: S311
-    test = round(source.shares.test * len(names))
-    dev = test + round(source.shares.dev * len(names))
-    where = {name: "test" if n < test else "dev" if n < dev else "train" for n, name in enumerate(names)}
+    documents = sorted(set(document.values()))
+    random.Random(source.shares.seed).shuffle(documents)  # noqa: S311
+    test = round(source.shares.test * len(documents))
+    dev = test + round(source.shares.dev * len(documents))
+    where = {name: "test" if n < test else "dev" if n < dev else "train" for n, name in enumerate(documents)}
     drawn = {split: [one for one in whole.records if where[document[one.id]] == split] for split in SPLITS}
     return {split: Part(found, whole.tally if split == "train" else Tally()) for split, found in drawn.items() if found}
 

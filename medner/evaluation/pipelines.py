@@ -95,15 +95,15 @@ def as_prediction(example: Example) -> Prediction:
     )
 
 
-def describe_tests(manifest: CorpusManifest, files: Callable[[str], Path]) -> dict[str, TestSource]:
-    """What a run is tested on, by source. files: the test file of a source."""
+def describe_tests(corpus: Path, manifest: CorpusManifest, test: Path | None = None) -> dict[str, TestSource]:
+    """What a run is tested on, by source. test: the test file, if it is not that of the source in the corpus."""
     return {
         source: TestSource(
             note=about.note,
             stand_in=about.stand_in,
             annotated=tuple(about.annotated),
             documents=about.documents,
-            sha256=sha256(read_bytes(files(source))),
+            sha256=sha256(read_bytes(test or corpus / source / "test.spacy")),
         )
         for source, about in manifest.sources.items()
         if source in {name for sources in manifest.suites.values() for name in sources}
@@ -139,17 +139,13 @@ def evaluate(
     about = read_provenance(pipeline)
     nlp = spacy.load(pipeline)
     manifest = own_manifest(nlp, test) if test else read_manifest(corpus)
-
-    def file_of(source: str) -> Path:
-        return test or corpus / source / "test.spacy"
-
-    tests = describe_tests(manifest, file_of)
+    tests = describe_tests(corpus, manifest, test)
     seen = training_mentions(nlp, root / nlp.config.interpolate()["paths"]["train"], about)
     examples: dict[str, list[Example]] = {}
     seconds: dict[str, float] = {}
     with new_folder(target, sign=SCORES) as folder:
         for source in tests:
-            asked = read_examples(nlp, file_of(source), source)
+            asked = read_examples(nlp, test or corpus / source / "test.spacy", source)
             start = time.perf_counter()
             examples[source] = list(progress(predict(nlp, asked), source, len(asked)))
             seconds[source] = time.perf_counter() - start

@@ -268,8 +268,8 @@ def test_a_folder_without_a_manifest(tmp_path: Path) -> None:
         read_manifest(tmp_path)
 
 
-def test_a_tokenizer_that_is_no_json_is_named(bert: Path, tmp_path: Path) -> None:
-    mirror = shutil.copytree(bert, tmp_path / "mirror" / "x" / bert.name)
-    (mirror / "tokenizer.json").write_text('{"version": ')
+def test_a_tokenizer_that_is_no_json_is_named(tmp_path: Path, bert: Path, embedded: Path) -> None:
+    folder = shutil.copytree(bert, tmp_path / "mirror" / "bert-base-multilingual-cased")
+    (folder / "tokenizer.json").write_text('{"version": ')
     with pytest.raises(InputError, match="tokenizer.json is malformed"):
-        _inspect(mirror, mirror, "x", "1")
+        make(tmp_path / "encoder", embedded, mirror=tmp_path / "mirror")
