@@ -1,7 +1,13 @@
 """medner: multilingual and synthetic medical NER for low-resource languages."""
 
+from __future__ import annotations
+
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spacy.language import Language
 
 __version__ = "0.1.0"
 
@@ -9,3 +15,10 @@ __version__ = "0.1.0"
 # __pycache__, which would change it from run to run. An installed package is left alone.
 if (Path(__file__).parent.parent / "project.yml").is_file():
     sys.dont_write_bytecode = True
+
+
+def load(model: str | Path, **options: Any) -> Language:
+    """A saved pipeline whose ``nlp.pipe`` is fast: :func:`medner.annotation.engine.load`."""
+    from medner.annotation.engine import load as load_fast  # noqa: PLC0415 - slow to import
+
+    return load_fast(model, **options)

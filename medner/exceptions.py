@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 
 class InputError(Exception):
@@ -16,3 +18,7 @@ class InputError(Exception):
         self.path = None if path is None else str(path)
         where = ", ".join(part for part in (self.path, place) if part)
         super().__init__(f"{where}: {what}. {remedy}." if where else f"{what}. {remedy}.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: pickle knows no arguments by name."""
+        return partial(InputError, remedy=self.remedy, path=self.path, place=self.place), (self.what,)

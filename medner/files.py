@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import ctypes
+import errno
+import fcntl
 import gzip
 import hashlib
 import io
@@ -11,11 +15,10 @@ import shutil
 import stat
 import struct
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -31,22 +34,24 @@ BROKEN_ZIP = (
     struct.error, lzma.LZMAError,
 )  # fmt: skip
 
+ATTEMPTS = 100  # to open a file that other processes rename or remove in the same moment
+
 
 def read_bytes(path: Path) -> bytes:
-    """Content of a file, unpacked when its name ends in ``.gz``. Raises InputError if it cannot be read."""
+    """Content of a file, unpacked when its name ends in ``.gz`` or ``.xz``. Raises InputError if it cannot be read."""
     try:
         if path.exists() and not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():  # reading a pipe may not end
             raise InputError("is not a file", path=path, remedy="Give a file") from None
-        if path.suffix != ".gz":
+        if path.suffix not in (".gz", ".xz"):
             return path.read_bytes()
-        with gzip.open(path) as file:
+        with gzip.open(path) if path.suffix == ".gz" else lzma.open(path) as file:
             data = file.read(LARGEST + 1)
         if len(data) > LARGEST:
             raise _too_large(path)
         return data
     except FileNotFoundError:
         raise InputError("no such file", path=path, remedy="Check the path, or run the step that makes it") from None
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputError(f"cannot be read ({error})", path=path, remedy="Check the file and its permissions") from None
 
 
@@ -152,6 +157,11 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def source_hash(source: str) -> str:
+    """How a content security policy names a script that stands in the page: ``sha256-`` and its checksum in base 64."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}"
+
+
 def git_blob_id(data: bytes) -> str:
     """The id git gives a file with this content (SHA-1 over ``blob <length>\\0<content>``)."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
@@ -173,28 +183,57 @@ def _explained(path: Path) -> Iterator[None]:
         ) from None
 
 
-def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """Write a file whole or not at all: to a temporary file beside it, which is then renamed over it.
+def _open_alone(path: Path, *, wait: bool) -> int:
+    """A handle of a file that no other process has open so. One that was killed leaves the file, not the lock.
 
-    durable: wait until the disk has it, for what a power cut must not take, such as what was paid for. Raises
-    InputError if the folder is read-only or the disk is full; the old file is then untouched.
+    Raises BlockingIOError if another process has it and this one does not ``wait``.
     """
-    with _explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    for _ in range(ATTEMPTS):
+        with suppress(FileNotFoundError):  # another process is just removing it
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, alone = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), False
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                alone = os.path.samestat(os.fstat(handle), path.lstat())  # and no other process has just renamed it
+                if alone:
+                    return handle
+            finally:
+                if not alone:
+                    os.close(handle)
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+
+
+def _hidden(path: Path) -> Path:
+    """Where a new file or folder is made. The name tells whose it is, and what a killed process left is found again."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+@contextmanager
+def new_file(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
+    """A file that appears at ``path``, in place of an old one, only if the block ends without an exception.
+
+    It is written beside its place and then renamed. durable: wait until the disk has it, for what a power cut must not
+    take, such as what was paid for. Raises InputError if the folder is read-only or the disk is full; the old file is
+    then untouched.
+    """
+    temporary = _hidden(path)
+    with _explained(path), open(_open_alone(temporary, wait=True), "wb") as file:
         try:
-            with open(handle, "wb") as file:
-                file.write(data)
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(name, 0o666 & ~umask)  # mkstemp makes private files
-            os.replace(name, path)
+            file.truncate()
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
+
+
+def write_bytes(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Write a file whole or not at all, as :func:`new_file` does."""
+    with new_file(path, durable=durable) as file:
+        file.write(data)
 
 
 def write_text(path: Path, text: str, *, durable: bool = False) -> None:
@@ -202,21 +241,59 @@ def write_text(path: Path, text: str, *, durable: bool = False) -> None:
     write_bytes(path, text.encode("utf-8"), durable=durable)
 
 
+_LOCK, _NEW, _OLD = "lock", "new", "old"  # in the hidden folder beside the one that is written
+
+
 def restore_folder(path: Path) -> None:
-    """Where :func:`new_folder` was killed while it put the new folder in the old one's place, put the old one back."""
-    old = _aside(path)
-    if old.is_dir():
-        if path.exists():
-            gone = old.with_name(f"{old.name}.tmp")  # half deleted, it must not look like one to put back
-            shutil.rmtree(gone, ignore_errors=True)
-            os.replace(old, gone)
-            shutil.rmtree(gone, ignore_errors=True)
-        else:
-            os.replace(old, path)
+    """Put the old folder back where :func:`new_folder` was killed between moving it away and moving the new one in.
+
+    Only systems that cannot exchange two folders at once leave such a gap. For readers that would take a missing folder
+    for one that was never there.
+    """
+    if (_hidden(path) / _OLD).is_dir() and not path.exists():
+        with _explained(path), _workshop(path):
+            pass
 
 
-def _aside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.old")
+@contextmanager
+def _workshop(path: Path) -> Iterator[Path]:
+    """The hidden folder beside ``path``, for one process at a time; removed at the end with all that is in it.
+
+    Raises InputError if another process has it.
+    """
+    shop = _hidden(path)
+    try:
+        lock = _open_alone(shop / _LOCK, wait=False)
+    except BlockingIOError:
+        raise InputError("another run is writing it", path=path, remedy="Wait for its end, or name another") from None
+    try:
+        _clear(shop, path)
+        yield shop
+    finally:
+        _clear(shop, path)
+        (shop / _LOCK).unlink(missing_ok=True)
+        with suppress(OSError):  # not empty: another process has just come
+            shop.rmdir()
+        os.close(lock)
+
+
+def _clear(shop: Path, path: Path) -> None:
+    """Remove what is left of a new and an old folder; but put the old one back if nothing has taken its place."""
+    if (shop / _OLD).is_dir() and not path.exists():
+        os.replace(shop / _OLD, path)
+    shutil.rmtree(shop / _NEW, ignore_errors=True)
+    if (shop / _OLD).is_dir():
+        os.replace(shop / _OLD, shop / _NEW)  # half removed, it must not look like one to put back
+        shutil.rmtree(shop / _NEW, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Have two folders change places at once. False if the system or the disk cannot: Linux can, on most disks."""
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "renameat2"):
+        return False
+    here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE, from fcntl.h and linux/fs.h
+    return bool(library.renameat2(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0)
 
 
 def _sync(path: Path) -> None:
@@ -233,34 +310,27 @@ def new_folder(path: Path, sign: str, *, durable: bool = False) -> Iterator[Path
 
     sign: a pattern that finds something in every folder of this kind, and hardly in another. durable: wait until the
     disk has it, so that a power cut cannot find the old folder gone and the new one empty. Yields the temporary folder
-    to write into. Killed at any moment, the old folder or the new one is there, after :func:`restore_folder` at the
-    latest. A link to a folder stays a link, to the new folder. Raises InputError if the folder cannot be written, and
-    if there is something else at ``path``, which would be lost.
+    to write into. Killed at any moment, the old folder or the new one is there (see :func:`restore_folder`). A link to
+    a folder stays a link, to the new folder. Raises InputError at once if another process is writing the folder, if it
+    cannot be written, and if there is something else at ``path``, which would be lost.
     """
-    path = path.resolve() if path.is_symlink() else path
-    with _explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        restore_folder(path)
+    path = path.resolve()  # a link, and a way through the folder itself (a/../a)
+    with _explained(path), _workshop(path) as shop:
         if path.exists() and not path.is_dir():
             raise InputError("is a file, not a folder", path=path, remedy="Name another folder")
         if path.is_dir() and any(path.iterdir()) and not any(path.glob(sign)):
             remedy = f"Name an empty or a new folder; one that this step wrote, with {sign}, is replaced as well"
             raise InputError("holds other files, which would be lost", path=path, remedy=remedy)
-        for stale in path.parent.glob(f".{path.name}.*.tmp"):  # left by a process that was killed
-            shutil.rmtree(stale, ignore_errors=True)
-        work = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"))
-    try:
-        with _explained(path):
-            work.chmod(0o755)
-            yield work
-            if durable:
-                for written in (*work.rglob("*"), work):
-                    _sync(written)
-            if path.is_dir():
-                os.replace(path, _aside(path))
+        work = shop / _NEW
+        work.mkdir()
+        yield work
+        if durable:
+            for written in (*work.rglob("*"), work):
+                _sync(written)
+        if not path.is_dir():
             os.replace(work, path)
-            if durable:
-                _sync(path.parent)
-    finally:
-        restore_folder(path)
-        shutil.rmtree(work, ignore_errors=True)
+        elif not _exchange(work, path):
+            os.replace(path, shop / _OLD)
+            os.replace(work, path)
+        if durable:
+            _sync(path.parent)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, TypeVar
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from medner.exceptions import InputError
 from medner.files import read_text
@@ -17,6 +17,15 @@ class Settings(BaseModel):
     """Settings from a file: unknown keys are refused, since they are misspelt ones."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _within(path: str) -> str:
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise ValueError("must be a path below the folder, without ..")
+    return path
+
+
+Inside = Annotated[str, AfterValidator(_within)]  # a path below some folder
 
 
 class _Loader(yaml.SafeLoader):

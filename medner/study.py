@@ -13,13 +13,14 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from medner.data.labels import CorpusLabels
+from medner.names import Name
 from medner.settings import Settings, load_settings
 
-# Names become folders under corpus/, training/ and metrics/.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 Names = tuple[Name, ...]
 Pair = tuple[Name, Name]
 DOCUMENT = "[^#]+"  # the document in an id of a generic reader
+# What else is kept there, or below metrics/seeds/.
+RESERVED = frozenset({"encoder", "errors", "logs", "pretraining", "reference", "seeds"})
 WITHOUT_FILES = ("ronec", "synthetic")  # labels of the corpora that need no entry in configs/downloads.yml
 
 
@@ -58,7 +59,9 @@ class Source(Settings):
 
     labels: its entry in ``configs/labels.yml``, or that entry itself. files: its entries in ``configs/downloads.yml``.
     note: what every table says about it. documents: a regular expression for the part of a text's id that names its
-    document; texts of one document are resampled together. Empty where every text stands alone.
+    document; texts of one document are resampled together. Empty where every text stands alone. tokens: what a language
+    model read and wrote for a sentence, on average; None of sources that people made. kept: the share of the mentions
+    of labelled text that is kept, to see what a worse labeller would give.
 
     format: of a corpus in a common format, for which a generic reader exists. data: its files, by split or, under
     ``all``, to be split by ``shares``; each is an entry of ``files`` or a path in the project folder. off_boundaries:
@@ -77,6 +80,8 @@ class Source(Settings):
     columns: Columns = Columns()
     shares: Shares = Shares()
     off_boundaries: Annotated[float, Field(ge=0, le=1)] = 0.02
+    tokens: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = None
+    kept: Annotated[float, Field(gt=0, le=1)] = 1
 
     @field_validator("documents")
     @classmethod
@@ -109,6 +114,11 @@ class Source(Settings):
     def synthetic(self) -> bool:
         """Whether it is a committed synthetic corpus, the folder ``assets/synthetic/<lang>``."""
         return self.labels == "synthetic" and not self.format
+
+    @property
+    def silver(self) -> bool:
+        """Whether it is text that a language model has labelled, ``assets/silver/<lang>.jsonl``."""
+        return self.labels == "silver" and not self.format
 
     @property
     def grouping(self) -> str:
@@ -153,13 +163,17 @@ class Suite(Settings):
 class Curves(Settings):
     """Learning curves: F1 by the number of sentences that a mix adds to the base experiment.
 
-    mixes: the experiment of each mix. suites: the mix of real annotation that each suite is measured against.
+    mixes: the experiment of each mix. suites: the mix of real annotation that each suite is measured against. model:
+    whose price (``configs/generation/prices.yml``) turns tokens into cost. budgets: pairs of mixes that are compared at
+    equal cost.
     """
 
     base: Name
     sizes: tuple[Annotated[int, Field(gt=0, strict=True)], ...]
     mixes: Mapping[str, Name]
     suites: Mapping[Name, str]
+    model: str = ""
+    budgets: tuple[tuple[str, str], ...] = ()
 
 
 class Study(Settings):
@@ -206,6 +220,7 @@ class Study(Settings):
                 ("curves", [curves.base, *curves.mixes.values()], self.experiments, "experiment"),
                 ("curves", curves.suites, self.suites, "suite"),
                 ("curves", curves.suites.values(), curves.mixes, "mix"),
+                ("curves", (mix for pair in curves.budgets for mix in pair), curves.mixes, "mix"),
             ]
         for user, names, known, kind in uses:
             if unknown := [name for name in names if name not in known]:
@@ -218,6 +233,8 @@ class Study(Settings):
                 raise ValueError(f"suite {name} has the name of another source")
         if taken := [name for name in self.experiments if name in self.sources or name in self.suites]:
             raise ValueError(f"experiment {taken[0]} has the name of a source or suite")
+        if taken := sorted(RESERVED & self.experiments.keys()):
+            raise ValueError(f"experiment {taken[0]} has the name of a folder that other steps write")
 
     def _check_texts(self) -> None:
         read: dict[tuple[str, str], str] = {}

@@ -17,6 +17,7 @@ from medner.evaluation.predictions import SUFFIX
 from medner.evaluation.results import read_run
 from medner.exceptions import InputError
 from medner.files import new_folder
+from medner.names import check_name
 from medner.outputs import write_output
 from medner.study import load_study
 
@@ -41,7 +42,7 @@ def main(
     generic = {lang: frozenset(map(form_key, forms)) for lang, forms in nouns.items()}
     paths = {
         name: {suite: path for suite in study.suites if (path := metrics / name / f"{suite}{SUFFIX}").is_file()}
-        for name in experiments or study.experiments
+        for name in map(check_name, experiments or study.experiments)
     }
     missing = [name for name, own in paths.items() if not own]
     if len(missing) == len(paths) or (experiments and missing):

@@ -42,6 +42,10 @@ def main(
     for source, about in corpus.manifest.sources.items():
         if about.stand_in:
             note(f"{source}: {about.note}.")
+        for part in about.splits.values():
+            if part.absent:
+                what = f"{source}: {part.absent:,} labelled sentences are left out"
+                note(f"{what}: their text is not at hand, or differs (the first: {part.first_absent}).")
     good(f"Wrote {output}")
 
 

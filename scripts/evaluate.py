@@ -12,6 +12,7 @@ from medner.command_line import GPU_HELP, ROOT, good, new_app, note, show, step
 from medner.evaluation.pipelines import evaluate
 from medner.evaluation.results import run_table
 from medner.model.arithmetic import choose_processor
+from medner.names import check_name
 
 app = new_app()
 
@@ -33,12 +34,13 @@ def main(
     `spacy evaluate` counts a MEDICAL prediction on RONEC, which has no MEDICAL, as wrong; scores.json does not count
     it.
     """
+    name = check_name(experiment)
     choose_processor(gpu)
     scores = evaluate(
-        Path(model) if model else ROOT / "training" / experiment / "model-best",
+        Path(model) if model else ROOT / "training" / name / "model-best",
         ROOT,
         corpus,
-        Path(output) if output else ROOT / "metrics" / (f"own/{test.stem}" if test else "") / experiment,
+        Path(output) if output else ROOT / "metrics" / (f"own/{test.stem}" if test else "") / name,
         test=test,
         progress=lambda found, name, total: track(found, description=name, total=total, transient=True),
     )

@@ -84,3 +84,12 @@ def llm() -> Iterator[Any]:
 def output(tmp_path: Path) -> Path:
     """Where a test generates to."""
     return tmp_path / "out" / "ro.jsonl"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium."""
+    from browsing import chromium
+
+    with chromium() as chrome:
+        yield chrome

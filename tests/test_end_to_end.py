@@ -302,21 +302,21 @@ def test_an_experiment_that_has_no_command_of_its_own(study: tuple[Path, str], t
     shutil.copytree(study[0], project)
     study_file = project / "configs" / "experiments.yml"
     study_file.write_text(
-        study_file.read_text().replace("\nexperiments:\n", "\nexperiments:\n  new: {model: cnn, sources: [med-ro]}\n")
+        study_file.read_text().replace("\nexperiments:\n", "\nexperiments:\n  new: {model: bio, sources: [med-ro]}\n")
     )
 
     def workflow(experiment: str, epochs: int = 1) -> str:
         variables = ("--vars.experiment", experiment, "--vars.epochs", str(epochs))
         return run(project, "-m", "spacy", "project", "run", "experiment", ".", *variables)
 
-    for experiment, epochs, confidences in (("new", 1, False), ("exp1-bio", 8, True)):
+    for experiment, epochs, confidences in (("new", 20, True), ("exp1-cnn", 1, False)):
         assert f"Trained {experiment} on" in workflow(experiment, epochs)
         assert (project / "metrics" / experiment / "scores.json").is_file()
         assert (project / "metrics" / experiment / "calibration.json").is_file() is confidences
-    trained = spacy.load(project / "training" / "exp1-bio" / "model-best").get_pipe("ner")
+    trained = spacy.load(project / "training" / "new" / "model-best").get_pipe("ner")
     assert isinstance(trained, BioRecogniser)
     assert trained.temperature != 1.0  # fitted to the dev data
-    output = workflow("new")
+    output = workflow("new", 20)
     assert "new (1 of 1): evaluated before" in output
     assert "Trained" not in output
     # The new experiment is a reason to convert the corpora again, but not to train the others again.

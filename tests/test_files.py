@@ -55,6 +55,14 @@ def test_read_only_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_was_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(InputError, match=r"x: cannot be written \(No such file or directory\)"):
+        write_text(Path("x"), "y")
+
+
 def test_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     write_text(target, "old")
@@ -113,10 +121,13 @@ def test_what_is_not_of_its_kind_is_never_replaced(tmp_path: Path) -> None:
 CUT_OFF = """
 import os, signal, sys
 from pathlib import Path
+from medner import files
 from medner.files import new_folder
 
 target, moment, how = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 calls = 0
+if sys.argv[4] == "one by one":
+    files._exchange = lambda one, other: False
 
 def cut(event, _):
     global calls
@@ -135,15 +146,16 @@ with new_folder(target, sign="[abc]") as folder:
 
 
 @pytest.mark.parametrize("how", ["kill", "interrupt"])
-def test_a_folder_is_never_lost_while_it_is_replaced(tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize("system", ["exchanges", "one by one"])
+def test_a_folder_is_never_lost_while_it_is_replaced(tmp_path: Path, how: str, system: str) -> None:
     target = tmp_path / "checkpoint"
     for moment in range(1, 100):  # before every single change that is made to the folders
         with new_folder(target, sign="[abc]") as folder:
             for name in ("a", "b"):
                 (folder / name).write_text("old")
-        command = [sys.executable, "-c", CUT_OFF, str(target), str(moment), how]
+        command = [sys.executable, "-c", CUT_OFF, str(target), str(moment), how, system]
         done = subprocess.run(command, check=False, capture_output=True)
-        if how == "kill":
+        if how == "kill" and system == "one by one":
             restore_folder(target)
         found = [(target / name).read_text() for name in ("a", "b")]
         assert found in (["old", "old"], ["new", "new"])
@@ -152,6 +164,61 @@ def test_a_folder_is_never_lost_while_it_is_replaced(tmp_path: Path, how: str) -
     assert moment > 3
     assert found == ["new", "new"]
     assert list(tmp_path.iterdir()) == [target]
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from medner.files import new_folder
+
+with new_folder(Path(sys.argv[1]), sign="[abc]") as folder:
+    (folder / "a").write_text("first")
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def another_run(target: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that is writing the folder until its standard input is closed."""
+    command = [sys.executable, "-c", HOLD, str(target)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        process.stdout.readline()
+        yield process
+
+
+def test_a_folder_has_one_writer_at_a_time(tmp_path: Path) -> None:
+    target = tmp_path / "a.b"
+    with another_run(target) as first:
+        with pytest.raises(InputError) as caught, new_folder(target, sign="[abc]"):
+            pass
+        assert str(caught.value) == f"{target}: another run is writing it. Wait for its end, or name another."
+        for other in ("a", "b", "a.b.c"):  # names that begin or end alike
+            with new_folder(tmp_path / other, sign="[abc]") as folder:
+                (folder / "a").touch()
+        first.communicate()
+        assert first.returncode == 0
+    assert (target / "a").read_text() == "first"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.b", "a.b.c", "b"]
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    with another_run(tmp_path / "a") as first:
+        first.kill()
+    (tmp_path / ".report.md.tmp").write_text("much that was cut")  # as write_text leaves it
+    with new_folder(tmp_path / "a", sign="[abc]") as folder:
+        (folder / "b").touch()
+    write_text(tmp_path / "report.md", "x")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "report.md"]
+    assert (tmp_path / "report.md").read_text() == "x"
+
+
+def test_a_way_through_the_folder_itself(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        with new_folder(tmp_path / "exp1" / ".." / "exp1", sign="[abc]") as folder:
+            (folder / name).touch()
+        assert [path.name for path in (tmp_path / "exp1").iterdir()] == [name]
 
 
 def test_git_blob_id() -> None:

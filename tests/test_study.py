@@ -5,9 +5,14 @@ from typing import Any
 
 import pytest
 import yaml
+from classify_errors import app as classify_errors
 from conftest import ROOT
+from evaluate import app as evaluate
+from typer.testing import CliRunner
 
+from medner.data.downloads import load_downloads
 from medner.exceptions import InputError
+from medner.model.encoder import load_pinned
 from medner.study import Study, load_study, reasons
 
 SMALL: dict[str, Any] = {
@@ -62,7 +67,15 @@ def test_the_project_s_study() -> None:
         (changed(sources={"b": {"labels": "ronec", "lang": "ro", "document": ""}}), "sources.b.document: unknown key."),
         (changed(sources={"b": {"labels": "x", "lang": "ro", "documents": "("}}), "not a regular expression"),
         (changed(sources={"b": {"labels": "ronec", "lang": "ro"}}), "sources news and b are the same text"),
-        (changed(sources={"../b": {"labels": "synthetic", "lang": "it"}}), "String should match pattern"),
+        *(
+            (changed(**{kind: {name: {}}}), f"{kind}.{name}.[key]: String should")
+            for kind in ("sources", "experiments", "suites")
+            for name in ("../b", "/b", "..", ".b", "a/b", "", "x" * 300)
+        ),
+        (
+            changed(experiments={"seeds": {"model": "cnn", "sources": ["ro"]}}),
+            "experiment seeds has the name of a fold",
+        ),
         (changed(experiments={"x" * 65: {"model": "cnn", "sources": ["ro"]}}), "at most 64 characters"),
         (changed(experiments={"ro": {"model": "cnn", "sources": ["ro"]}}), "experiment ro has the name of a source"),
         (changed(experiments={"x": {"model": "cnn"}}), "experiments.x: a model needs sources"),
@@ -91,6 +104,30 @@ def test_the_project_s_study() -> None:
 )
 def test_malformed_studies(tmp_path: Path, content: Any, expected: str) -> None:
     assert expected in refused(tmp_path, content)
+
+
+@pytest.mark.parametrize("name", ["exp1/../exp1", "../exp1", "/exp1", "", "x" * 300])
+@pytest.mark.parametrize("step", [evaluate, classify_errors])
+def test_names_on_the_command_line(step: Any, name: str) -> None:
+    done = CliRunner().invoke(step, [name])
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"✘ {name[:100]!r} is not a name (String should")
+    assert done.stderr.endswith("Give the name of an experiment in configs/experiments.yml.\n")
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../b", "a/b/c", "x" * 300])
+def test_names_of_encoders(name: str) -> None:
+    with pytest.raises(InputError, match=r"^--name: String should .*\. Correct the option\.$"):
+        load_pinned(ROOT / "configs" / "encoder.yml", name)
+
+
+@pytest.mark.parametrize("key", ["asset", "mirror"])
+@pytest.mark.parametrize("path", ["../../x", "/x", "a/../../x"])
+def test_paths_of_downloads(tmp_path: Path, key: str, path: str) -> None:
+    entry = {"asset": "a/b", "mirror": "a/b", "licence": "MIT", "git_blob": "0", key: path}
+    (tmp_path / "downloads.yml").write_text(yaml.safe_dump({"own": entry}))
+    with pytest.raises(InputError, match=rf"own\.file\.{key}: must be a path below the folder, without \.\."):
+        load_downloads(tmp_path / "downloads.yml", ROOT / "project.yml")
 
 
 def test_a_file_that_is_no_yaml(tmp_path: Path) -> None:

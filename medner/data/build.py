@@ -22,7 +22,7 @@ from medner.data.manifests import (
 )
 from medner.data.offsets import check_boundaries
 from medner.data.records import Part
-from medner.data.sources import missing_sources, origin, read_sources
+from medner.data.sources import missing_sources, origin, read_sources, unlabelled_sources
 from medner.data.tokenizer import blank, reference_doc
 from medner.exceptions import InputError
 from medner.files import new_folder, sha256, write_bytes, write_text
@@ -56,7 +56,7 @@ def build_corpus(
     run, from the readers, and for an experiment or suite that asks a source for a part that it does not have.
     """
     fetched = read_fetch_manifest(root / "assets" / "fetched")
-    missing = missing_sources(study, fetched.files)
+    missing = unlabelled_sources(study, root) | missing_sources(study, fetched.files)
     possible = study.without(missing)
     parts = read_sources(possible, scheme, root, fetched)
     files = corpus_files(possible, [(source, split) for source, splits in parts.items() for split in splits])
@@ -133,6 +133,8 @@ def convert(
         dropped=_sorted(tally.dropped),
         cedillas=tally.cedillas,
         overlapping=tally.overlapping,
+        absent=len(tally.absent),
+        first_absent=next(iter(tally.absent), ""),
         quirks=_sorted(tally.quirks),
     )
 

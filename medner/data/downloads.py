@@ -23,7 +23,7 @@ from medner.files import (
     unpacked,
     write_bytes,
 )
-from medner.settings import Settings, load_settings
+from medner.settings import Inside, Settings, load_settings
 
 PROBE_SECONDS = 4.0  # a host that does not answer within it is out of reach
 READ_SECONDS = 10.0  # longest wait for the next piece of a download
@@ -43,9 +43,9 @@ class _Pinned(Settings):
     """
 
     name: str = ""
-    asset: str
+    asset: Inside
     url: str = ""
-    mirror: str
+    mirror: Inside
     licence: str
 
 
@@ -143,11 +143,16 @@ def host(url: str) -> str:
 
 
 def mirrored(mirror: Path | None, name: str) -> Path | None:
-    """The file of a mirror folder, plain or with ``.gz``, or None. Raises InputError if the folder does not exist."""
+    """The file of a mirror folder, plain or packed (``.gz``, ``.xz``), or None.
+
+    Raises InputError if the folder does not exist.
+    """
     if mirror is None:
         return None
     _refuse_absent(mirror)
-    return next((path for path in (mirror / name, mirror / f"{name}.gz") if path.is_file()), None)
+    return next(
+        (path for path in (mirror / (name + packing) for packing in ("", ".gz", ".xz")) if path.is_file()), None
+    )
 
 
 def _refuse_absent(mirror: Path) -> None:

@@ -53,7 +53,8 @@ class SplitStatistics(Output):
 
     entities, off_boundaries: mentions by label, all of them and those that start or end inside a token. dropped:
     mentions without a place in the label scheme, by the corpus's label. cedillas: letters replaced. overlapping:
-    sentences left out because a held-out part has them. quirks: mentions that flat, continuous spans cannot hold.
+    sentences left out because a held-out part has them. absent: labelled sentences left out because their text is not
+    at hand or differs; first_absent: the place of the first. quirks: mentions that flat, continuous spans cannot hold.
     """
 
     sentences: int
@@ -63,6 +64,8 @@ class SplitStatistics(Output):
     dropped: dict[str, int]
     cedillas: int
     overlapping: int
+    absent: int = 0
+    first_absent: str = ""
     quirks: dict[str, int]
 
 

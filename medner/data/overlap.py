@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections import Counter
@@ -19,6 +20,7 @@ NEAR = 0.5  # threshold: share of the shorter sentence's n-grams that the other 
 
 NEAR_DUPLICATE = 0.6  # threshold: Jaccard index of the two sets of character 5-grams
 _GRAM = 5
+_BITS = 2048  # for the grams of a sentence, about 130
 STEM_FROM = 5  # letters; words of this length or more lose their last two, roughly article and inflection
 
 _WORD = re.compile(r"\w+")
@@ -75,36 +77,82 @@ class Overlap:
 
 
 class NearDuplicates:
-    """Sentences with which others are compared by their sets of character 5-grams, without case."""
+    """Sentences with which others are compared by their sets of character 5-grams, without case.
+
+    Few sentences have to be compared. If all sets of grams are sorted in one order, two of them with a Jaccard index of
+    at least J share one of their first n - ceil(J n) + 1 grams, n being the size of each (prefix filtering: Chaudhuri,
+    Ganti & Kaushik, ICDE 2006; Bayardo, Ma & Srikant, WWW 2007). Sorted by frequency, these are rare. Among 500, 2,000,
+    8,000 and 32,000 sentences made of 1,147, a search takes 0.3, 0.5, 0.9 and 2.9 ms (``benchmarks/generation.py``).
+    """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
-        self._where: dict[str, list[int]] = {}
-        self._sizes: list[int] = []
         self._texts: list[str] = []
+        self._compared: list[str] = []  # the texts as _letters has them
+        self._sizes: list[int] = []
+        self._bits: list[int] = []
+        self._frequency: Counter[str] = Counter()
+        self._order: dict[str, int] = {}  # places of the grams, by their frequency when the index was made
+        self._where: dict[str, list[int]] = {}  # the texts that a gram is one of the first of
         for text in texts:
             self.add(text)
 
-    @staticmethod
-    def _grams(text: str) -> set[str]:
-        text = " ".join(comparable(text).lower().split())
-        return {text[i : i + _GRAM] for i in range(len(text) - _GRAM + 1)} or {text}
-
     def add(self, text: str) -> None:
         """Add a sentence to compare later ones with."""
-        grams = self._grams(text)
-        for gram in grams:
-            self._where.setdefault(gram, []).append(len(self._sizes))
-        self._sizes.append(len(grams))
+        letters = _letters(text)
+        grams = _grams(letters)
         self._texts.append(text)
+        self._compared.append(letters)
+        self._sizes.append(len(grams))
+        self._bits.append(_bits(grams))
+        self._frequency.update(grams)
+        count = len(self._texts)
+        if count & (count - 1):
+            self._index(count - 1, grams)
+        else:  # a power of 2: make the index anew, since frequencies have changed
+            rising = sorted(self._frequency, key=self._frequency.__getitem__)
+            self._order, self._where = {gram: place for place, gram in enumerate(rising)}, {}
+            for number, other in enumerate(self._compared):
+                self._index(number, _grams(other))
+
+    def _index(self, number: int, grams: set[str]) -> None:
+        for gram in self._first(grams):
+            self._where.setdefault(gram, []).append(number)
+
+    def _first(self, grams: set[str]) -> list[str]:
+        known = grams & self._order.keys()
+        count = len(grams) - math.ceil(NEAR_DUPLICATE * len(grams)) + 1
+        return [*sorted(grams - known), *sorted(known, key=self._order.__getitem__)][:count]
 
     def find(self, text: str) -> str | None:
         """The first added text whose Jaccard index with this one is at least ``NEAR_DUPLICATE``, else None."""
-        grams = self._grams(text)
-        shared = Counter(number for gram in grams for number in self._where.get(gram, ()))
-        for number, count in sorted(shared.items()):
-            if count >= NEAR_DUPLICATE * (len(grams) + self._sizes[number] - count):
-                return self._texts[number]
+        grams = _grams(_letters(text))
+        bits = _bits(grams)
+        for number in sorted({number for gram in self._first(grams) for number in self._where.get(gram, ())}):
+            size = self._sizes[number]
+            least = NEAR_DUPLICATE * (len(grams) + size) / (1 + NEAR_DUPLICATE)  # grams to share
+            # A bit that only one has stands for a gram that only one has.
+            if len(grams) - (bits & ~self._bits[number]).bit_count() >= least - 1e-9:
+                shared = sum(map(self._compared[number].__contains__, grams))
+                if shared >= NEAR_DUPLICATE * (len(grams) + size - shared):
+                    return self._texts[number]
         return None
+
+
+def _letters(text: str) -> str:
+    """What :class:`NearDuplicates` compares, and at least one gram of it."""
+    return " ".join(comparable(text).lower().split()).ljust(_GRAM, "\0")
+
+
+def _grams(letters: str) -> set[str]:
+    return {letters[i : i + _GRAM] for i in range(len(letters) - _GRAM + 1)}
+
+
+def _bits(grams: set[str]) -> int:
+    """A number with a bit for every gram, the same for two grams now and then."""
+    bits = 0
+    for gram in grams:
+        bits |= 1 << hash(gram) % _BITS
+    return bits
 
 
 @lru_cache(maxsize=2**16)

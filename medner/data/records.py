@@ -46,10 +46,11 @@ class Record:
 
 @dataclass
 class Tally:
-    """What reading and conversion changed or left out, in counts."""
+    """What reading and conversion changed or left out, in counts; absent: the places of labels without their text."""
 
     cedillas: int = 0
     overlapping: int = 0
+    absent: list[str] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     # Mentions that flat, continuous spans cannot hold, by kind and label: "discontinuous DISO", "nested MEDICAL".
     quirks: Counter[str] = field(default_factory=Counter)

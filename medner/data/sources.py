@@ -20,8 +20,10 @@ from medner.data.readers.ronec import read_ronec
 from medner.data.readers.ronec_v1 import read_ronec_v1
 from medner.data.readers.simonero import read_simonero
 from medner.data.readers.synthetic import read_synthetic
-from medner.data.records import Part, Record, Tally, longest, unique_ids
+from medner.data.records import Part, Record, Tally, longest, normalised, unique_ids
+from medner.data.silver import Texts, join, thinned
 from medner.exceptions import InputError
+from medner.files import read_text
 from medner.study import Source, Study
 
 SPLITS = ("train", "dev", "test")
@@ -41,6 +43,8 @@ def _monero(files: Files, tally: Tally) -> Iterable[Record]:
     names = sorted(name for name in files if name.startswith("monero-"))
     return itertools.chain.from_iterable(read_monero(files[name], tally) for name in names)
 
+
+SILVER = "silver"  # labels of text that a language model has labelled
 
 # The parts of the medical corpora. QUAERO's own dev part is the test part here; dev parts are held out of train.
 MEDICAL: Mapping[str, Mapping[str, Read]] = {
@@ -67,6 +71,17 @@ def missing_sources(study: Study, files: Mapping[str, FetchedFile]) -> dict[str,
     }
 
 
+def unlabelled_sources(study: Study, root: Path) -> dict[str, str]:
+    """The sources of text that no language model has labelled yet, each with the reason. root: the project folder."""
+    paths = {name: silver_path(about.lang) for name, about in study.sources.items() if about.silver}
+    return {name: f"{path} is not written yet" for name, path in paths.items() if not (root / path).is_file()}
+
+
+def silver_path(lang: str) -> str:
+    """The labels of a language's silver corpus, relative to the project folder."""
+    return f"assets/silver/{lang}.jsonl"
+
+
 def read_sources(study: Study, scheme: Scheme, root: Path, fetched: FetchManifest) -> dict[str, dict[str, Part]]:
     """The splits of every source of the study, with the project's labels.
 
@@ -75,17 +90,77 @@ def read_sources(study: Study, scheme: Scheme, root: Path, fetched: FetchManifes
     """
     assets = root / "assets"
     files = {name: root / file.path for name, file in fetched.files.items()}
-    annotated = [name for name, about in study.sources.items() if about.files or about.format]
+    silver = [name for name, about in study.sources.items() if about.silver]
+    annotated = [name for name, about in study.sources.items() if (about.files or about.format) and name not in silver]
     medical = medical_splits(study, annotated, files, scheme, root)
-    splits = {}
+    splits: dict[str, dict[str, Part]] = {}
     for source, about in study.sources.items():
-        if source in medical:
+        if source in silver:
+            splits[source] = {}  # below, once all held-out text is read
+        elif source in medical:
             splits[source] = medical[source]
         elif about.synthetic:
             splits[source] = synthetic_splits(assets / "synthetic" / about.lang, scheme, about.lang)
         else:
             splits[source] = ronec_splits(fetched.ronec.variant, assets / "fetched", assets / "sample", scheme)
+    for source in silver:
+        lang = study.sources[source].lang
+        others = [own for other, own in splits.items() if other not in silver and study.sources[other].lang == lang]
+        held_out = Overlap(
+            r.text for own in others for split in ("dev", "test") if split in own for r in own[split].records
+        )
+        texts = silver_texts(study, fetched, root, lang)
+        kept = study.sources[source].kept
+        splits[source] = silver_splits(root / silver_path(lang), scheme, lang, texts, held_out, kept)
     return splits
+
+
+def silver_texts(study: Study, fetched: FetchManifest, root: Path, lang: str) -> Texts:
+    """The texts of a source by the id of their record; of a text file, the lines by their number, from 1.
+
+    A source is a corpus of :data:`MEDICAL`, of which the train part is read, or a file of the fetch step. Of one that
+    is not at hand, there are none. study: without missing sources; root: the project folder.
+    """
+    files = {name: root / file.path for name, file in fetched.files.items() if file.available}
+
+    def texts(source: str) -> Mapping[str, str] | None:
+        if "train" in MEDICAL.get(source, ()):
+            read = MEDICAL[source]["train"](files, Tally()) if source in study.sources else ()
+            return {record.id: record.text for record in read}
+        if source not in fetched.files:
+            return None
+        lines = enumerate(read_text(files[source]).split("\n"), start=1) if source in files else ()
+        return {str(n): normalised(Record(str(n), lang, line), Tally()).text for n, line in lines}
+
+    return texts
+
+
+def gold_records(
+    study: Study, scheme: Scheme, root: Path, fetched: FetchManifest, lang: str
+) -> dict[str, dict[str, Record]]:
+    """The train parts of the annotated medical corpora of a language that are at hand: records by source and id."""
+    files = {name: root / file.path for name, file in fetched.files.items() if file.available}
+    gold = {}
+    for source, about in study.without(missing_sources(study, fetched.files)).sources.items():
+        if about.lang == lang and "train" in MEDICAL.get(source, ()):
+            read, labels = MEDICAL[source]["train"](files, Tally()), scheme.corpus(about.labels)
+            gold[source] = {r.id: r for r in _mapped(read, labels, Tally(), files[about.files[0]]).records}
+    return gold
+
+
+def silver_splits(
+    path: Path, scheme: Scheme, lang: str, texts: Texts, held_out: Overlap, kept: float = 1
+) -> dict[str, Part]:
+    """Train and dev part of a silver corpus: the labels of a stand-off file with the text that is at hand.
+
+    Sentences that occur in held-out text are left out and counted; a seeded tenth is the dev part. kept: the share of
+    the mentions that is kept, drawn with a fixed seed. Raises InputError
+    as :func:`medner.data.silver.join` does.
+    """
+    tally = Tally()
+    records = join(path, lang, texts, tally)
+    part = _outside(_mapped(records, scheme.corpus(SILVER), tally, path), held_out)
+    return _with_dev(Part([thinned(record, kept) for record in part.records], tally))
 
 
 def origin(source: Source, ronec: RonecVersion) -> Origin:

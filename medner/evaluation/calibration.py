@@ -7,10 +7,12 @@ with the same span and label.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import Field
 
 from medner.data.overlap import form_key
 from medner.data.records import Entity
@@ -63,12 +65,13 @@ class Calibration(Output):
 
 
 class SuiteCalibration(Calibration):
-    """The confidences of a suite: of all entities, and of those with seen and unseen surface forms."""
+    """The confidences of a suite: of all entities, of those with seen and unseen surface forms, and by label."""
 
     bins: list[Bin]
     curve: list[Threshold]
     seen: Calibration
     unseen: Calibration
+    labels: dict[str, Calibration] = Field(default={})
 
 
 def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> list[Bin]:
@@ -150,6 +153,7 @@ def calibration(
                     right.append(entity in wanted)
         return confidence, right, gold
 
+    labels = sorted({label for one in predictions for label in tests[one.source].annotated})
     confidence, right, gold = of(lambda one, entity: True)
     curve = precision_recall(confidence, right, gold)
     places = np.unique(np.linspace(0, len(curve) - 1, min(POINTS, len(curve))).round().astype(int))
@@ -159,7 +163,12 @@ def calibration(
         curve=[_rounded(curve[place]) for place in places],
         seen=Calibration(**_summary(*of(is_seen))),
         unseen=Calibration(**_summary(*of(lambda one, entity: not is_seen(one, entity)))),
+        labels={label: Calibration(**_summary(*of(partial(_has_label, label)))) for label in labels},
     )
+
+
+def _has_label(label: str, _: Prediction, entity: Entity) -> bool:
+    return entity.label == label
 
 
 def _summary(confidence: Sequence[float], right: Sequence[bool], gold: int) -> dict[str, Any]:

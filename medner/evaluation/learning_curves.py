@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,8 @@ class Point:
     """One run of a learning curve.
 
     experiment: its config; sentences: how many were added to the base; own: a corpus of its own is needed, since
-    no experiment of the study trains on just this.
+    no experiment of the study trains on just this. tokens: what a language model read and wrote for the sentences; None
+    if people made some of them.
     """
 
     mix: str
@@ -36,6 +37,7 @@ class Point:
     sentences: int
     seed: int
     own: bool
+    tokens: tuple[float, float] | None = None
 
     @property
     def path(self) -> Path:
@@ -61,12 +63,24 @@ def points(study: Study, corpus: Path, seeds: Sequence[int]) -> Iterator[Point]:
         for mix, experiment in study.curves.mixes.items():
             if not (corpus / experiment / "train.spacy").is_file():
                 continue
-            whole = sum(len(_docs(corpus / source / "train.spacy")) for source in added(study, mix))
-            yield Point(mix, study.curves.base, 0, seed, own=False)
-            for size in study.curves.sizes:
-                if size < whole:
-                    yield Point(mix, experiment, size, seed, own=True)
-            yield Point(mix, experiment, whole, seed, own=False)
+            sizes = {source: len(_docs(corpus / source / "train.spacy")) for source in added(study, mix)}
+            whole = sum(sizes.values())
+            each = _tokens(study, sizes)
+            yield Point(mix, study.curves.base, 0, seed, own=False, tokens=each and (0.0, 0.0))
+            for size in (*(size for size in study.curves.sizes if size < whole), whole):
+                tokens = each and (size * each[0], size * each[1])
+                yield Point(mix, experiment, size, seed, own=size < whole, tokens=tokens)
+
+
+def _tokens(study: Study, sizes: Mapping[str, int]) -> tuple[float, float] | None:
+    """Tokens that a language model read and wrote for a sentence of a mix, whose sources have these sizes."""
+    read, written = 0.0, 0.0
+    for source, size in sizes.items():
+        if (each := study.sources[source].tokens) is None:
+            return None
+        read, written = read + size * each[0], written + size * each[1]
+    whole = sum(sizes.values())
+    return read / whole, written / whole
 
 
 def write_part(study: Study, corpus: Path, point: Point) -> Path:
@@ -103,7 +117,7 @@ class CurveRow(Output):
 
     reference: the mix of real annotation that the suite is measured against. resampled: F1 on ``RESAMPLES`` bootstrap
     samples of the suite's independent texts, the same samples for every run; None of a suite with fewer than
-    ``MIN_UNITS``.
+    ``MIN_UNITS``. tokens: what a language model read and wrote for the sentences; None if people made some of them.
     """
 
     mix: str
@@ -113,6 +127,7 @@ class CurveRow(Output):
     reference: str
     f1: float
     resampled: list[float] | None
+    tokens: tuple[float, float] | None = None
 
 
 def rows(study: Study, runs: Sequence[tuple[Point, Run]]) -> list[CurveRow]:
@@ -127,6 +142,7 @@ def rows(study: Study, runs: Sequence[tuple[Point, Run]]) -> list[CurveRow]:
             reference=reference,
             f1=run.scores.suites[suite].f1,
             resampled=_resampled(run, suite),
+            tokens=point.tokens,
         )
         for point, run in runs
         for suite, reference in study.curves.suites.items()

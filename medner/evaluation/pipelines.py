@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import spacy
 import srsly
 from spacy.language import Language
 from spacy.scorer import Scorer
@@ -24,6 +23,7 @@ from medner.exceptions import InputError
 from medner.files import new_folder, read_bytes, read_text, sha256, write_text
 from medner.model.bio import confidences
 from medner.model.curve import CURVE
+from medner.model.loading import load_pipeline
 from medner.model.provenance import Provenance, read_provenance
 
 # Takes an iterator, its name and its length, and returns it, as a progress bar does.
@@ -134,13 +134,11 @@ def evaluate(
     the test suites. Raises InputError if the pipeline or the
     corpus is missing or damaged, or if the pipeline's training data has changed.
     """
-    if not pipeline.is_dir():
-        raise InputError("no such pipeline", path=pipeline, remedy="Train it first with scripts/train.py")
-    about = read_provenance(pipeline)
-    nlp = spacy.load(pipeline)
+    nlp = load_pipeline(pipeline)
     manifest = own_manifest(nlp, test) if test else read_manifest(corpus)
-    tests = describe_tests(corpus, manifest, test)
-    seen = training_mentions(nlp, root / nlp.config.interpolate()["paths"]["train"], about)
+    about, tests = read_provenance(pipeline), describe_tests(corpus, manifest, test)
+    train = nlp.config.interpolate().get("paths", {}).get("train", "")
+    seen = training_mentions(nlp, root / train, about)
     examples: dict[str, list[Example]] = {}
     seconds: dict[str, float] = {}
     with new_folder(target, sign=SCORES) as folder:

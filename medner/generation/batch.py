@@ -234,6 +234,7 @@ async def collect(
             what += f"; not a line of them: {client.shown(damaged[0].decode(errors='replace'))}"
         remedy = "Run the command again to download the rest, which is paid for, or remove this file to give it up"
         raise InputError(what, path=path, remedy=remedy)
+    ledger.sync()
     path.unlink()
     replies = {answer.number for answer in ledger.answers if answer.batch and not answer.fault}
     return sum(task.number not in replies for task in tasks.values())

@@ -50,6 +50,9 @@ class Sentences(BaseModel):
     sentences: list[str]
 
 
+_SCHEMA = {"name": "sentences", "strict": True, "schema": Sentences.model_json_schema()}
+
+
 @dataclass(frozen=True)
 class Reply:
     """An answer as it came. ``tokens``: of input and output; None if the server does not report them."""
@@ -113,11 +116,10 @@ def request_body(
     model: str, messages: tuple[str, str], *, max_tokens: int, temperature: float | None, seed: int
 ) -> dict[str, Any]:
     """The body of a chat completion: system and user message, and the schema of :class:`Sentences`."""
-    schema = {"name": "sentences", "strict": True, "schema": Sentences.model_json_schema()}
     body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": "system", "content": messages[0]}, {"role": "user", "content": messages[1]}],
-        "response_format": {"type": "json_schema", "json_schema": schema},
+        "response_format": {"type": "json_schema", "json_schema": _SCHEMA},
         "max_completion_tokens": max_tokens,
         "seed": seed,
     }

@@ -23,6 +23,7 @@ _PARTNERS = {"(": ")", "[": "]", "«": "»", "„": "”“", "“": "”", ")":
 _EDGES = frozenset(",;:!?…'’‘\"-–—/|*•<>=")
 # A full stop that belongs to its word: S.U.A., Popescu I., genunchi stg.
 _ABBREVIATED = re.compile(r"(?:\.\w+|(?:^|[\s.-])(?:\w|[^\W\d_A-ZȘȚÂÎĂ]{2,3}))\.$")
+_WORD = re.compile(r"\w")
 _STRANGE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # Unicode categories that no sentence holds
 LONGEST = 2_000  # characters of a sentence; the committed ones have up to 400
 _TYPEWRITER = str.maketrans("’‘ʼ`", "''''")
@@ -169,6 +170,17 @@ def _unmarked(record: Record, asked: Iterable[tuple[str, str]]) -> Iterator[Refu
     """Forms that stand in the text unmarked, although they are marked elsewhere in it or were asked for."""
     wanted = {(entity.label, record.surface(entity)) for entity in record.entities} | set(asked)
     for _, form in sorted(wanted):
-        for match in re.finditer(rf"(?<!\w){re.escape(form)}(?!\w)", record.text):
-            if not any(e.start < match.end() and match.start() < e.end for e in record.entities):
+        for start, end in _occurrences(form, record.text):
+            if not any(e.start < end and start < e.end for e in record.entities):
                 yield Refusal("unmarked mention", form)
+
+
+def _occurrences(form: str, text: str) -> Iterator[tuple[int, int]]:
+    """Where a form stands in a text, not as a part of a longer word. An expression would be compiled for every form."""
+    start = text.find(form)
+    while start >= 0:
+        end = start + len(form)
+        whole = not any(_WORD.match(text, at) for at in (start - 1, end) if at >= 0)
+        if whole:
+            yield start, end
+        start = text.find(form, end if whole else start + 1)

@@ -1,12 +1,14 @@
 """Everything that was paid for and its result, on disk, so that a run can be killed at any moment and continued.
 
-Four JSON Lines files, which are only appended to, one fsynced record at a time:
+Four JSON Lines files, which are only appended to:
 
 * ``<output>``: the accepted records;
 * ``<output>.answers.jsonl``: every answer as it came, written before it is judged;
 * ``<output>.rejects.jsonl``: what was rejected, with the reason;
 * ``<output>.asked.jsonl``: every attempt, written before it is sent, and a second line if it failed unbilled. An
   attempt with no further trace was interrupted and may be billed.
+
+Attempts and answers are on disk (fsync) before the run goes on; records and rejects follow from them.
 
 What is still to be judged and what was spent is computed from these files.
 """
@@ -82,7 +84,7 @@ def _dump(item: BaseModel | dict[str, Any]) -> bytes:
 
 
 class Lines(Generic[T]):
-    """A JSON Lines file: locked, repaired once, then appended to. A record is on disk when ``append`` returns.
+    """A JSON Lines file: locked, repaired once, then appended to.
 
     ``parse`` reads the whole lines into ``found``. A last line that a crash has torn is cut off if it begins like our
     lines (``begin``), and so are NUL bytes at the end, which a power cut may leave; ``torn`` says so. Raises
@@ -93,6 +95,8 @@ class Lines(Generic[T]):
     def __init__(self, path: Path, begin: bytes, parse: Callable[[str, Path], list[T]]) -> None:
         self.path = path
         self.torn = False
+        self._appended = self._safe = 0  # lines, and how many of them are on disk
+        self._disk = asyncio.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             new = not path.exists()
@@ -136,21 +140,41 @@ class Lines(Generic[T]):
         return found
 
     def append(self, item: BaseModel | dict[str, Any]) -> None:
-        """Add one record and wait until it is on disk."""
+        """Add one record. A kill cannot take it any more, a power cut can until it is on disk."""
         data = memoryview(_dump(item))
         size = os.fstat(self._file).st_size
         try:
             while data:
                 data = data[os.write(self._file, data) :]
-            os.fsync(self._file)
         except OSError as error:
             with suppress(OSError):  # the next record must not follow a fragment
                 os.ftruncate(self._file, size)
             raise self._unwritable(error) from None
+        self._appended += 1
+
+    def sync(self) -> None:
+        """Wait until all records are on disk."""
+        appended = self._appended
+        if self._safe < appended:
+            try:
+                os.fsync(self._file)
+            except OSError as error:
+                raise self._unwritable(error) from None
+            self._safe = appended
+
+    async def on_disk(self) -> None:
+        """Wait until all records are on disk, while others work. One such wait serves all who come before it begins."""
+        appended = self._appended
+        async with self._disk:
+            if self._safe < appended:
+                await asyncio.to_thread(self.sync)
 
     def close(self) -> None:
-        """Release the lock."""
-        os.close(self._file)
+        """Release the lock, once all records are on disk."""
+        try:
+            self.sync()
+        finally:
+            os.close(self._file)
 
 
 def _alien(kind: str, path: Path, line: int) -> InputError:
@@ -198,7 +222,19 @@ class Ledger:
         self.reasons = Counter(reject.reason for reject in self.rejects)
         numbers = {0, *(a.number for a in self.answers), *(r.number for r in self.rejects)}
         self._last = max(numbers | {n for r in self.records if isinstance(n := r.meta.get("request"), int)})
+        self._input = self._output = 0  # tokens
+        self._spent = 0.0
+        self._unpriced: list[Answer] = []
+        for answer in self.answers:
+            self._count(answer)
         self.charge_interrupted()
+
+    def _count(self, answer: Answer) -> None:
+        self._input += answer.input_tokens
+        self._output += answer.output_tokens
+        self._spent += answer.cost or 0.0
+        if answer.cost is None:
+            self._unpriced.append(answer)
 
     def _open(self, opened: ExitStack, path: Path, begin: bytes, parse: Callable[[str, Path], list[T]]) -> Lines[T]:
         return opened.enter_context(closing(Lines(path, begin, parse)))
@@ -226,6 +262,16 @@ class Ledger:
         self._under_way[attempt] = worst
         return attempt
 
+    async def paid_on_disk(self) -> None:
+        """Wait until attempts and answers are on disk, which nothing could restore after a power cut."""
+        await self._asked.on_disk()
+        await self._answers.on_disk()
+
+    def sync(self) -> None:
+        """Wait until all is on disk."""
+        for lines in (self._asked, self._answers, self._rejects, self.output):
+            lines.sync()
+
     def release(self, attempt: int) -> None:
         """Write down that an attempt failed in a way that is not billed."""
         self._asked.append(Asked(attempt=attempt, worst=None))
@@ -240,6 +286,7 @@ class Ledger:
         """Write an answer down, before it is judged."""
         self._answers.append(answer)
         self.answers.append(answer)
+        self._count(answer)
         self._last = max(self._last, answer.number)
         self._under_way.pop(answer.attempt, None)
 
@@ -261,15 +308,15 @@ class Ledger:
 
     def tokens(self) -> tuple[int, int]:
         """Input and output tokens of all answers."""
-        return sum(a.input_tokens for a in self.answers), sum(a.output_tokens for a in self.answers)
+        return self._input, self._output
 
     def unpriced(self) -> list[Answer]:
         """Answers of unknown cost."""
-        return [answer for answer in self.answers if answer.cost is None]
+        return self._unpriced
 
     def spent(self) -> float:
         """USD for all answers of known cost, of all runs."""
-        return sum(answer.cost or 0.0 for answer in self.answers)
+        return self._spent
 
 
 class Budget:

@@ -244,6 +244,7 @@ class Run:
         """What came of one attempt, and the answer that is charged for, on disk."""
         work, ledger, model = self._work, self._ledger, self._model
         attempt = ledger.ask(answer_of(work, task, model, Fault("interrupted")))
+        await ledger.paid_on_disk()
         outcome = await self._client.ask(model.body(work, task))
         if isinstance(outcome, Fault) and not outcome.paid:
             ledger.release(attempt)
@@ -251,6 +252,7 @@ class Run:
         answer = answer_of(work, task, model, outcome, attempt=attempt)
         ledger.keep(answer)
         model.learn(work, answer)
+        await ledger.paid_on_disk()
         return outcome, answer
 
     def _check(self, fault: Fault, attempts: int) -> None:

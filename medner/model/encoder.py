@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from medner.data.downloads import reachable
 from medner.exceptions import InputError
-from medner.files import new_folder, read_bytes, read_text, sha256
+from medner.files import new_folder, read_bytes, read_json, read_text, sha256
 from medner.model.provenance import EncoderInfo
-from medner.model.weights import WEIGHTS, expand, weights_file
+from medner.model.weights import AUTO_MAP, POOLER, WEIGHTS, check_finite, expand, weights_file
 from medner.outputs import read_output, write_output
 from medner.settings import Settings, load_settings
 
@@ -22,6 +24,7 @@ FILES = ("config.json", "tokenizer_config.json", "special_tokens_map.json", *VOC
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 USED = 0.25  # least share of the embeddings that have a piece: padding is 2 % at most, but half where pieces are few
 HUB_SECONDS = 5
+UNVERIFIED = "unverified"  # the revision of a folder that says nothing of where it comes from
 UNTRAINED = "untrained"  # the name that asks for the embedded encoder with random weights: the floor of comparisons
 
 
@@ -38,7 +41,7 @@ class Export(EncoderInfo):
 class Pinned(Settings):
     """The encoder that ``configs/encoder.yml`` names, at a revision of the model hub."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$", max_length=100)]
     repository: str
     revision: str
 
@@ -56,12 +59,12 @@ def read_export(folder: Path) -> Export:
 def load_pinned(path: Path, name: str = "") -> Pinned:
     """``configs/encoder.yml``; another ``name`` replaces the pinned encoder (newest revision).
 
-    Raises InputError if the file lacks a key or has an unknown one.
+    Raises InputError if the file lacks a key or has an unknown one, and for what cannot be an encoder's name.
     """
     pinned = load_settings(path, Pinned)
     if name in ("", pinned.name):
         return pinned
-    return Pinned(name=name, repository=name, revision="main")
+    return load_settings(path, Pinned, changes={"name": name, "repository": name, "revision": "main"})
 
 
 def prepare(
@@ -71,8 +74,8 @@ def prepare(
 
     The embedded encoder is taken where neither mirror nor hub has the pinned one, and where it is the pinned one
     itself. The name ``untrained`` stands for the embedded encoder with random weights from ``seed``.
-    Raises InputError where ``strict`` forbids this fallback, and for an encoder that is damaged, that is pickled, that
-    does not match its tokenizer, or that does not match its manifest. Nothing is written then.
+    Raises InputError where ``strict`` forbids this fallback, as :func:`load_encoder`, and for an encoder that is
+    pickled, that does not match its tokenizer, or that does not match its manifest. Nothing is written then.
     """
     with new_folder(target, sign=MANIFEST) as folder:
         if pinned.name == UNTRAINED:
@@ -84,9 +87,9 @@ def prepare(
                 manifest = _exported(source, folder, pinned.name)
             else:
                 _copy(source, folder)
-                manifest = _inspect(folder, source, pinned.name, pinned.revision)
-        elif _download(folder, pinned):
-            manifest = _inspect(folder, pinned.repository, pinned.name, pinned.revision)
+                manifest = _inspect(folder, source, pinned.name, UNVERIFIED)
+        elif commit := _download(folder, pinned):
+            manifest = _inspect(folder, pinned.repository, pinned.name, commit)
         elif strict:
             raise InputError(
                 f"no mirror holds {pinned.name}, the model hub is out of reach, and --strict allows no other encoder",
@@ -102,7 +105,7 @@ def check_export(folder: Path) -> None:
     """Raise InputError if an encoder folder's weights or tokenizer are not those of its manifest."""
     stated = read_export(folder)
     for name, wanted in ((weights_file(folder).name, stated.sha256), (TOKENIZER, stated.tokenizer_sha256)):
-        if wanted and (found := sha256(read_bytes(folder / name))) != wanted:
+        if wanted is not None and (found := sha256(read_bytes(folder / name))) != wanted:
             what = f"not the file that {MANIFEST} describes (SHA-256 {found[:12]}…, not {wanted[:12]}…)"
             raise InputError(what, path=folder / name, remedy="Fetch the encoder again, or pre-train again")
 
@@ -134,10 +137,9 @@ def _exported(source: Path, folder: Path, name: str) -> EncoderInfo:
 
 def _without_training(source: Path, folder: Path, seed: int) -> EncoderInfo:
     import torch  # noqa: PLC0415 - slow to import
-    from transformers import AutoModel  # noqa: PLC0415
 
     trained = _embedded(source, folder)
-    model = AutoModel.from_pretrained(folder, use_safetensors=True)
+    model, _ = load_encoder(folder, source)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = type(model)(model.config)
@@ -169,42 +171,73 @@ def _pickles(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
 
 
-def _download(folder: Path, pinned: Pinned) -> bool:
-    """Fetch the pinned files from the hub; False if it is out of reach. Raises InputError for an unknown encoder."""
+def _download(folder: Path, pinned: Pinned) -> str:
+    """Fetch the pinned files from the hub; their commit, or nothing if it is out of reach.
+
+    Raises InputError for an unknown encoder.
+    """
     from huggingface_hub import constants, snapshot_download  # noqa: PLC0415 - slow to import, rarely needed
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError  # noqa: PLC0415
 
     repository, revision = pinned.repository, pinned.revision
     if not reachable(constants.ENDPOINT, HUB_SECONDS):
-        return False
+        return ""
     try:
         cache = snapshot_download(repository, revision=revision, allow_patterns=list(FILES), etag_timeout=HUB_SECONDS)
     except (RepositoryNotFoundError, RevisionNotFoundError):
         what = f"the model hub has no encoder {repository!r} at revision {revision}"
         raise InputError(what, remedy="Correct the name, or give a --mirror that holds it") from None
     except (OSError, ValueError):  # the client's network errors are OSErrors
-        return False
+        return ""
     _copy(Path(cache), folder)
-    return True
+    return Path(cache).name  # the client's cache has a folder for each commit
 
 
-def _inspect(folder: Path, source: Path | str, name: str, revision: str) -> EncoderInfo:
-    """Load the encoder once, as training will, and describe it."""
+def load_encoder(folder: Path, source: Path | str = "") -> tuple[Any, Any]:
+    """An encoder and its tokenizer, as transformers loads them.
+
+    source: what messages name, if not the folder. Raises InputError if they cannot be loaded, if their files name code
+    that comes with them, which is never run, if a weight is missing or not finite, or if there is one for a part that
+    the encoder lacks. transformers would start from random weights with a mere warning.
+    """
     from tokenizers import Tokenizer  # noqa: PLC0415
-    from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
+    from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415 - slow to import
 
+    source, remedy = source or folder, "Fetch it again"
+    for path in (folder / "config.json", folder / "tokenizer_config.json"):
+        if path.is_file() and isinstance(settings := read_json(path), dict) and AUTO_MAP in settings:
+            what = f"{path.name} names code that comes with the encoder ({AUTO_MAP}), which is never run"
+            raise InputError(what, path=source, remedy="Take an encoder of a type that transformers knows")
     if (folder / TOKENIZER).is_file():
         try:
             Tokenizer.from_file(str(folder / TOKENIZER))
         except Exception as error:  # what the library raises; transformers would speak of another format
             what = f"{TOKENIZER} is malformed ({' '.join(str(error).split())[:200]})"
-            raise InputError(what, path=source, remedy="Fetch it again") from None
+            raise InputError(what, path=source, remedy=remedy) from None
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True)
-        model = AutoModel.from_pretrained(folder, use_safetensors=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
+        model, found = AutoModel.from_pretrained(
+            folder, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+        )
     except Exception as error:  # the libraries raise whatever their parsers raise
         what = f"the encoder cannot be loaded ({' '.join(str(error).split())[:200]})"
-        raise InputError(what, path=source, remedy="Fetch it again") from None
+        raise InputError(what, path=source, remedy=remedy) from None
+    parts = {name for name, _ in model.named_children()}
+    kept = [name.removeprefix(f"{model.base_model_prefix}.") for name in found["unexpected_keys"]]
+    missing = sorted(name for name in found["missing_keys"] if not name.startswith(POOLER))
+    # What an encoder was pre-trained with on top, such as BERT's `cls`, is no part of it.
+    unexpected = sorted(name for name in kept if name.partition(".")[0] in parts)
+    for what, names in (("the weights lack", missing), ("the config has no place for the weights", unexpected)):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            raise InputError(f"{what} {', '.join(names[:3])}{more}", path=source, remedy=remedy)
+    check_finite(model.state_dict(), source)
+    return model, tokenizer
+
+
+def _inspect(folder: Path, source: Path | str, name: str, revision: str) -> EncoderInfo:
+    """Load the encoder once, as training will, and describe it."""
+    model, tokenizer = load_encoder(folder, source)
     _match(tokenizer, model.config.vocab_size, folder, source)
     return EncoderInfo(
         name=name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +84,20 @@ def stamp(pipeline: Path, provenance: Provenance) -> None:
     write_text(pipeline / META, srsly.json_dumps(meta, indent=2) + "\n")
 
 
+def provenance_in(meta: Mapping[str, Any]) -> Provenance | None:
+    """The provenance in a pipeline's metadata; None in a pipeline that the train step did not make."""
+    try:
+        return Provenance.model_validate(meta[KEY])
+    except (KeyError, ValidationError):
+        return None
+
+
 def read_provenance(pipeline: Path) -> Provenance:
     """The provenance of a pipeline folder. Raises InputError for a pipeline that the train step did not make."""
     path = pipeline / META
-    try:
-        return Provenance.model_validate(read_json(path)[KEY])
-    except (KeyError, TypeError, ValidationError):
+    meta = read_json(path)
+    provenance = provenance_in(meta) if isinstance(meta, Mapping) else None
+    if provenance is None:
         what, remedy = "no provenance: the train step did not make this pipeline", "Train it with the train step"
-        raise InputError(what, path=path, remedy=remedy) from None
+        raise InputError(what, path=path, remedy=remedy)
+    return provenance

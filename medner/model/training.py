@@ -28,10 +28,9 @@ from medner.model.bio import FACTORY
 from medner.model.configs import config_sha256, load_training_config, model_config
 from medner.model.curve import CURVE, read_log
 from medner.model.duration import LOGGER
-from medner.model.encoder import read_manifest
+from medner.model.encoder import check_export, load_encoder, read_manifest
 from medner.model.provenance import EncoderInfo, Provenance, stamp
 from medner.model.temperature import calibrate
-from medner.model.weights import WEIGHTS
 from medner.outputs import write_output
 
 # In the place of an encoder's manifest where a config trains without one.
@@ -81,8 +80,8 @@ def overrides(config: Config, encoder: EncoderInfo, documents: int, *, epochs: i
 class Training:
     """A training run that is ready to start.
 
-    config: the model's config. log: where spaCy's logger writes. overrides: what the run sets in the config. words: of
-    the training corpus.
+    config: the model's config. log: where spaCy's logger writes. overrides: what the run sets in the config. folder: of
+    the encoder; None without one. words: of the training corpus.
     """
 
     config: Path
@@ -90,6 +89,7 @@ class Training:
     overrides: Mapping[str, Any]
     provenance: Provenance
     encoder: EncoderInfo
+    folder: Path | None
     words: int
 
 
@@ -106,12 +106,12 @@ def prepare(
     config = load_training_config(path, experiment)
     own = config.interpolate()["paths"]
     about_corpus = read_training_manifest(root / "corpus" / experiment)
-    encoder = NO_ENCODER
-    if "encoder" in own:
-        encoder = read_manifest(folder := root / own["encoder"])
-        if not (folder / WEIGHTS).is_file():
-            raise InputError("no such file", path=folder / WEIGHTS, remedy="Run the encoder step")
     extra = dict(extra or {})
+    encoder, folder = NO_ENCODER, None
+    if "encoder" in own:
+        folder = root / extra.get("paths.encoder", own["encoder"])
+        encoder = read_manifest(folder)
+        check_export(folder)
     paths = {part: root / extra.get(f"paths.{part}", own[part]) for part in ("train", "dev")}
     data = {part: read_bytes(path) for part, path in paths.items()}
     docs = parse_docbin(data["train"], paths["train"])
@@ -133,14 +133,15 @@ def prepare(
         overrides={key: value for key, value in extra.items() if key != "paths.log"},
     )
     log = extra.get("paths.log", own["log"])
-    return Training(path, log, chosen, about, encoder, words=sum(map(len, docs.tokens)))
+    return Training(path, log, chosen, about, encoder, folder, words=sum(map(len, docs.tokens)))
 
 
 def train(root: Path, training: Training, target: Path, *, gpu: int) -> None:
     """Train into ``target``/{model-best,model-last}, with the run's provenance in each and its curve beside them.
 
     root: the project folder. gpu: its number, -1 for the CPU. The log goes where the config says; if ``target`` is not
-    the experiment's own folder, it goes beside ``target``. Raises InputError for a config that spaCy refuses.
+    the experiment's own folder, it goes beside ``target``. Raises InputError for a config that spaCy refuses, for an
+    encoder as :func:`load_encoder`, and if another process is writing ``target``.
     """
     log = Path(training.log)
     if target != root / "training" / training.provenance.experiment and "paths.log" not in training.overrides:
@@ -150,6 +151,8 @@ def train(root: Path, training: Training, target: Path, *, gpu: int) -> None:
     arithmetic = mixed_precision() if gpu < 0 else contextlib.nullcontext()
     # The config's paths are relative to the project, and stay so in the saved pipeline.
     with contextlib.chdir(root), new_folder(target, sign="model-*") as folder, arithmetic:
+        if training.folder:
+            load_encoder(training.folder)
         log.unlink(missing_ok=True)  # spaCy's logger does not replace it
         try:
             spacy_train(training.config, folder, use_gpu=gpu, overrides=overrides)

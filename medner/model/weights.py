@@ -20,6 +20,8 @@ WEIGHTS = "model.safetensors"
 # Under another name than WEIGHTS: transformers would take int8 numbers for weights, without a word.
 PACKED_WEIGHTS = "model.int8.safetensors"
 SCALE = ".scale"
+AUTO_MAP = "auto_map"  # in an encoder's settings: names code that comes with it
+POOLER = "pooler."  # begins the names of weights that nothing here uses, and that many encoders come without
 STEPS = 127  # int8 steps between zero and a row's largest weight
 
 
@@ -56,17 +58,28 @@ def weights_file(folder: Path) -> Path:
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """An encoder folder's weights by name, in fp32. Raises InputError if they are missing or damaged."""
+    """An encoder folder's weights by name, in fp32. Raises InputError if they are missing, damaged or not finite."""
     path = weights_file(folder)
     if not path.is_file():
         raise InputError("no such file", path=path, remedy="Give an encoder folder with safetensors weights")
     try:
-        return unpack(load_file(path))
+        weights = unpack(load_file(path))
     except (SafetensorError, OSError) as error:
         what = f"cannot be read ({error})"
     except (KeyError, RuntimeError):
         what = "holds a matrix without its scales"
+    else:
+        check_finite(weights, path)
+        return weights
     raise InputError(what, path=path, remedy="Fetch the encoder again")
+
+
+def check_finite(weights: Mapping[str, Tensor], path: Path | str) -> None:
+    """Raise InputError if a weight is infinite or no number."""
+    for name, value in weights.items():
+        if not value.isfinite().all():
+            what = f"the weights {name} are not all finite numbers"
+            raise InputError(what, path=path, remedy="Fetch the encoder again")
 
 
 def expand(source: Path, folder: Path) -> None:

@@ -12,9 +12,8 @@ from transformers import AutoConfig, AutoModel
 
 from medner.exceptions import InputError
 from medner.model.arithmetic import cpu_type
+from medner.model.weights import POOLER
 from medner.pretraining.vocabulary import train_tokenizer
-
-POOLER = "pooler."
 
 
 class Guess(nn.Module):

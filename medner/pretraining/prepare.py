@@ -101,7 +101,7 @@ def read_tokenizer(folder: Path, remedy: str = READ_AGAIN) -> Any:
     from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import
 
     try:
-        return AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True)
+        return AutoTokenizer.from_pretrained(folder, use_fast=True, local_files_only=True, trust_remote_code=False)
     except Exception:  # the libraries raise whatever their parsers raise
         raise InputError("contains no readable tokenizer", path=folder, remedy=remedy) from None
 

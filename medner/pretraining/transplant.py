@@ -22,8 +22,7 @@ from torch import Tensor
 from medner.exceptions import InputError
 from medner.files import read_json, sha256
 from medner.model.encoder import MANIFEST, TOKENIZER, check_export
-from medner.model.weights import read_weights, weights_file
-from medner.pretraining.objectives import POOLER
+from medner.model.weights import POOLER, check_finite, read_weights, weights_file
 from medner.pretraining.text import without_diacritics
 
 INNER = "##"  # begins a piece that continues a word
@@ -109,6 +108,7 @@ def _onnx(path: Path) -> tuple[dict[str, Tensor], str]:
         for old, new in ONNX_NAMES.items():
             name = name.replace(old, new)  # noqa: PLW2901
         tensors[name] = value
+    check_finite(tensors, path)
     return tensors, sha256(b"".join(array.tobytes() for array in arrays.values()))
 
 

@@ -143,7 +143,7 @@ def _read_off(f1: float, sizes: Sequence[int], measured: Sequence[float]) -> flo
 
 def worth_sentence(worth: Worth) -> str:
     """The exchange rate in a sentence, with its bounds."""
-    start = f"On {worth.suite}, {worth.sentences:,} synthetic sentences ({worth.mix})"
+    start = f"On {worth.suite}, {worth.sentences:,} added sentences ({worth.mix})"
     if worth.below == worth.seeds:
         return f"{start} are worth no real annotation: F1 is below the start of the curve ({worth.reference})."
     if worth.beyond == worth.seeds:

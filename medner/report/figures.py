@@ -21,14 +21,14 @@ from medner.report.exchange import Point
 
 # Colours that stand for the page's variables: replaced in the SVG. No two may be alike.
 INK, MUTED, LINE, SURFACE = "#010101", "#020202", "#030303", "#040404"
-SERIES = ("#110000", "#120000", "#130000", "#140000", "#150000")
+SERIES = ("#110000", "#120000", "#130000", "#140000", "#150000", "#160000", "#170000")
 _VARIABLES = {
     INK: "ink", MUTED: "muted", LINE: "line", SURFACE: "surface",
     **{colour: f"c{n}" for n, colour in enumerate(SERIES, start=1)},
 }  # fmt: skip
-MARKERS = ("o", "s", "^", "D", "v")
-SYMBOLS = ("●", "■", "▲", "◆", "▼")  # the same, for legends
-DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 1)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+SYMBOLS = ("●", "■", "▲", "◆", "▼", "✚", "✖")  # the same, for legends
+DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (3, 1)), (0, (1, 2)), (0, (8, 3)))
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be read, searched, and takes the page's font
     "text.parse_math": False,  # a name with $ in it is a name
@@ -92,8 +92,8 @@ def learning(name: str, series: Mapping[str, Sequence[Point]], top: float) -> Ma
         for number, points in enumerate(series.values()):
             sizes, means, bars = zip(*((p.sentences, p.mean, p.sd or 0) for p in points), strict=True)
             axes.errorbar(
-                sizes, means, yerr=bars, color=SERIES[number % 5], marker=MARKERS[number % 5], markersize=5.5,
-                linestyle=DASHES[number % 5], linewidth=1.6, elinewidth=1.2,
+                sizes, means, yerr=bars, color=SERIES[number % len(SERIES)], marker=MARKERS[number % len(SERIES)],
+                markersize=5.5, linestyle=DASHES[number % len(SERIES)], linewidth=1.6, elinewidth=1.2,
             )  # fmt: skip
         axes.set_xscale("symlog", linthresh=100, linscale=0.6)
         axes.minorticks_off()
@@ -104,6 +104,11 @@ def learning(name: str, series: Mapping[str, Sequence[Point]], top: float) -> Ma
         axes.set_xlabel("sentences added")
 
     return _svg(f"learning {name}", draw, (260, 220))
+
+
+def legend(names: Iterable[str]) -> list[tuple[str, str]]:
+    """The colour of each line of :func:`learning`, and its symbol with its name."""
+    return [(f"c{n % len(SERIES) + 1}", f"{SYMBOLS[n % len(SERIES)]} {name}") for n, name in enumerate(names)]
 
 
 def reliability(name: str, bins: Sequence[Bin]) -> Markup:
@@ -149,7 +154,7 @@ def stacked(name: str, bars: Mapping[str, Sequence[int]], right: float) -> Marku
         for place, (bar, parts) in enumerate(bars.items()):
             left = 0
             for number, part in enumerate(parts):
-                axes.barh(place, part, left=left, color=SERIES[number % 5], height=0.66, edgecolor=SURFACE)
+                axes.barh(place, part, left=left, color=SERIES[number % len(SERIES)], height=0.66, edgecolor=SURFACE)
                 left += part
             axes.annotate(f"{left:,}", (left, place), (4, 0), textcoords="offset points", va="center")
             axes.annotate(_short(bar), (0, place), (-6, 0), textcoords="offset points", va="center", ha="right")

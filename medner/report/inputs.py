@@ -21,6 +21,7 @@ from medner.evaluation.learning_curves import CurveRow
 from medner.evaluation.results import Run, Scores, main_run, some_runs
 from medner.evaluation.scores import SuiteScore
 from medner.evaluation.statistics import MIN_UNITS
+from medner.generation.config import Price, known_price, load_prices
 from medner.model.curve import CURVE, TrainingCurve
 from medner.outputs import read_output
 from medner.settings import load_settings
@@ -39,8 +40,9 @@ class Inputs:
 
     runs: all runs of each experiment, by seed. results: the scores of the main runs. results, curves, errors and
     calibration are by experiment, in the study's order; calibration, of pipelines that give confidences, is by suite as
-    well. comparisons: those that were made of these runs. learning: the rows of the learning curves. manifest: of the
-    corpus that the runs were tested on. workflows: the commands of each.
+    well. comparisons: those that were made of these runs. learning: the rows of the learning curves. price: of what a
+    language model reads and writes, if the study names one. manifest: of the corpus that the runs were tested on.
+    workflows: the commands of each.
     """
 
     study: Study
@@ -52,6 +54,7 @@ class Inputs:
     calibration: Mapping[str, Mapping[str, SuiteCalibration]]
     comparisons: Sequence[Comparison]
     learning: Sequence[CurveRow]
+    price: Price | None
     quality: QualityReport | None
     leakage: LeakageReport | None
     manifest: CorpusManifest | None
@@ -127,11 +130,16 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
         calibration={name: found for name, found in calibration.items() if found},
         comparisons=significance.current(runs) if significance else [],
         learning=learning if _is_of_runs(learning, study, runs) else [],
+        price=_price(study, project.parent / "configs" / "generation" / "prices.yml"),
         quality=_read(metrics / "corpora.json", QualityReport, "quality"),
         leakage=_read(metrics / "leakage.json", LeakageReport, "leakage"),
         manifest=manifest if manifest and _is_of_results(manifest, results) else None,
         workflows=load_settings(project, Workflows, section="workflows", remedy=remedy).root,
     )
+
+
+def _price(study: Study, path: Path) -> Price | None:
+    return known_price(study.curves.model, load_prices(path), path) if study.curves and study.curves.model else None
 
 
 def _read(path: Path, shape: type[_T], step: str) -> _T | None:

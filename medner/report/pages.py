@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from medner.files import new_folder, write_text
+from medner.files import new_folder, source_hash, write_text
 from medner.report.blocks import Missing, Section
 from medner.report.inputs import Inputs
 from medner.report.sections import sections
@@ -42,8 +40,7 @@ def render(shown: list[Section], missing: list[Missing]) -> dict[str, str]:
     plain.filters["markdown"] = markdown_text
     # A policy in the page itself: it makes no request, and runs no script but the slides' own.
     script = pages.loader.get_source(pages, "slides.js")[0].strip()  # type: ignore[union-attr]
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    values = {"question": QUESTION, "sections": shown, "missing": missing, "digest": digest}
+    values = {"question": QUESTION, "sections": shown, "missing": missing, "script_hash": source_hash(script)}
     values["script"] = Markup(script)  # noqa: S704 - the project's own
     return {
         "index.html": pages.get_template("index.html.j2").render(values),

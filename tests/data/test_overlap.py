@@ -3,8 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from medner.data.overlap import Overlap, form_key, load_generic_nouns
+from medner.data.overlap import NEAR_DUPLICATE, NearDuplicates, Overlap, comparable, form_key, load_generic_nouns
 from medner.exceptions import InputError
 
 LONG = "Președintele a declarat ieri la Cluj că noul spital va fi gata în primăvara anului viitor"
@@ -27,6 +29,28 @@ HELD_OUT = Overlap([f"{LONG}.", "Cumpăr teren agricol în județul Timiș, urge
 )
 def test_overlap(text: str, found: str | None) -> None:
     assert HELD_OUT.find(text) == found
+
+
+def grams(text: str) -> set[str]:
+    text = " ".join(comparable(text).lower().split())
+    return {text[i : i + 5] for i in range(len(text) - 4)} or {text}
+
+
+def first_near(seen: list[str], text: str) -> str | None:
+    """What NearDuplicates finds, by comparing with every sentence."""
+    for other in seen:
+        left, right = grams(text), grams(other)
+        if len(left & right) >= NEAR_DUPLICATE * len(left | right):
+            return other
+    return None
+
+
+TEXTS = st.text("ab ", max_size=12) | st.lists(st.sampled_from(LONG.split()), max_size=12).map(" ".join)
+
+
+@given(st.lists(TEXTS, max_size=20), TEXTS)
+def test_near_duplicates_are_those_of_a_search_through_all(seen: list[str], text: str) -> None:
+    assert NearDuplicates(seen).find(text) == first_near(seen, text)
 
 
 @pytest.mark.parametrize(

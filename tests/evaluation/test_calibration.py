@@ -13,6 +13,7 @@ from medner.data.overlap import form_key
 from medner.data.records import Entity
 from medner.evaluation.calibration import (
     Bin,
+    Calibration,
     SuiteCalibration,
     Threshold,
     brier_score,
@@ -124,6 +125,17 @@ def test_a_suite_counts_only_what_its_sources_annotate() -> None:
     assert (found.seen.entities, found.seen.gold) == (1, 1)
     assert (found.unseen.entities, found.unseen.gold, found.unseen.ece) == (0, 1, None)
     assert found.unseen.thresholds == {"0.8": None, "0.9": None}
+    assert found.labels == {"MEDICAL": Calibration(**{name: getattr(found, name) for name in Calibration.model_fields})}
+
+
+def test_a_label_has_thresholds_of_its_own() -> None:
+    hta, ana = Entity(0, 3, "MEDICAL"), Entity(4, 7, "PERSON")
+    tests = {"s": source_under_test(("MEDICAL", "PERSON", "ORG"))}
+    found = calibration([prediction("HTA Ana", [hta], {hta: 0.6, ana: 0.7})], tests, set())
+    assert found is not None
+    assert found.labels["MEDICAL"].thresholds["0.9"] == Threshold(threshold=0.6, precision=1.0, recall=1.0)
+    assert found.labels["PERSON"].thresholds["0.9"] is None
+    assert (found.labels["ORG"].entities, found.labels["ORG"].gold) == (0, 0)
 
 
 def test_a_suite_without_confidences_has_no_calibration(tmp_path: Path) -> None:

@@ -71,6 +71,20 @@ def test_sizes_up_to_all_of_it(corpus: Path) -> None:
     assert added(STUDY, "ro+fr") == ("ro", "fr")
 
 
+def test_points_know_what_a_language_model_read_and_wrote_for_them(corpus: Path) -> None:
+    """Each source has its share; a mix that people made a part of has no tokens."""
+    tokens = {"ro": (90.0, 3.0), "fr": (60.0, 30.0)}
+    sources = {name: source.model_copy(update={"tokens": tokens.get(name)}) for name, source in STUDY.sources.items()}
+    study = STUDY.model_copy(update={"sources": sources})
+    found = {(p.mix, p.sentences): p.tokens for p in points(study, corpus, [0])}
+    assert found["ro", 0] == (0, 0)
+    assert found["ro", 3] == (270, 9)
+    assert found["ro+fr", 30] == (pytest.approx(90 * 10 + 60 * 20), pytest.approx(3 * 10 + 30 * 20))
+    sources["fr"] = STUDY.sources["fr"]
+    found = {(p.mix, p.sentences): p.tokens for p in points(study, corpus, [0])}
+    assert (found["ro", 8], found["ro+fr", 8]) == ((720, 24), None)
+
+
 def test_a_smaller_draw_is_part_of_a_larger_one_and_sources_have_their_shares(corpus: Path) -> None:
     small, large = ids(STUDY, corpus, "ro+fr", 3), ids(STUDY, corpus, "ro+fr", 12)
     assert small[:5] == large[:5] == [f"news-{n}" for n in range(5)]

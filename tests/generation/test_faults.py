@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+import random
 import time
 import unicodedata
 from collections import Counter
@@ -12,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llm_server import BODIES, KEY, Llm, corpus, serving
+from llm_server import BODIES, ERRORS, KEY, Llm, corpus, serving
 from spacy.tokens import DocBin
 from test_generate import ANSWERS, BATCH, REJECTS, annotate, beside, check_complete, lines, run
 
@@ -34,6 +37,44 @@ def text_file(folder: Path, marked: list[str]) -> Path:
     path = folder / "texts.txt"
     path.write_text("\n".join(parse(sentence, LABELS)[0] for sentence in marked), encoding="utf-8")
     return path
+
+
+# All kinds at once; `MEDNER_FAULTS=500 MEDNER_KILLS=20 pytest tests/generation -k "kinds or kills"` is the long test
+
+ENDS = {"out": "asks to wait", "quota": "exceeded your", "401": "refuses the key", "404": "does not exist"}
+KINDS = [kind for kind in ERRORS if kind not in ENDS]
+KINDS += [*BODIES, "length", "not json", "schema", "empty", "surrogate", "deep json", "long", "fenced", "thoughts"]
+KINDS += ["refusal", "one more", "no usage", "no choice", "usage", "number", "types", "cut", "timeout"]
+BUDGET = 10.0  # USD
+
+
+def test_faults_of_all_kinds(llm: Llm, output: Path) -> None:
+    moment = random.Random(1)
+    count = int(os.environ.get("MEDNER_FAULTS", 2 * len(KINDS)))
+    kinds = list(itertools.islice(itertools.cycle(KINDS), count))
+    moment.shuffle(kinds)
+    llm.faults = [fault for kind in kinds for fault in ("", kind)]
+    for number, end in enumerate(ENDS):
+        llm.faults.insert((number + 1) * len(llm.faults) // 5, end)
+    ended: list[str] = []
+    codes = [1]
+    while llm.faults or codes[-1]:
+        size = (len(lines(output)) if output.exists() else 0) + 40
+        result = run(llm, output, size, "--budget", str(BUDGET), "--concurrency", "4")
+        codes.append(result.exit_code)
+        told = [line for line in result.output.splitlines() if line.startswith("✘")]
+        assert len(told) == result.exit_code, result.output
+        ended += told
+        assert len(codes) < 20 + count
+    assert all(any(what in line for line in ended) for what in ENDS.values()), ended
+    assert len(KINDS) >= 25
+    assert llm.faults_served.keys() >= set(KINDS)
+    check_complete(output)
+    answers = lines(beside(output, ANSWERS))
+    unbilled = {"cut", "timeout", "no choice", "filtered", "too long", *BODIES, *ERRORS, *ENDS}
+    whole = sum(number for kind, number in llm.faults_served.items() if kind not in unbilled)
+    assert len([answer for answer in answers if not answer["fault"]]) == whole  # no answer is lost
+    assert sum(answer["cost"] for answer in answers) <= BUDGET
 
 
 # Replies

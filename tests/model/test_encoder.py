@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import srsly
 import torch
 from conftest import ROOT, write_embedded
+from safetensors.torch import load_file, save_file
 from servers import serving
 from transformers import AutoModel
 
@@ -20,12 +23,14 @@ from medner.model.encoder import (
     EncoderInfo,
     Export,
     check_export,
+    load_encoder,
     load_pinned,
     prepare,
     read_export,
     read_manifest,
     write_manifest,
 )
+from medner.model.weights import read_weights
 
 PINNED = load_pinned(ROOT / "configs" / "encoder.yml")
 PICKLES = ("pytorch_model.bin", "training_args.bin", "model.pt", "vocabulary.pkl")
@@ -55,7 +60,8 @@ def test_from_a_mirror(tmp_path: Path, bert: Path, embedded: Path) -> None:
         (tmp_path / "mirror" / bert.name / name).write_bytes(b"never read")
     manifest = make(tmp_path / "encoder", embedded, mirror=tmp_path / "mirror")
     assert manifest == read_manifest(tmp_path / "encoder")
-    assert (manifest.name, manifest.revision, manifest.untrained) == ("bert-base-multilingual-cased", REVISION, False)
+    # Nothing in the folder tells whether it is the pinned revision.
+    assert (manifest.name, manifest.revision, manifest.untrained) == (bert.name, "unverified", False)
     assert manifest.learning_rate is None
     assert not {path.name for path in (tmp_path / "encoder").iterdir()} & set(PICKLES)
 
@@ -256,6 +262,89 @@ def test_damaged_weights(tmp_path: Path, bert: Path, embedded: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"\0" * 100)
     with pytest.raises(InputError, match="the encoder cannot be loaded"):
         make(tmp_path / "encoder", embedded, mirror=tmp_path / "mirror")
+
+
+Weights = dict[str, torch.Tensor]
+FIRST = "encoder.layer.0.output.dense.weight"
+
+
+def without(weights: Weights, *begins: str) -> Weights:
+    return {name: value for name, value in weights.items() if not name.startswith(begins)}
+
+
+def spoilt(weights: Weights, value: float) -> Weights:
+    tensor = weights[FIRST].clone()
+    tensor[3, 5] = value
+    return weights | {FIRST: tensor}
+
+
+def changed(folder: Path, weights: Callable[[Weights], Weights], **settings: Any) -> None:
+    """Change an encoder folder's weights and settings."""
+    path, config = folder / "model.safetensors", folder / "config.json"
+    save_file(weights(load_file(path)), path, metadata={"format": "pt"})
+    config.write_text(json.dumps(json.loads(config.read_text()) | settings))
+
+
+DAMAGE: list[tuple[Callable[[Weights], Weights], dict[str, Any], str]] = [
+    (lambda w: without(w, FIRST), {}, f"the weights lack {FIRST}. Fetch it again"),
+    (lambda w: {}, {}, "the weights lack embeddings"),
+    (lambda w: {f"x.{name}": value for name, value in w.items()}, {}, r"the weights lack .* and \d+ more"),
+    (lambda w: dict(list(w.items())[::2]), {}, "the weights lack"),
+    (lambda w: w, {"num_hidden_layers": 2}, "the weights lack encoder.layer.1.attention.output.LayerNorm.bias"),
+    (lambda w: w, {"num_hidden_layers": 0}, "the config has no place for the weights encoder.layer.0.attention"),
+    (lambda w: {f"bert.{name}": value for name, value in w.items()}, {"num_hidden_layers": 0}, "no place .* encoder.l"),
+    (lambda w: spoilt(w, float("nan")), {}, f"the weights {FIRST} are not all finite numbers"),
+    (lambda w: spoilt(w, float("-inf")), {}, f"the weights {FIRST} are not all finite numbers"),
+    (lambda w: w, {"hidden_size": 32}, "the encoder cannot be loaded"),
+    (lambda w: w, {"model_type": "no such"}, "the encoder cannot be loaded"),
+    (
+        lambda w: w,
+        {"model_type": "own", "auto_map": {"AutoConfig": "code.Config", "AutoModel": "code.Model"}},
+        r"config.json names code that comes with the encoder \(auto_map\), which is never run. Take an encoder",
+    ),
+    (lambda w: w, {"auto_map": {"AutoModel": "somebody/else--code.Model"}}, "which is never run"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(DAMAGE)))
+def test_an_encoder_that_is_not_whole_is_refused(tmp_path: Path, bert: Path, embedded: Path, number: int) -> None:
+    """transformers would start from random weights."""
+    weights, settings, message = DAMAGE[number]
+    folder = tmp_path / "mirror" / bert.name
+    shutil.copytree(bert, folder)
+    (folder / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    changed(folder, weights, **settings)
+    with pytest.raises(InputError, match=f"{folder}: .*{message}"):
+        make(tmp_path / "encoder", embedded, mirror=tmp_path / "mirror")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["embedded", "mirror"]
+
+
+def test_code_of_a_tokenizer_is_never_run(bert: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(bert, tmp_path / "bert")
+    config = srsly.read_json(folder / "tokenizer_config.json")
+    srsly.write_json(folder / "tokenizer_config.json", config | {"auto_map": {"AutoTokenizer": ["code.T", None]}})
+    with pytest.raises(InputError, match="tokenizer_config.json names code that comes with the encoder"):
+        load_encoder(folder)
+
+
+def test_what_is_not_part_of_an_encoder_may_be_there_or_not(bert: Path, tmp_path: Path) -> None:
+    """Encoders are saved with what they were pre-trained with, such as mBERT, and without a pooler."""
+    folder = shutil.copytree(bert, tmp_path / "bert")
+    changed(
+        folder,
+        lambda w: (
+            {f"bert.{name}": value for name, value in without(w, "pooler.").items()}
+            | {"cls.predictions.bias": torch.zeros(3), "bert.embeddings.position_ids": torch.arange(512)[None]}
+        ),
+    )
+    model, _ = load_encoder(folder)
+    assert torch.equal(model.state_dict()[FIRST], AutoModel.from_pretrained(bert).state_dict()[FIRST])
+
+
+def test_packed_weights_are_finite(tmp_path: Path, embedded: Path) -> None:
+    changed(embedded, lambda w: spoilt(w, float("inf")))
+    with pytest.raises(InputError, match=f"model.safetensors: the weights {FIRST} are not all finite numbers"):
+        read_weights(embedded)
 
 
 def test_a_folder_without_a_manifest(tmp_path: Path) -> None:

@@ -14,13 +14,14 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from made import provenance
+from test_files import another_run
 
 from medner.exceptions import InputError
 from medner.model.arithmetic import cpu_type
 from medner.model.configs import config_sha256, load_training_config
 from medner.model.curve import Evaluation, read_log
 from medner.model.provenance import EncoderInfo, read_provenance, stamp
-from medner.model.training import NO_ENCODER, made_with, overrides, schedule
+from medner.model.training import NO_ENCODER, Training, made_with, overrides, schedule, train
 
 CONFIG = load_training_config(ROOT / "configs" / "transformer.cfg")
 RATE = "training.optimizer.learn_rate.initial_rate"
@@ -53,6 +54,16 @@ def test_the_last_evaluation_comes_at_the_end(documents: int, epochs: int) -> No
 def test_epochs_and_learning_rate(manifest: EncoderInfo, asked: int | None, epochs: int, rate: float | None) -> None:
     chosen = overrides(CONFIG, manifest, 100, epochs=asked, seed=7)
     assert (chosen["training.max_epochs"], chosen.get(RATE), chosen["system.seed"]) == (epochs, rate, 7)
+
+
+def test_another_run_that_trains_into_the_same_folder_is_told_at_once(tmp_path: Path) -> None:
+    training = Training(Path("never read.cfg"), "log.jsonl", {}, provenance(), NO_ENCODER, None, words=1)
+    with another_run(tmp_path / "same") as first:
+        for target in (tmp_path / "same", tmp_path / "same" / ".." / "same"):
+            with pytest.raises(InputError, match="same: another run is writing it. Wait for its end, or name another"):
+                train(tmp_path, training, target, gpu=-1)
+        first.communicate()
+    assert (tmp_path / "same" / "a").read_text() == "first"
 
 
 def test_what_a_config_says_is_part_of_a_run_s_identity(tmp_path: Path) -> None:

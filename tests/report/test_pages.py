@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import browsing
 import pytest
 from conftest import ROOT
 from made_report import SCHEME, everything, read, report_md
@@ -46,25 +45,6 @@ def test_markdown_has_no_markup_from_text(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Headless Chromium, with no driver fetched from anywhere."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no Chromium with chromedriver is installed: the report's look is not checked")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as chrome:
-        chrome.set_page_load_timeout(120)
-        yield chrome
-
-
-@pytest.fixture(scope="module")
 def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A full report in which every text is hostile."""
     metrics = everything(tmp_path_factory.mktemp("hostile"), HOSTILE)
@@ -93,12 +73,8 @@ def real_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return reference("ronec-v1", tmp_path_factory.mktemp("real"))
 
 
-def show(browser: Any, page: Path, width: int, *, height: int = 800, media: str = "", dark: bool = False) -> None:
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    scheme_ = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": scheme_})
-    browser.get(page.as_uri())
+def show(browser: Any, page: Path, width: int, **options: Any) -> None:
+    browsing.show(browser, page.as_uri(), width, **options)
     browser.execute_script("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
 
 
@@ -109,12 +85,7 @@ def test_nothing_overflows(browser: Any, request: pytest.FixtureRequest, made: s
     show(browser, request.getfixturevalue(made) / name, width)
     assert browser.execute_script("return innerWidth") == width
     assert browser.execute_script("return document.scrollingElement.scrollWidth") <= width
-    # What is wider than the page scrolls in a container of its own.
-    outside = browser.execute_script(
-        "return [...document.querySelectorAll('body *')].filter((e) => !e.closest('.table, svg')"
-        " && e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.outerHTML.slice(0, 200))"
-    )
-    assert outside == []
+    assert browsing.outside(browser) == []
 
 
 @pytest.mark.parametrize("name", ["index.html", "slides.html"])

@@ -38,8 +38,7 @@ def section(inputs: Inputs) -> Section | Missing:
         [Panel(suite, figures.trade(f"{name} {suite}", one.curve), _traded(one)) for suite, one in drawn.items()],
         _curve(drawn),
     )
-    plots = [diagrams, curves] if drawn else []
-    return Section("confidence", TITLE, [text, table, *plots], [(TITLE, plots[:1])] if plots else [])
+    return Section("confidence", TITLE, [text, table, *([diagrams, curves] if drawn else [])])
 
 
 def _table(inputs: Inputs) -> Table:

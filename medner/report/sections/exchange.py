@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from medner.report import figures
 from medner.report.blocks import Block, Figure, Items, Missing, Panel, Paragraph, Section
+from medner.report.budget import budget_sentence, equal_costs, usd
 from medner.report.cells import EMPTY, command, count_cell, small_suite_warnings
 from medner.report.exchange import Point, curves, exchange_rates, worth_sentence
 from medner.report.inputs import Inputs
@@ -17,6 +18,11 @@ _READING = (
     "reaches the same F1. Between measured sizes, the curve is linear in the logarithm of the size. Intervals are "
     "bootstrap intervals over test texts and seeds."
 )
+_COST = (
+    "Cost is what the tokens of the sentences cost through the Batch API, by the study's price table and the ledgers "
+    "of writing and of labelling. It is read off the curves like the exchange rate, seed by seed."
+)
+_Size = tuple[str, str, int]  # suite, mix, sentences
 
 
 def section(inputs: Inputs) -> Section | Missing:
@@ -24,7 +30,9 @@ def section(inputs: Inputs) -> Section | Missing:
     if not inputs.learning:
         return Missing(TITLE, command("curves"))
     suites = list(dict.fromkeys(row.suite for row in inputs.learning))
-    figure = _figure({suite: curves(inputs.learning, suite) for suite in suites})
+    price = inputs.price
+    costs = {(row.suite, row.mix, row.sentences): usd(row, price) for row in inputs.learning} if price else {}
+    figure = _figure({suite: curves(inputs.learning, suite) for suite in suites}, costs)
     sentences = []
     for suite in suites:
         rates = exchange_rates(inputs.learning, suite)
@@ -37,10 +45,14 @@ def section(inputs: Inputs) -> Section | Missing:
         ("Learning curves", [figure]),
         ("Exchange rate", [*small, rate, reading]),
     ]
-    return Section("exchange", TITLE, [*small, figure, rate, reading], slides)
+    budgets: list[Block] = []
+    if price and inputs.study.curves and (same := equal_costs(inputs.learning, inputs.study.curves.budgets, price)):
+        budgets = [Items([budget_sentence(one) for one in same]), Paragraph(_COST, "note")]
+        slides.append(("At equal cost", budgets))
+    return Section("exchange", TITLE, [*small, figure, rate, reading, *budgets], slides)
 
 
-def _figure(by_suite: Mapping[str, Mapping[str, Sequence[Point]]]) -> Figure:
+def _figure(by_suite: Mapping[str, Mapping[str, Sequence[Point]]], costs: Mapping[_Size, float | None]) -> Figure:
     mixes = list(dict.fromkeys(mix for lines in by_suite.values() for mix in lines))
     every = [point for lines in by_suite.values() for line in lines.values() for point in line]
     top = figures.nice_top(point.mean + (point.sd or 0) for point in every)
@@ -51,14 +63,18 @@ def _figure(by_suite: Mapping[str, Mapping[str, Sequence[Point]]]) -> Figure:
         said = "; ".join(f"{mix} from {line[0].mean:.3f} to {line[-1].mean:.3f}" for mix, line in lines.items())
         plot = figures.learning(suite, lines, top)
         panels.append(Panel(suite, plot, f"F1 on {suite} by sentences added: {said}."))
-        rows += [[suite, mix, *_point_cells(point)] for mix, line in lines.items() for point in line]
-    columns = ["suite", "mix", "sentences", "F1", "sd", "seeds"]
+        for mix, line in lines.items():
+            for point in line:
+                cost = costs.get((suite, mix, point.sentences))
+                priced = [EMPTY if cost is None else f"{cost:.2f}"] if costs else []
+                rows.append([suite, mix, *_point_cells(point), *priced])
+    columns = ["suite", "mix", "sentences", "F1", "sd", "seeds", *(["USD"] if costs else [])]
     seeds = _seeds_text([point.seeds for point in every])
     return Figure(
         f"F1 against the number of sentences added, {seeds}",
         panels,
         Table(columns, rows, text=(0, 1), caption="Learning curves"),
-        [(f"c{n % 5 + 1}", f"{figures.SYMBOLS[n % 5]} {mix}") for n, mix in enumerate(mixes)],
+        figures.legend(mixes),
     )
 
 

@@ -1,0 +1,95 @@
+"""``medner annotate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from medner.annotation.entities import Arithmetic
+from medner.annotation.inputs import FORMATS as READ
+from medner.annotation.inputs import Reading
+from medner.annotation.journal import Annotated as Result
+from medner.annotation.outputs import FORMATS as WRITTEN
+from medner.annotation.run import Job, run
+from medner.command_line import good, note
+from medner.exceptions import InputError
+
+
+def annotate(
+    inputs: Annotated[list[str], typer.Argument(metavar="INPUT…", help="Files, folders, or - for standard input.")],
+    model: Annotated[str, typer.Option(help="An experiment, a pipeline's folder, or the name of its package.")],
+    output: Annotated[Path, typer.Option(help="File to write, or folder for brat; the format is that of the suffix.")],
+    to: Annotated[str, typer.Option(help=f"Format of the output: {', '.join(WRITTEN)}.")] = "",
+    format: Annotated[str, typer.Option("--from", help=f"Format of the input: {', '.join(READ.values())}.")] = "",
+    lines: Annotated[bool, typer.Option("--lines", help="Every line of a text file is a document.")] = False,
+    field: Annotated[str, typer.Option(help="Key of the text in JSONL.")] = "text",
+    column: Annotated[str, typer.Option(help="Column of the text in CSV and TSV.")] = "text",
+    encoding: Annotated[str, typer.Option(help="Encoding of the input, such as cp1250; auto guesses it.")] = "utf-8",
+    no_text: Annotated[bool, typer.Option("--no-text", help="Leave the documents' text out of JSONL.")] = False,
+    labels: Annotated[str, typer.Option(help="Labels to keep, separated by commas; empty: all.")] = "",
+    min_confidence: Annotated[float, typer.Option(min=0, max=1, help="Leave out less probable entities.")] = 0.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Annotate the first so many documents only.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was interrupted.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on after what cannot be read, and list it.")] = False,
+    arithmetic: Annotated[Arithmetic, typer.Option(help="int8: faster, finds a few other entities.")] = "auto",
+    processes: Annotated[int, typer.Option(min=0, help="0: one for each core.")] = 0,
+    ray: Annotated[str, typer.Option(help="Use Ray (medner[ray]): local, auto, or a cluster's address.")] = "",
+) -> None:
+    """Find entities in texts: one process a core, in memory that does not grow with the input.
+
+    Example: medner annotate notes/ --model training/exp3/model-best --output found.jsonl
+    """
+    from medner.model.pipelines import find_pipeline
+
+    model = str(find_pipeline(model) or model)
+    wanted = [label.strip() for label in labels.split(",") if label.strip()]
+    if ray:
+        given = {"--resume": resume, "--limit": limit, "--skip-bad": skip_bad, "--no-text": no_text, "--lines": lines}
+        if refused := [option for option, value in given.items() if value]:
+            raise InputError(f"--ray does not go with {', '.join(refused)}", remedy="Leave one of them out")
+        from medner.annotation.ray import annotate_on_ray
+
+        count = annotate_on_ray(
+            inputs, model, output, address=ray, format=to, field=field, arithmetic=arithmetic,
+            labels=wanted, min_confidence=min_confidence, processes=processes,
+        )  # fmt: skip
+        good(f"{output}: {count:,} documents")
+        return
+    for given, known in ((to, WRITTEN), (format, READ.values())):
+        if given and given not in known:
+            raise InputError(f"{given!r} is no format", remedy=f"Give one of {', '.join(known)}")
+    job = Job(
+        inputs=inputs,
+        model=model,
+        output=output,
+        reading=Reading(format, lines, field, column, encoding),
+        to=to,
+        keep_text=not no_text,
+        labels=wanted,
+        min_confidence=min_confidence,
+        limit=limit,
+        resume=resume,
+        skip_bad=skip_bad,
+        arithmetic=arithmetic,
+        processes=processes,
+    )
+    columns = (TextColumn("{task.fields[documents]:,} documents"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[rate]}"), transient=True) as bar:
+        task = bar.add_task("", total=None, documents=0, rate="")
+
+        def tick(one: Result, characters: int) -> None:
+            done = bar.tasks[0].fields["documents"] + 1
+            elapsed = bar.tasks[0].elapsed or 0.0
+            rate = f"{done / elapsed:,.1f} documents/s" if elapsed else ""
+            bar.update(task, advance=characters + 1, documents=done, rate=rate)
+
+        summary = run(job, count=lambda number, size: bar.update(task, total=number + size), tick=tick)
+    if summary.skipped:
+        note(f"{len(summary.skipped)} skipped: {output}.skipped.txt says which, and why")
+    if not summary.documents:
+        raise InputError("no document could be read", path=output, remedy="Correct the input")
+    counts = ", ".join(f"{count:,} {label}" for label, count in sorted(summary.entities.items())) or "no entity"
+    good(f"{output}: {summary.documents:,} documents, {counts}")

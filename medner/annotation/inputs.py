@@ -1,0 +1,279 @@
+"""Reads users' documents one by one, from the formats that they come in, in bounded memory."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from medner.exceptions import InputError
+
+STDIN = "-"
+FORMATS = {".txt": "txt", ".jsonl": "jsonl", ".csv": "csv", ".tsv": "tsv", ".spacy": "docbin"}
+AUTO = "auto"
+WINDOWS = ("cp1250", "cp1252", "cp1251", "cp1253", "cp1254", "cp1257")  # what old text that is not Unicode is in
+SAMPLE = 1 << 20  # bytes that an encoding is guessed from
+LONGEST_CELL = 1 << 30  # characters; Python's default would refuse a long note
+
+Found = Iterator["Document | InputError"]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text to annotate. id: its own, or the file and line it stands at. extra: the other keys or columns."""
+
+    id: str
+    text: str
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How inputs are read. format: for standard input and unknown suffixes; empty: by suffix, text for standard input.
+
+    lines: a document a line in text files. field, column: where JSONL and tables have the text. encoding: a codec, or
+    ``auto``.
+    """
+
+    format: str = ""
+    lines: bool = False
+    field: str = "text"
+    column: str = "text"
+    encoding: str = "utf-8"
+
+
+def find_files(inputs: Sequence[str], reading: Reading, leave_out: Iterable[Path] = ()) -> list[str]:
+    """The files that are meant: those given, and those of a known suffix in folders, sorted.
+
+    leave_out: files that are never found in a folder, such as the output. Raises InputError for what is missing, and
+    for what is of an unknown format.
+    """
+    known = ", ".join(f"{suffix}[.gz]" for suffix in FORMATS)
+    left_out = {path.resolve() for path in leave_out}
+    files: list[str] = []
+    for given in inputs:
+        path = Path(given)
+        if given == STDIN or (path.exists() and not path.is_dir()):
+            if not _format(given, reading):
+                what = "its suffix names no known format"
+                raise InputError(what, path=given, remedy=f"Say what it is with --from, or rename it: {known}")
+            files.append(given)
+        elif path.is_dir():
+            inside = [
+                file
+                for file in sorted(path.rglob("*"))
+                if file.is_file() and _format(str(file), Reading()) and file.resolve() not in left_out
+                if not any(part.startswith(".") for part in file.relative_to(path).parts)
+            ]
+            if not inside:
+                raise InputError("holds no file to annotate", path=path, remedy=f"Files are found by suffix: {known}")
+            files += [file.as_posix() for file in inside]
+        else:
+            raise InputError("no such file", path=given, remedy="Check the path")
+    return files
+
+
+def _format(name: str, reading: Reading) -> str:
+    if name == STDIN:
+        return reading.format or "txt"
+    path = Path(name.removesuffix(".gz"))
+    return reading.format or FORMATS.get(path.suffix.lower(), "")
+
+
+def read_documents(files: Iterable[str], reading: Reading) -> Found:
+    """Every document, in order; instead of one that is bad, the InputError that says so."""
+    for name in files:
+        try:
+            yield from _READERS[_format(name, reading)](name, reading)
+        except InputError as error:  # the rest of the file cannot be read
+            yield error
+        except (OSError, EOFError, zlib.error) as error:
+            yield InputError(f"cannot be read ({error})", path=name, remedy="Check the file and its permissions")
+
+
+# --- Bytes and lines --------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[BinaryIO]:
+    if name == STDIN:
+        yield sys.stdin.buffer
+    elif name.endswith(".gz"):
+        with gzip.open(name) as packed:
+            yield cast(BinaryIO, packed)
+    else:
+        with open(name, "rb") as file:
+            yield file
+
+
+def _sample(name: str, buffered: io.BufferedReader[Any]) -> bytes:
+    if name == STDIN:
+        return buffered.peek(SAMPLE)[:SAMPLE]
+    with _opened(name) as again:
+        return again.read(SAMPLE)
+
+
+def _codec(sample: bytes, name: str, encoding: str) -> str:
+    """The name of the codec. Raises InputError for one that does not exist, and where none fits the sample."""
+    if encoding != AUTO:
+        try:
+            return codecs.lookup(encoding).name
+        except LookupError:
+            remedy = "Give one that Python knows, such as utf-8 or cp1250, or auto"
+            raise InputError(f"--encoding is {encoding!r}", remedy=remedy) from None
+    with_bom = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+    for mark, codec in with_bom.items():
+        if sample.startswith(mark):
+            return codec
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)  # which may end inside a character
+        return "utf-8"
+    except UnicodeDecodeError:
+        from charset_normalizer import from_bytes  # noqa: PLC0415 - seldom needed
+
+        best = from_bytes(sample, cp_isolation=[*WINDOWS]).best()
+        if best is None:
+            remedy = "Give it with --encoding"
+            raise InputError("its encoding cannot be guessed", path=name, remedy=remedy) from None
+        return best.encoding
+
+
+def _lines(name: str, reading: Reading) -> Iterator[tuple[int, str | InputError]]:
+    """Number and text of every line, with its end as it stands there; an InputError where it cannot be decoded."""
+    with _opened(name) as raw:
+        buffered = io.BufferedReader(cast(io.RawIOBase, raw), SAMPLE)
+        codec = _codec(_sample(name, buffered) if reading.encoding == AUTO else b"", name, reading.encoding)
+        if codec.startswith(("utf-16", "utf-32")):  # a line feed is no byte of its own
+            text = io.TextIOWrapper(buffered, codec, newline="\n")
+            try:
+                yield from enumerate(text, start=1)
+            except UnicodeError:
+                yield 0, InputError(f"not {codec}", path=name, remedy="Give its encoding with --encoding")
+            return
+        for number, line in enumerate(buffered, start=1):
+            try:
+                decoded = line.decode(codec)
+                yield number, decoded.removeprefix("\ufeff") if number == 1 else decoded
+            except UnicodeDecodeError:
+                remedy = "Save it as UTF-8, or give its encoding (--encoding auto guesses it)"
+                yield number, InputError(f"not {codec.upper()}", path=name, place=f"line {number}", remedy=remedy)
+
+
+def _checked(document: Document, name: str, place: str) -> Document | InputError:
+    """The document, or what no pipeline can read in it."""
+    if "\0" in document.text:
+        remedy = "Remove it; the file may be damaged, or in another encoding"
+        return InputError("contains a NUL character", path=name, place=place, remedy=remedy)
+    try:
+        document.text.encode()
+    except UnicodeEncodeError:
+        remedy = "Write the text again from its source"
+        return InputError("contains half a character (a lone surrogate)", path=name, place=place, remedy=remedy)
+    return document
+
+
+# --- Formats ----------------------------------------------------------------------------------------------------------
+
+
+def _read_text(name: str, reading: Reading) -> Found:
+    if reading.lines:
+        for number, line in _lines(name, reading):
+            if isinstance(line, InputError):
+                yield line
+            elif line.strip():
+                yield _checked(Document(f"{name}:{number}", line.rstrip("\r\n")), name, f"line {number}")
+        return
+    parts: list[str] = []
+    for _, line in _lines(name, reading):
+        if isinstance(line, InputError):
+            raise line
+        parts.append(line)
+    yield _checked(Document(name, "".join(parts)), name, "")
+
+
+def _read_jsonl(name: str, reading: Reading) -> Found:
+    for number, line in _lines(name, reading):
+        if isinstance(line, InputError):
+            yield line
+        elif line.strip():
+            yield _json_document(line, name, number, reading.field)
+
+
+def _json_document(line: str, name: str, number: int, field: str) -> Document | InputError:
+    place = f"line {number}"
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        remedy = "Write one JSON object a line"
+        return InputError(f"not JSON ({str(error).split(':')[0]})", path=name, place=place, remedy=remedy)
+    if not isinstance(data, dict) or not isinstance(data.get(field), str):
+        keys = ", ".join(key for key, value in data.items() if isinstance(value, str)) if isinstance(data, dict) else ""
+        remedy = f"Name the key with --field (here: {keys})" if keys else "Write one JSON object a line"
+        return InputError(f"has no text under the key {field!r}", path=name, place=place, remedy=remedy)
+    extra = {key: value for key, value in data.items() if key != field}
+    given = extra.pop("id", None)
+    return _checked(Document(f"{name}:{number}" if given is None else str(given), data[field], extra), name, place)
+
+
+def _read_table(name: str, reading: Reading) -> Found:
+    def lines() -> Iterator[str]:
+        for _, line in _lines(name, reading):
+            if isinstance(line, InputError):
+                raise line
+            yield line
+
+    csv.field_size_limit(LONGEST_CELL)
+    source = lines()
+    first = next(source, "")
+    delimiter = "\t" if _format(name, reading) == "tsv" else ";" if first.count(";") > first.count(",") else ","
+    header = next(csv.reader([first], delimiter=delimiter), [])
+    if reading.column not in header:
+        remedy = f"Name it with --column (here: {', '.join(header)})" if header else "Write a first line with names"
+        raise InputError(f"has no column {reading.column!r}", path=name, place="line 1", remedy=remedy)
+    rows = csv.reader(source, delimiter=delimiter, strict=True)
+    while True:
+        place = f"line {rows.line_num + 2}"  # where the row starts; the header is line 1
+        number = rows.line_num + 2
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield InputError(f"not CSV ({error})", path=name, place=place, remedy="Correct its quotes")
+            continue
+        if not row:
+            continue
+        if len(row) != len(header):
+            what = f"has {len(row)} cells, the header {len(header)}"
+            yield InputError(what, path=name, place=place, remedy="Quote cells that hold the delimiter or a line break")
+            continue
+        extra: dict[str, Any] = dict(zip(header, row, strict=True))
+        text = extra.pop(reading.column)
+        yield _checked(Document(extra.pop("id", "") or f"{name}:{number}", text, extra), name, place)
+
+
+def _read_docbin(name: str, reading: Reading) -> Found:
+    import spacy  # noqa: PLC0415 - slow to import
+
+    from medner.data.docbins import parse_docbin  # noqa: PLC0415
+
+    with _opened(name) as file:
+        data = file.read()
+    try:
+        docs = parse_docbin(data, Path(name)).get_docs(spacy.blank("xx").vocab)
+        for number, doc in enumerate(docs, start=1):
+            yield Document(str(doc.user_data.get("id", f"{name}:{number}")), doc.text)
+    except InputError as error:
+        raise InputError(error.what, path=name, remedy="Give a file that spaCy's DocBin.to_disk wrote") from None
+
+
+_READERS = {"txt": _read_text, "jsonl": _read_jsonl, "csv": _read_table, "tsv": _read_table, "docbin": _read_docbin}

@@ -1,0 +1,56 @@
+"""Splits a note into what a pipeline reads at once: the sentences of its lines. So no mention runs across lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+LONGEST = 1000  # characters: a longer sentence is cut, at white space if there is some
+
+_LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
+_END = re.compile(r"([.!?…]+)[\"”»’')\]]*\s+(?=[\"„“«‘(\[]?[A-ZÀ-ÖØ-ÞĂȘȚŞŢŒŠŽ])")
+_LAST_WORD = re.compile(r"[\w.'’-]*$")
+# A full stop after one of these, or after up to three letters or digits, ends no sentence: Dr. Popa, nr. 5, M. Petit.
+_SHORT = 3
+_ABBREVIATIONS = frozenset(("prof", "conf", "asist", "univ", "tratam", "obs", "județ", "mmes", "hosp", "serv", "chir"))
+
+
+class Passage(NamedTuple):
+    """A part of a text that is read at once, and the character it starts at."""
+
+    start: int
+    text: str
+
+
+def passages(text: str) -> Iterator[Passage]:
+    """The sentences of every line, without white space around them; what is between them is white space.
+
+    A sentence is only ended where that is hardly wrong, as a mention is lost that is cut in two.
+    """
+    for line in _LINE.finditer(text):
+        start = line.start()
+        for end in [*_sentence_ends(line[0]), len(line[0])]:
+            yield from _short_enough(text, start, line.start() + end)
+            start = line.start() + end
+
+
+def _sentence_ends(line: str) -> Iterator[int]:
+    for found in _END.finditer(line):
+        before = _LAST_WORD.search(line, max(0, found.start() - 40), found.start())
+        word = before[0] if before else ""
+        abbreviated = len(word) <= _SHORT or "." in word or word.lower() in _ABBREVIATIONS
+        if not (found[1] == "." and abbreviated):
+            yield found.end()
+
+
+def _short_enough(text: str, start: int, end: int) -> Iterator[Passage]:
+    while start < end:
+        stop = end
+        if end - start > LONGEST:
+            space = max(text.rfind(mark, start + 1, start + LONGEST) for mark in " \t\xa0")
+            stop = space if space > 0 else start + LONGEST
+        piece = text[start:stop]
+        if stripped := piece.strip():
+            yield Passage(start + len(piece) - len(piece.lstrip()), stripped)
+        start = stop

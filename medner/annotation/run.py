@@ -1,0 +1,224 @@
+"""Annotates documents of any length: their passages, sorted across documents, and the entities put back in place."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from medner.annotation.entities import About, Arithmetic, Entity
+from medner.annotation.inputs import STDIN, Document, Reading, find_files, read_documents
+from medner.annotation.journal import Annotated, Journal, journal_of
+from medner.annotation.outputs import WITHOUT_TEXT, output_format, write_documents
+from medner.annotation.passages import passages
+from medner.annotation.workers import Chunks, Found, cores, start_workers
+from medner.exceptions import InputError
+from medner.files import write_text
+
+CHUNK = 100_000  # characters that are annotated together: one to three seconds
+DOCUMENT = 100  # what an empty document counts for
+
+Tick = Callable[[Annotated, int], None]  # called with every document and its characters
+
+
+@dataclass(frozen=True)
+class Job:
+    """What ``medner annotate`` is asked to do. to: a format; empty: by suffix. labels: to keep; empty: all."""
+
+    inputs: Sequence[str]
+    model: str
+    output: Path
+    reading: Reading = field(default_factory=Reading)
+    to: str = ""
+    keep_text: bool = True
+    labels: Sequence[str] = ()
+    min_confidence: float = 0.0
+    limit: int | None = None
+    resume: bool = False
+    skip_bad: bool = False
+    arithmetic: Arithmetic = "auto"
+    processes: int = 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was done. skipped: the message of each bad document; entities: number by label."""
+
+    documents: int
+    skipped: Sequence[str]
+    entities: Mapping[str, int]
+
+
+@dataclass
+class _Waiting:
+    """A document whose passages are being annotated."""
+
+    document: Document | InputError
+    read: bool = False
+    open: int = 0
+    entities: list[Entity] = field(default_factory=list)
+
+
+def annotate_documents(
+    documents: Iterable[Document | InputError], find: Callable[[Chunks], Found]
+) -> Iterator[tuple[Document | InputError, list[Entity]]]:
+    """Every document with its entities, in order; what could not be read passes through.
+
+    find: entities of the texts of every chunk, in order; it may read chunks ahead. A chunk has passages of one document
+    or of many. What is in memory are the chunks that find has read, and the documents that they belong to.
+    """
+    order: deque[_Waiting] = deque()
+    places: deque[tuple[_Waiting, int]] = deque()
+
+    def chunks() -> Iterator[list[str]]:
+        texts: list[str] = []
+        size = 0
+        for document in documents:
+            waiting = _Waiting(document)
+            order.append(waiting)
+            size += DOCUMENT
+            for start, text in () if isinstance(document, InputError) else passages(document.text):
+                texts.append(text)
+                places.append((waiting, start))
+                waiting.open += 1
+                size += len(text)
+                if size >= CHUNK:
+                    yield texts
+                    texts, size = [], 0
+            waiting.read = True
+            if size >= CHUNK:
+                yield texts
+                texts, size = [], 0
+        yield texts
+
+    for found in find(chunks()):
+        for entities in found:
+            waiting, start = places.popleft()
+            waiting.open -= 1
+            waiting.entities += [e._replace(start=e.start + start, end=e.end + start) for e in entities]
+        while order and order[0].read and not order[0].open:
+            done = order.popleft()
+            yield done.document, done.entities
+
+
+def run(job: Job, *, count: Callable[[int, int], None], tick: Tick) -> Summary:
+    """Annotate, and write the output whole or not at all.
+
+    count: called with the number of documents and of characters before the work starts, unless they come from standard
+    input. tick: called after every document, also after those that an earlier run has done. Raises InputError for bad
+    input, unless it is to be skipped; what is done then stays for a run with ``resume``.
+    """
+    to = output_format(job.output, job.to)
+    files = find_files(job.inputs, job.reading, (job.output, journal_of(job.output)))
+
+    def documents() -> Iterator[Document | InputError]:
+        return itertools.islice(read_documents(files, job.reading), job.limit)
+
+    if STDIN not in files:
+        count(*_counted(documents(), job.skip_bad))
+    settings = {
+        "inputs": list(job.inputs),
+        "model": job.model,
+        "to": to,
+        "no-text": not job.keep_text,
+        "labels": sorted(job.labels),
+        "min-confidence": job.min_confidence,
+        "arithmetic": job.arithmetic,
+        **vars(job.reading),
+    }
+    with closing(Journal(job.output, settings)) as journal:
+        done = journal.open(resume=job.resume)
+        kept = len(done)
+        try:
+            for one in journal.read():
+                tick(one, len(one.text or ""))
+            rest = _after(documents(), done, journal.path)
+            with start_workers(job.model, job.arithmetic, job.processes or cores()) as workers:
+                check_wishes(job.model, workers.about, job.labels, job.min_confidence)
+                for document, entities in annotate_documents(rest, workers.find):
+                    one = _kept(document, entities, job, to)
+                    journal.add(one)
+                    kept += 1
+                    tick(one, 0 if isinstance(document, InputError) else len(document.text))
+        except BaseException:
+            if not kept:
+                journal.path.unlink()
+            raise
+        return _finish(job, to, journal)
+
+
+def _finish(job: Job, to: str, journal: Journal) -> Summary:
+    """Make the output, and the list of what was skipped, from the journal."""
+    documents, skipped, entities = 0, [], Counter[str]()
+    for one in journal.read():
+        if one.fault:
+            skipped.append(one.fault)
+        else:
+            documents += 1
+            entities.update(entity.label for entity in one.entities)
+    if documents:
+        write_documents(job.output, to, (one for one in journal.read() if not one.fault))
+    report = job.output.with_name(f"{job.output.name}.skipped.txt")
+    report.unlink(missing_ok=True)
+    if skipped:
+        write_text(report, "".join(f"{fault}\n" for fault in skipped))
+    journal.path.unlink()
+    return Summary(documents, skipped, entities)
+
+
+def _counted(documents: Iterable[Document | InputError], skip_bad: bool) -> tuple[int, int]:
+    """Number of documents and of characters. Raises the first InputError, unless bad ones are skipped."""
+    number = characters = 0
+    for document in documents:
+        number += 1
+        if isinstance(document, Document):
+            characters += len(document.text)
+        elif not skip_bad:
+            raise document
+    if not number:
+        raise InputError("the input has no document", remedy="Check the files, and --from")
+    return number, characters
+
+
+def _after(documents: Iterator[Document | InputError], done: Sequence[str], path: Path) -> Iterator[Any]:
+    """The documents after those that are done. Raises InputError if the input is another than it was."""
+    for id in done:
+        document = next(documents, None)
+        if document is None or _id(document) != id:
+            what = f"was started with other input: {id} has moved or is missing"
+            raise InputError(what, path=path, remedy="Restore the input, or delete this file")
+    return documents
+
+
+def _id(document: Document | InputError) -> str:
+    return document.id if isinstance(document, Document) else f"{document.path}:{document.place}"
+
+
+def check_wishes(model: str, about: About, labels: Sequence[str], min_confidence: float) -> None:
+    """Raises InputError for labels and confidences that the pipeline does not have."""
+    if unknown := sorted(set(labels) - set(about.labels)):
+        remedy = f"It finds {', '.join(about.labels)}"
+        raise InputError(f"the pipeline does not find {', '.join(unknown)}", path=model, remedy=remedy)
+    if min_confidence > 0 and not about.confidence:
+        what = "the pipeline gives no confidence"
+        raise InputError(what, path=model, remedy="Leave out --min-confidence, or use a BIO pipeline (medner_bio)")
+
+
+def is_wanted(entity: Entity, labels: Sequence[str], min_confidence: float) -> bool:
+    """Whether an entity is kept. labels: empty for all."""
+    probable = entity.confidence is None or entity.confidence >= min_confidence
+    return probable and (not labels or entity.label in labels)
+
+
+def _kept(document: Document | InputError, entities: Sequence[Entity], job: Job, to: str) -> Annotated:
+    if isinstance(document, InputError):
+        if not job.skip_bad:
+            raise document
+        return Annotated(_id(document), None, {}, (), fault=str(document))
+    keep_text = to not in WITHOUT_TEXT and (job.keep_text or to != "jsonl")
+    wanted = tuple(entity for entity in entities if is_wanted(entity, job.labels, job.min_confidence))
+    return Annotated(document.id, document.text if keep_text else None, document.extra, wanted)

@@ -1,0 +1,21 @@
+"""Names of sources, experiments and suites: they become folders under corpus/, training/ and metrics/."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from medner.exceptions import InputError
+from medner.settings import describe
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+
+
+def check_name(name: str) -> str:
+    """The name, if it may be an experiment's, and so a folder's. Raises InputError for others, as `exp1/../exp1`."""
+    try:
+        return TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        what = f"{name[:100]!r} is not a name ({describe(error)})"
+        raise InputError(what, remedy="Give the name of an experiment in configs/experiments.yml") from None

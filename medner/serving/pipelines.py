@@ -1,0 +1,56 @@
+"""The pipelines that are served: loaded, with names that differ and with what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from spacy.language import Language
+
+from medner.annotation import engine
+from medner.annotation.entities import Entity
+from medner.annotation.passages import passages
+from medner.model.pipelines import find_pipeline
+from medner.model.provenance import provenance_in
+from medner.serving.api import PipelineInfo, Served
+
+
+def load(models: Sequence[str]) -> list[Served]:
+    """Pipelines, by experiment, folder or package name. Raises InputError where one cannot be loaded."""
+    found: dict[str, Served] = {}
+    for model in models:
+        nlp = engine.load(find_pipeline(model) or model)
+        name = _name(nlp, model)
+        number = 2
+        while name in found:
+            name, number = f"{_name(nlp, model)} ({number})", number + 1
+        found[name] = served(nlp, name)
+    return list(found.values())
+
+
+def served(nlp: Language, name: str) -> Served:
+    """A pipeline with what is known of it."""
+    provenance, about = provenance_in(nlp.meta), engine.about(nlp)
+    info = PipelineInfo(
+        name=name,
+        labels=list(about.labels),
+        has_confidence=about.confidence,
+        trained_on={source: origin.note for source, origin in provenance.sources.items()} if provenance else {},
+    )
+    return Served(info, partial(annotate_documents, nlp))
+
+
+def annotate_documents(nlp: Language, texts: Sequence[str]) -> list[list[Entity]]:
+    """The entities of every text, found in its passages as ``medner annotate`` does: none runs across lines."""
+    pieces = [(number, *passage) for number, text in enumerate(texts) for passage in passages(text)]
+    found: list[list[Entity]] = [[] for _ in texts]
+    annotated = engine.annotate_texts(nlp, [piece for _, _, piece in pieces])
+    for (number, start, _), entities in zip(pieces, annotated, strict=True):
+        found[number] += [one._replace(start=start + one.start, end=start + one.end) for one in entities]
+    return found
+
+
+def _name(nlp: Language, model: str) -> str:
+    provenance = provenance_in(nlp.meta)
+    return provenance.experiment if provenance else Path(model).name

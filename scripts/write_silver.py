@@ -1,0 +1,64 @@
+"""Write a language model's labels as a silver corpus: places and labels, without the text of others."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import srsly
+import typer
+
+from medner.command_line import ROOT, good, new_app, note, show, step
+from medner.data.labels import load_scheme
+from medner.data.manifests import read_fetch_manifest
+from medner.data.silver import SilverCost, read_places, stand_off
+from medner.data.sources import gold_records
+from medner.evaluation.silver import agreement, agreement_table
+from medner.exceptions import InputError
+from medner.files import write_text
+from medner.generation.annotating import annotation_id
+from medner.generation.ledger import Ledger
+from medner.outputs import write_output
+from medner.study import load_study
+
+app = new_app()
+
+
+@app.command(epilog="Example: python scripts/write_silver.py ro out/ro.txt out/ro.jsonl")
+@step
+def main(
+    lang: Annotated[str, typer.Argument(help="Language, e.g. ro.")],
+    textfile: Annotated[Path, typer.Argument(help="Text file of scripts/sample_silver.py; its places lie beside it.")],
+    labels: Annotated[Path, typer.Argument(help="Output of scripts/annotate_llm.py for it.")],
+    output: Annotated[Path, typer.Option(help="Folder to write to.")] = ROOT / "assets" / "silver",
+    root: Annotated[Path, typer.Option(help="Project folder to read the assets from.")] = ROOT,
+) -> None:
+    """Write LANG.jsonl and LANG.cost.json, and print how far the labels agree with gold labels where those exist."""
+    if not labels.is_file():
+        raise InputError("no such file", path=labels, remedy="Run scripts/annotate_llm.py first")
+    places = {annotation_id(lang, n): place for n, place in read_places(textfile)}
+    with closing(Ledger(labels)) as ledger:
+        sentences = stand_off(places, ledger.records, labels)
+        made = {(answer.model, answer.prompt) for answer in ledger.answers}
+        if len(made) != 1:
+            what = f"was made by {len(made)} models or versions of the prompt"
+            raise InputError(what, path=labels, remedy="Label the sentences with one model and one version")
+        ((model, prompt),) = made
+        read, written = ledger.tokens()
+        usd = None if ledger.unpriced() else round(ledger.spent(), 4)
+    cost = SilverCost(
+        model=model, prompt=prompt, sentences=len(sentences), input_tokens=read, output_tokens=written, usd=usd
+    )
+    write_text(output / f"{lang}.jsonl", "".join(f"{srsly.json_dumps(s.model_dump())}\n" for s in sentences))
+    write_output(output / f"{lang}.cost.json", cost)
+    study, scheme = load_study(ROOT / "configs" / "experiments.yml"), load_scheme(ROOT / "configs" / "labels.yml")
+    gold = gold_records(study, scheme, root, read_fetch_manifest(root / "assets" / "fetched"), lang)
+    show(agreement_table(agreement(sentences, gold, "MEDICAL")))
+    if left := len(places) - len(sentences):
+        note(f"{left:,} sentences have no labels. Run scripts/annotate_llm.py again to ask again.")
+    good(f"{output / f'{lang}.jsonl'} holds {len(sentences):,} sentences")
+
+
+if __name__ == "__main__":
+    app()

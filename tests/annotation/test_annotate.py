@@ -1,0 +1,300 @@
+"""`medner annotate` from the outside: what goes in, what comes out, what is said of bad input."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+from conftest import ROOT
+from spacy.tokens import DocBin
+from typer.testing import CliRunner, Result
+
+from medner.cli import app
+
+NOTE = "Pacienta Maria Dobre (Arad) are diabet zaharat.\r\nDr. Arad, diabet\r\nzaharat.\n"
+
+
+@pytest.fixture(scope="session")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved pipeline that finds Arad, diabet zaharat, asthme and Maria Dobre."""
+    from medner.data.tokenizer import blank
+
+    nlp = blank()
+    ruler = nlp.add_pipe("entity_ruler", config={"phrase_matcher_attr": "LOWER"})
+    ruler.add_patterns(  # type: ignore[attr-defined]
+        [
+            {"label": "LOC", "pattern": "Arad"},
+            {"label": "MEDICAL", "pattern": "diabet zaharat"},
+            {"label": "MEDICAL", "pattern": "asthme"},
+            {"label": "PERSON", "pattern": "Maria Dobre"},
+        ]
+    )
+    folder = tmp_path_factory.mktemp("pipelines") / "rules"
+    nlp.to_disk(folder)
+    return folder
+
+
+def annotate(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["annotate", *map(str, arguments), "--processes", "1"])
+
+
+def found(rules: Path, output: Path, *arguments: object) -> list[dict[str, Any]]:
+    done = annotate(*arguments, "--model", rules, "--output", output)
+    assert done.exit_code == 0, done.output
+    return [json.loads(line) for line in output.read_text(encoding="utf-8").split("\n") if line]
+
+
+def surfaces(document: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(entity["label"], entity["text"]) for entity in document["entities"]]
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "out" / "found.jsonl"
+
+
+@pytest.fixture
+def note(tmp_path: Path) -> Path:
+    path = tmp_path / "notes" / "a.txt"
+    path.parent.mkdir()
+    path.write_bytes(NOTE.encode("utf-8-sig"))
+    return path
+
+
+def test_a_note_keeps_its_text_and_no_mention_runs_across_its_lines(rules: Path, note: Path, output: Path) -> None:
+    (document,) = found(rules, output, note)
+    assert document["id"] == str(note)
+    assert document["text"] == NOTE
+    assert surfaces(document) == [
+        ("PERSON", "Maria Dobre"), ("LOC", "Arad"), ("MEDICAL", "diabet zaharat"), ("LOC", "Arad"),
+    ]  # fmt: skip
+    for entity in document["entities"]:
+        assert NOTE[entity["start"] : entity["end"]] == entity["text"]
+        assert entity["confidence"] is None
+    assert sorted(path.name for path in output.parent.iterdir()) == ["found.jsonl"]
+
+
+def test_folders_lines_gzip_and_standard_input(rules: Path, note: Path, output: Path) -> None:
+    (note.parent / ".hidden.txt").write_text("Arad")
+    (note.parent / "readme.md").write_text("Arad")
+    (note.parent / "b.jsonl.gz").write_bytes(gzip.compress(b'{"text": "Arad", "id": 7, "ward": "B"}\n\n'))
+    first, second = found(rules, output, note.parent)
+    assert first["id"] == str(note)
+    assert (second["id"], second["ward"], surfaces(second)) == ("7", "B", [("LOC", "Arad")])
+
+    lines = found(rules, output, note, "--lines")
+    assert [line["id"] for line in lines] == [f"{note}:{number}" for number in (1, 2, 3)]
+    assert lines[1]["text"] == "Dr. Arad, diabet"
+
+    given = CliRunner().invoke(
+        app, ["annotate", "-", "--model", str(rules), "--output", str(output), "--processes", "1"], input="în Arad"
+    )
+    assert given.exit_code == 0, given.output
+    assert surfaces(json.loads(output.read_text())) == [("LOC", "Arad")]
+
+
+def test_tables_docbins_and_other_keys(rules: Path, tmp_path: Path, output: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text('id;notă\n1;"din Arad;\nasthme"\n2;nimic\n', encoding="utf-8")
+    one, two = found(rules, output, table, "--column", "notă")
+    assert (one["id"], surfaces(one), two["entities"]) == ("1", [("LOC", "Arad"), ("MEDICAL", "asthme")], [])
+    assert one["text"] == "din Arad;\nasthme"
+
+    nlp = spacy.blank("xx")
+    DocBin(docs=[nlp("la Arad")]).to_disk(tmp_path / "d.spacy")
+    (document,) = found(rules, output, tmp_path / "d.spacy")
+    assert surfaces(document) == [("LOC", "Arad")]
+
+    (tmp_path / "k.jsonl").write_text('{"note": "Arad", "entities": [], "year": 2024}')
+    (document,) = found(rules, output, tmp_path / "k.jsonl", "--field", "note", "--no-text")
+    assert "text" not in document
+    assert document["year"] == 2024
+
+
+@pytest.mark.parametrize("codec", ["cp1250", "utf-16"])
+def test_other_encodings_are_guessed(rules: Path, tmp_path: Path, output: Path, codec: str) -> None:
+    text = "Pacientă din Arad, în vârstă de 54 de ani, cu dureri în piept şi ameţeală, fără febră. " * 5
+    path = tmp_path / "old.txt"
+    path.write_bytes(text.encode(codec))
+    (document,) = found(rules, output, path, "--encoding", "auto")
+    assert document["text"] == text
+    done = annotate(path, "--model", rules, "--output", output)
+    assert done.exit_code == 1
+    assert "old.txt, line 1: not UTF-8" in done.stderr
+
+
+def test_labels_and_limit(rules: Path, note: Path, output: Path) -> None:
+    documents = found(rules, output, note, "--lines", "--limit", "2", "--labels", "LOC")
+    assert [surfaces(one) for one in documents] == [[("LOC", "Arad")], [("LOC", "Arad")]]
+
+
+BAD = [
+    (["x.txt"], {}, "x.txt: no such file"),
+    (["x.pdf"], {"x.pdf": b"?"}, "names no known format"),
+    (["f"], {"f/x.pdf": b"?"}, "holds no file to annotate"),
+    (["x.jsonl"], {"x.jsonl": b'{"text": "a"}\n{"text": }\n'}, "x.jsonl, line 2: not JSON"),
+    (["x.jsonl"], {"x.jsonl": b'{"txt": "a"}\n'}, "x.jsonl, line 1: has no text under the key 'text'. Name the key"),
+    (["x.jsonl"], {"x.jsonl": b'["a"]\n'}, "line 1: has no text under the key 'text'. Write one JSON object a line"),
+    (["x.jsonl"], {"x.jsonl": b'{"text": "\\ud83d"}\n'}, "line 1: contains half a character"),
+    (["x.txt"], {"x.txt": b"a\0b"}, "x.txt: contains a NUL character"),
+    (["x.txt"], {"x.txt": b"a\n\xffb"}, "x.txt, line 2: not UTF-8"),
+    (["x.csv"], {"x.csv": b"a,b\n1,2\n"}, "x.csv, line 1: has no column 'text'. Name it with --column (here: a, b)"),
+    (["x.csv"], {"x.csv": b"id,text\n1,a\n2,b,c\n"}, "x.csv, line 3: has 3 cells, the header 2"),
+    (["x.csv"], {"x.csv": b'id,text\n1,"a\n'}, "x.csv, line 2: not CSV"),
+    (["x.txt.gz"], {"x.txt.gz": b"no gzip"}, "x.txt.gz: cannot be read"),
+    (["x.spacy"], {"x.spacy": b"?"}, "x.spacy: not a DocBin"),
+    (["x.jsonl"], {"x.jsonl": b"\n"}, "the input has no document"),
+    (["x.txt", "--encoding", "klingon"], {"x.txt": b"a"}, "--encoding is 'klingon'"),
+    (["x.txt", "--from", "pdf"], {"x.txt": b"a"}, "'pdf' is no format"),
+    (["x.txt", "--labels", "LOC,CITY"], {"x.txt": b"a"}, "does not find CITY. It finds LOC, MEDICAL, PERSON"),
+    (["x.txt", "--min-confidence", "0.5"], {"x.txt": b"a"}, "the pipeline gives no confidence"),
+    (["x.jsonl", "--ray", "local", "--resume"], {"x.jsonl": b"{}"}, "--ray does not go with --resume"),
+    (["x.txt", "--model", "none/such"], {"x.txt": b"a"}, "not a pipeline that can be loaded"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "files", "message"), BAD)
+def test_bad_input_is_one_message_and_leaves_nothing(
+    rules: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    files: dict[str, bytes],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, data in files.items():
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_bytes(data)
+    model = [] if "--model" in arguments else ["--model", rules]
+    done = annotate(*arguments, *model, "--output", "found.jsonl")
+    assert done.exit_code == 1, done.output
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.glob("found*"))
+
+
+def test_skipping_what_is_bad(rules: Path, tmp_path: Path, output: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"text": "Arad"}\n{"text": "secret"\n{"text": "asthme"}\n')
+    assert [surfaces(one) for one in found(rules, output, path, "--skip-bad")] == [
+        [("LOC", "Arad")],
+        [("MEDICAL", "asthme")],
+    ]
+    report = output.with_name("found.jsonl.skipped.txt").read_text()
+    assert report.startswith(f"{path}, line 2: not JSON")
+    assert "secret" not in report
+
+    path.write_text("{")
+    done = annotate(path, "--model", rules, "--output", tmp_path / "none.jsonl", "--skip-bad")
+    assert done.exit_code == 1
+    assert "no document could be read" in done.stderr
+    assert not (tmp_path / "none.jsonl").exists()
+
+
+def written(rules: Path, tmp_path: Path, name: str, text: str, *arguments: object) -> Path:
+    (tmp_path / "n.txt").write_text(text, encoding="utf-8")
+    done = annotate(tmp_path / "n.txt", "--model", rules, "--output", tmp_path / name, *arguments)
+    assert done.exit_code == 0, done.output
+    assert "1 documents, 1 LOC, 1 MEDICAL" in done.stdout
+    return tmp_path / name
+
+
+TEXT = "<b>Arad</b>\n  asthme. 😀\n"
+
+
+def test_every_output_format(rules: Path, tmp_path: Path) -> None:
+    id = str(tmp_path / "n.txt")
+    rows = list(csv.reader(written(rules, tmp_path, "o.csv", TEXT).open()))
+    assert rows[0] == ["id", "start", "end", "label", "text", "confidence"]
+    assert rows[1:] == [[id, "3", "7", "LOC", "Arad", ""], [id, "14", "20", "MEDICAL", "asthme", ""]]
+
+    folder = written(rules, tmp_path, "brat", TEXT)
+    (ann,) = folder.glob("*.ann")
+    assert ann.read_text() == "T1\tLOC 3 7\tArad\nT2\tMEDICAL 14 20\tasthme\n"
+    assert ann.with_suffix(".txt").read_text() == TEXT
+
+    conll = written(rules, tmp_path, "o.conll", TEXT).read_text()
+    assert "\nArad\tB-LOC\n" in conll
+    assert "\n\nasthme\tB-MEDICAL\n.\tO\n😀\tO\n\n" in conll
+
+    (doc,) = (
+        DocBin(store_user_data=True)
+        .from_disk(written(rules, tmp_path, "o.spacy", TEXT))
+        .get_docs(spacy.blank("xx").vocab)
+    )
+    assert doc.text == TEXT
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Arad", "LOC"), ("asthme", "MEDICAL")]
+
+    (task,) = json.loads(written(rules, tmp_path, "o.json", TEXT).read_text())
+    assert task["data"]["text"] == TEXT
+    assert task["predictions"][0]["result"][0]["value"] == {"start": 3, "end": 7, "text": "Arad", "labels": ["LOC"]}
+
+    line = written(rules, tmp_path, "o.jsonl", TEXT, "--to", "doccano").read_text()
+    assert json.loads(line)["label"] == [[3, 7, "LOC"], [14, 20, "MEDICAL"]]
+
+    page = written(rules, tmp_path, "o.html", TEXT).read_text()
+    assert "<b>" not in page
+    assert "&lt;b&gt;" in page
+
+
+def test_unknown_formats_are_named(rules: Path, note: Path, tmp_path: Path) -> None:
+    done = annotate(note, "--model", rules, "--output", tmp_path / "o.docx")
+    assert done.exit_code == 1
+    assert "Give one with --to: jsonl, csv" in done.stderr
+
+
+DOCUMENTS = 1000
+
+
+def test_a_killed_run_continues_with_no_document_twice_and_none_lost(rules: Path, tmp_path: Path) -> None:
+    texts = tmp_path / "texts.jsonl"
+    with texts.open("w") as file:
+        for number in range(DOCUMENTS):
+            file.write(json.dumps({"id": number, "text": f"{number} din Arad. " + "Are asthme. " * 5}) + "\n")
+    output = tmp_path / "found.jsonl"
+    arguments = [str(texts), "--model", str(rules), "--output", str(output)]
+    code = "import medner.annotation.run as run; run.CHUNK = 4000; from medner.cli import app; app()"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "annotate", *arguments, "--processes", "2"],
+        env=environment,
+        stdout=subprocess.PIPE,
+    )
+    journal = tmp_path / "found.jsonl.unfinished"
+    while process.poll() is None and not (journal.exists() and journal.stat().st_size > 10_000):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not output.exists()
+    with journal.open("ab") as file:
+        file.write('{"id":"torn","text":"ă'.encode()[:-1])
+
+    again = annotate(*arguments)
+    assert again.exit_code == 1
+    assert "holds an unfinished run" in again.stderr
+    other = annotate(*arguments, "--resume", "--labels", "LOC")
+    assert "was started with another value of labels" in other.stderr
+    done = annotate(*arguments, "--resume")
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in output.read_text().split("\n") if line]
+    assert [line["id"] for line in lines] == [str(number) for number in range(DOCUMENTS)]
+    assert all(len(line["entities"]) == 6 for line in lines)
+    assert not journal.exists()
+
+
+def test_help_needs_neither_torch_nor_spacy() -> None:
+    code = "import sys; from medner.cli import app; app(['--help'], standalone_mode=False); assert not {'torch', 'spacy'} & set(sys.modules)"
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True
+    )
