@@ -204,6 +204,7 @@ def load_encoder(folder: Path, source: Path | str = "") -> tuple[Any, Any]:
     that comes with them, which is never run, if a weight is missing or not finite, or if there is one for a part that
     the encoder lacks. transformers would start from random weights with a mere warning.
     """
+    from tokenizers import Tokenizer  # noqa: PLC0415
     from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415 - slow to import
 
     source, remedy = source or folder, "Fetch it again"
@@ -211,6 +212,12 @@ def load_encoder(folder: Path, source: Path | str = "") -> tuple[Any, Any]:
         if path.is_file() and isinstance(settings := read_json(path), dict) and AUTO_MAP in settings:
             what = f"{path.name} names code that comes with the encoder ({AUTO_MAP}), which is never run"
             raise InputError(what, path=source, remedy="Take an encoder of a type that transformers knows")
+    if (folder / TOKENIZER).is_file():
+        try:
+            Tokenizer.from_file(str(folder / TOKENIZER))
+        except Exception as error:  # what the library raises; transformers would speak of another format
+            what = f"{TOKENIZER} is malformed ({' '.join(str(error).split())[:200]})"
+            raise InputError(what, path=source, remedy=remedy) from None
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
         model, found = AutoModel.from_pretrained(

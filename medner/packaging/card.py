@@ -109,7 +109,7 @@ def _licences(study: Study, provenance: Provenance, root: Path) -> dict[str, str
         source = study.sources.get(name)
         if source is None:
             found[name] = "not stated"
-        elif source.labels == "ronec":
+        elif source.labels == "ronec" and not source.format:
             found[name] = SAMPLE if "SAMPLE" in origin.note else RONEC
         elif source.files:
             found[name] = ", ".join(dict.fromkeys(downloads[file].licence for file in source.files))

@@ -381,3 +381,10 @@ def test_a_folder_without_a_manifest(tmp_path: Path) -> None:
         InputError, match=r"not what the encoder step writes \(name: missing\). Run the encoder step again."
     ):
         read_manifest(tmp_path)
+
+
+def test_a_tokenizer_that_is_no_json_is_named(tmp_path: Path, bert: Path, embedded: Path) -> None:
+    folder = shutil.copytree(bert, tmp_path / "mirror" / "bert-base-multilingual-cased")
+    (folder / "tokenizer.json").write_text('{"version": ')
+    with pytest.raises(InputError, match="tokenizer.json is malformed"):
+        make(tmp_path / "encoder", embedded, mirror=tmp_path / "mirror")
