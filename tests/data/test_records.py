@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medner.data.records import CEDILLA_TO_COMMA, Entity, Record, Tally, bio_spans, check_entities, from_bio, normalised
+from medner.exceptions import InputError
 
 LABELS = ["PERSON", "ORG", "MEDICAL"]
 WORD = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=6)
@@ -70,3 +71,10 @@ def test_cedillas_of_other_languages_are_kept() -> None:
     record, tally = Record("1", "tr", "şeker hastalığı", ()), Tally()
     assert normalised(record, tally) is record
     assert tally.cedillas == 0
+
+
+def test_half_of_a_surrogate_pair_is_refused() -> None:
+    """JSON can hold it, as an escape; UTF-8 and spaCy cannot."""
+    record = Record("1", "ro", "Ana \ud83d are gripă.", (Entity(0, 3, "PERSON"),))
+    with pytest.raises(InputError, match=r"x.jsonl:line 3: the text has half of a surrogate pair \(U\+D83D\).* Write"):
+        check_entities(record, "x.jsonl", "line 3")
