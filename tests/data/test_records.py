@@ -76,5 +76,5 @@ def test_cedillas_of_other_languages_are_kept() -> None:
 def test_half_of_a_surrogate_pair_is_refused() -> None:
     """JSON can hold it, as an escape; UTF-8 and spaCy cannot."""
     record = Record("1", "ro", "Ana \ud83d are gripă.", (Entity(0, 3, "PERSON"),))
-    with pytest.raises(InputError, match=r"x.jsonl:line 3: the text has half of a surrogate pair \(U\+D83D\).* Write"):
+    with pytest.raises(InputError, match=r"x.jsonl, line 3: the text has half of a surrogate pair \(U\+D83D\).* Write"):
         check_entities(record, "x.jsonl", "line 3")
