@@ -58,9 +58,9 @@ def annotate(
         )  # fmt: skip
         good(f"{output}: {count:,} documents")
         return
-    for given, known in ((to, WRITTEN), (format, READ.values())):
-        if given and given not in known:
-            raise InputError(f"{given!r} is no format", remedy=f"Give one of {', '.join(known)}")
+    for named, known in ((to, WRITTEN), (format, READ.values())):
+        if named and named not in known:
+            raise InputError(f"{named!r} is no format", remedy=f"Give one of {', '.join(known)}")
     job = Job(
         inputs=inputs,
         model=model,
