@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 LOCAL = "local"  # the address that starts Ray on this machine
 ROWS = 256  # documents in a batch
+SHARE = 0.5  # of a core that Ray counts for a worker: with all cores taken, nothing could be read or written
 BLOCK = 2 * ROWS  # documents in a file of the output, about
 FORMATS = ("jsonl", "parquet")
 
@@ -49,6 +51,7 @@ def annotate_on_ray(
     if format not in ("", *FORMATS):
         raise InputError(f"--to is {format!r}", remedy=f"Ray writes {' and '.join(FORMATS)}")
     paths, found = _files(inputs)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
     ray.init(address=None if address == LOCAL else address, log_to_driver=False, ignore_reinit_error=True)
     ray.data.DataContext.get_current().enable_progress_bars = False
     read = ray.data.read_json if found == "jsonl" else ray.data.read_parquet
@@ -62,7 +65,7 @@ def annotate_on_ray(
         batch_format="pyarrow",
         batch_size=ROWS,
         compute=ray.data.ActorPoolStrategy(size=workers),
-        num_cpus=1,
+        num_cpus=SHARE,
     )
     write = annotated.write_json if (format or found) == "jsonl" else annotated.write_parquet
     write(str(output.resolve()))
