@@ -12,12 +12,14 @@ import io
 import lzma
 import os
 import shutil
+import stat
+import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 import srsly
@@ -25,7 +27,12 @@ import srsly
 from medner.exceptions import InputError
 
 # RuntimeError: encrypted, or packed in a way that Python does not know
-BROKEN_ZIP = (zipfile.BadZipFile, OSError, zlib.error, RuntimeError)
+LARGEST = 512 * 2**20  # bytes that a file may have once it is unpacked: more is a mistake, or meant to fill the memory
+# the others: damaged, in a place where zipfile does not look
+BROKEN_ZIP = (
+    zipfile.BadZipFile, OSError, zlib.error, RuntimeError, ValueError, LookupError, ArithmeticError, EOFError,
+    struct.error, lzma.LZMAError,
+)  # fmt: skip
 
 ATTEMPTS = 100  # to open a file that other processes rename or remove in the same moment
 
@@ -33,13 +40,24 @@ ATTEMPTS = 100  # to open a file that other processes rename or remove in the sa
 def read_bytes(path: Path) -> bytes:
     """Content of a file, unpacked when its name ends in ``.gz`` or ``.xz``. Raises InputError if it cannot be read."""
     try:
-        data = path.read_bytes()
-        unpack = {".gz": gzip.decompress, ".xz": lzma.decompress}.get(path.suffix, bytes)
-        return unpack(data)
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():  # reading a pipe may not end
+            raise InputError("is not a file", path=path, remedy="Give a file") from None
+        if path.suffix not in (".gz", ".xz"):
+            return path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else lzma.open(path) as file:
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise _too_large(path)
+        return data
     except FileNotFoundError:
         raise InputError("no such file", path=path, remedy="Check the path, or run the step that makes it") from None
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputError(f"cannot be read ({error})", path=path, remedy="Check the file and its permissions") from None
+
+
+def _too_large(path: Path | str) -> InputError:
+    what = f"holds more than {LARGEST // 2**20:,} MiB once it is unpacked"
+    return InputError(what, path=path, remedy="Split it, or check where it is from")
 
 
 def decode(data: bytes, path: Path | str) -> str:
@@ -70,30 +88,51 @@ def read_json(path: Path) -> Any:
         raise InputError(f"is damaged ({error})", path=path, remedy="Run the step that makes it again") from None
 
 
-def read_members(path: Path) -> dict[str, bytes]:
-    """Name and content of every file in a folder, a zip or a tar archive (names relative, with ``/``), by name.
+def read_members(path: Path, patterns: Collection[str] = ("*",)) -> dict[str, bytes]:
+    """Name and content of the files in a folder, a zip or a tar archive (names relative, with ``/``), by name.
 
-    Nothing is unpacked to disk. Raises InputError if it cannot be read.
+    patterns: of the files to read, as :meth:`pathlib.PurePath.match` takes them; others are not unpacked. Nothing is
+    unpacked to disk. Raises InputError if it cannot be read, or holds more than ``LARGEST`` bytes of such files.
     """
     if path.is_dir():
         files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
-        return {name: read_bytes(file) for name, file in sorted(files.items())}
-    return unpacked(read_bytes(path), path)
+        return {name: read_bytes(file) for name, file in sorted(files.items()) if _wanted(name, patterns)}
+    return unpacked(read_bytes(path), path, patterns)
 
 
-def unpacked(data: bytes, path: Path | str) -> dict[str, bytes]:
-    """Name and content of every file in a zip or tar archive, by name. Raises InputError for anything else."""
+def _wanted(name: str, patterns: Collection[str]) -> bool:
+    return any(PurePosixPath(name).match(pattern) for pattern in patterns)
+
+
+def unpacked(data: bytes, path: Path | str, patterns: Collection[str] = ("*",)) -> dict[str, bytes]:
+    """Files in a zip or tar archive, as :func:`read_members`. Raises InputError for anything else."""
     members: dict[str, bytes] = {}
+    left = LARGEST
+
+    def take(file: IO[bytes]) -> bytes:
+        nonlocal left
+        content = file.read(left + 1)
+        left -= len(content)
+        if left < 0:
+            raise _too_large(path)
+        return content
+
     try:
         if zipfile.is_zipfile(io.BytesIO(data)):
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                members = {info.filename: archive.read(info) for info in archive.infolist() if not info.is_dir()}
+                for info in archive.infolist():
+                    if not info.is_dir() and _wanted(info.filename, patterns):
+                        with archive.open(info) as packed_file:
+                            members[info.filename] = take(packed_file)
         else:
             with tarfile.open(fileobj=io.BytesIO(data)) as tar:
                 for member in tar:
-                    if file := tar.extractfile(member):  # None for folders
-                        members[member.name.removeprefix("./")] = file.read()
-    except (*BROKEN_ZIP, tarfile.TarError, lzma.LZMAError, EOFError, KeyError) as error:
+                    if tar.offset > LARGEST + len(data):  # what is skipped is unpacked as well
+                        raise _too_large(path)
+                    name = member.name.removeprefix("./")
+                    if _wanted(name, patterns) and (inside := tar.extractfile(member)):  # None for folders
+                        members[name] = take(inside)
+    except (*BROKEN_ZIP, tarfile.TarError) as error:
         what = f"not a readable zip or tar archive ({' '.join(str(error).split())})"
         raise InputError(what, path=path, remedy="Replace it; it may be damaged") from None
     return dict(sorted(members.items()))

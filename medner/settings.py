@@ -27,6 +27,17 @@ def _within(path: str) -> str:
 
 Inside = Annotated[str, AfterValidator(_within)]  # a path below some folder
 
+
+class _Loader(yaml.SafeLoader):
+    """Without aliases: nested ones make a small file grow without bounds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "aliases such as *name are not read", mark)
+        return super().compose_node(parent, index)
+
+
 _S = TypeVar("_S", bound=BaseModel)
 
 
@@ -41,8 +52,10 @@ def load_settings(
     """
     remedy = remedy or f"Correct it; configs/{path.name} of the repository is an example"
     try:
-        raw = yaml.safe_load(read_text(path))
-    except yaml.YAMLError as error:
+        raw = yaml.load(read_text(path), _Loader)  # noqa: S506 - a SafeLoader
+    except RecursionError:
+        raise InputError("not valid YAML (nested too deeply)", path=path, remedy=remedy) from None
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(f"not valid YAML ({' '.join(str(error).split())})", path=path, remedy=remedy) from None
     if section:
         if not isinstance(raw, Mapping) or section not in raw:

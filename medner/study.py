@@ -10,33 +10,76 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from medner.data.labels import CorpusLabels
 from medner.names import Name
 from medner.settings import Settings, load_settings
 
 Names = tuple[Name, ...]
 Pair = tuple[Name, Name]
+DOCUMENT = "[^#]+"  # the document in an id of a generic reader
 # What else is kept there, or below metrics/seeds/.
 RESERVED = frozenset({"encoder", "errors", "logs", "pretraining", "reference", "seeds"})
 WITHOUT_FILES = ("ronec", "synthetic")  # labels of the corpora that need no entry in configs/downloads.yml
 
 
+Paths = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Columns(Settings):
+    """The columns of a CoNLL file, from 1; -1 is the last. misc: the one that may hold ``SpaceAfter=No``."""
+
+    token: int = 1
+    tag: int = -1
+    misc: int | None = None
+
+
+class Shares(Settings):
+    """The shares of a corpus's documents that a seeded draw makes the dev and test part; the rest trains."""
+
+    dev: Share = 0.1
+    test: Share = 0.2
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _leaves_some(self) -> Shares:
+        if self.dev + self.test >= 1:
+            raise ValueError("dev and test leave nothing to train on")
+        return self
+
+
+def _by_split(value: object) -> object:
+    return value if isinstance(value, Mapping) else {"all": value}
+
+
 class Source(Settings):
     """A corpus.
 
-    labels: its entry in ``configs/labels.yml``. files: its entries in ``configs/downloads.yml``. note: what every table
-    says about it. documents: a regular expression for the part of a text's id that names its document; texts of one
-    document are resampled together. Empty where every text stands alone. tokens: what a language model read and wrote
-    for a sentence, on average; None of sources that people made. kept: the share of the mentions of labelled text that
-    is kept, to see what a worse labeller would give.
+    labels: its entry in ``configs/labels.yml``, or that entry itself. files: its entries in ``configs/downloads.yml``.
+    note: what every table says about it. documents: a regular expression for the part of a text's id that names its
+    document; texts of one document are resampled together. Empty where every text stands alone. tokens: what a language
+    model read and wrote for a sentence, on average; None of sources that people made. kept: the share of the mentions
+    of labelled text that is kept, to see what a worse labeller would give.
+
+    format: of a corpus in a common format, for which a generic reader exists. data: its files, by split or, under
+    ``all``, to be split by ``shares``; each is an entry of ``files`` or a path in the project folder. off_boundaries:
+    the largest share of mentions that may start or end inside a token.
     """
 
-    labels: str
+    labels: str | CorpusLabels
     lang: Annotated[str, Field(pattern="^[a-z]{2,3}$")]
     files: tuple[str, ...] = ()
     note: str = ""
     documents: str = ""
+    format: Literal["conll", "brat", "docbin", "jsonl", "label-studio"] | None = None
+    data: Annotated[Mapping[Literal["train", "dev", "test", "all"], Paths], BeforeValidator(_by_split)] = Field(
+        default={}
+    )
+    columns: Columns = Columns()
+    shares: Shares = Shares()
+    off_boundaries: Annotated[float, Field(ge=0, le=1)] = 0.02
     tokens: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = None
     kept: Annotated[float, Field(gt=0, le=1)] = 1
 
@@ -51,15 +94,41 @@ class Source(Settings):
 
     @model_validator(mode="after")
     def _is_described(self) -> Source:
+        if self.format:
+            if not any(self.data.values()):
+                raise ValueError("data missing: name the files that format describes")
+            if "all" in self.data and len(self.data) > 1:
+                raise ValueError("data: give either all, or train, dev and test")
+            if not self.note:
+                raise ValueError("note missing: say in a few words what the corpus is")
+            return self
+        if extra := self.model_fields_set & {"data", "columns", "shares"}:
+            raise ValueError(f"{sorted(extra)[0]} needs format, the format of the files")
         lacking = [key for key in ("files", "note") if not getattr(self, key)]
         if self.labels not in WITHOUT_FILES and lacking:
-            raise ValueError(f"{' and '.join(lacking)} missing; only {' and '.join(WITHOUT_FILES)} sources need none")
+            what = f"{' and '.join(lacking)} missing; only {' and '.join(WITHOUT_FILES)} sources need none"
+            raise ValueError(f"{what}, and corpora with format and data no files")
         return self
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether it is a committed synthetic corpus, the folder ``assets/synthetic/<lang>``."""
+        return self.labels == "synthetic" and not self.format
+
+    @property
+    def silver(self) -> bool:
+        """Whether it is text that a language model has labelled, ``assets/silver/<lang>.jsonl``."""
+        return self.labels == "silver" and not self.format
+
+    @property
+    def grouping(self) -> str:
+        """The expression for documents; generic readers write ids as ``<document>#<line>``."""
+        return self.documents or (DOCUMENT if self.format else "")
 
     @property
     def text(self) -> tuple[str, str]:
         """What tells two sources without files apart: the kind, and of synthetic ones the language."""
-        return self.labels, self.lang if self.labels == "synthetic" else ""
+        return str(self.labels), self.lang if self.labels == "synthetic" else ""
 
 
 class Experiment(Settings):
@@ -81,12 +150,13 @@ class Experiment(Settings):
 class Suite(Settings):
     """A test suite: the test parts of its sources, scored together.
 
-    group: ``headline``, text like that of training, or ``real``, real medical text. references: the experiments that
+    group: ``headline``, text like that of training; ``real``, real medical text; or ``names``, other real text with
+    names of persons, organisations and places. references: the experiments that
     the report shows beside the study's last step on this suite.
     """
 
     sources: Annotated[Names, Field(min_length=1)]
-    group: Literal["headline", "real"]
+    group: Literal["headline", "real", "names"]
     references: Names = ()
 
 
@@ -169,8 +239,13 @@ class Study(Settings):
     def _check_texts(self) -> None:
         read: dict[tuple[str, str], str] = {}
         for name, source in self.sources.items():
-            if source.labels in WITHOUT_FILES and read.setdefault(source.text, name) != name:
-                raise ValueError(f"sources {read[source.text]} and {name} are the same text: correct lang or labels")
+            if source.format or source.labels not in WITHOUT_FILES:
+                continue
+            if (other := read.setdefault(source.text, name)) != name:
+                what = f"sources {other} and {name} are the same text: correct lang or labels"
+                if source.synthetic:
+                    what += f" (both are assets/synthetic/{source.lang}; for files of your own, add format and data)"
+                raise ValueError(what)
 
     @property
     def trained(self) -> dict[str, Experiment]:
@@ -182,7 +257,7 @@ class Study(Settings):
         """The experiments that are a language model's own labels."""
         return [name for name, experiment in self.experiments.items() if not experiment.model]
 
-    def group(self, name: Literal["headline", "real"]) -> list[str]:
+    def group(self, name: Literal["headline", "real", "names"]) -> list[str]:
         """The suites of a group."""
         return [suite for suite, about in self.suites.items() if about.group == name]
 

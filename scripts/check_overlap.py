@@ -39,7 +39,7 @@ def main(
     if bool(train) != bool(test):
         raise InputError("one file alone cannot be compared", remedy="Give training and test data, or neither")
     sources = load_study(ROOT / "configs" / "experiments.yml").sources
-    synthetic = [source for source, about in sources.items() if about.labels == "synthetic"]
+    synthetic = [source for source, about in sources.items() if about.synthetic]
     exempt = [form for forms in load_generic_nouns(ROOT / NOUNS).values() for form in forms]
     if test:
         pairs = [(Path(train), Path(test))]

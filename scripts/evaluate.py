@@ -23,7 +23,10 @@ def main(
     experiment: Annotated[str, typer.Argument(help="Experiment whose training/NAME/model-best is evaluated.")],
     gpu: Annotated[int, typer.Option(help=GPU_HELP)] = -1,
     model: Annotated[str, typer.Option(help="Pipeline to evaluate; empty: training/NAME/model-best.")] = "",
-    output: Annotated[str, typer.Option(help="Folder to write; empty: metrics/NAME.")] = "",
+    output: Annotated[str, typer.Option(help="Folder to write; empty: metrics/NAME, or metrics/own/FILE/NAME.")] = "",
+    test: Annotated[
+        Path | None, typer.Option(help="A DocBin file of your own (.spacy) to evaluate on, instead of the test suites.")
+    ] = None,
     corpus: Annotated[Path, typer.Option(help="Folder of the corpus step.")] = ROOT / "corpus",
 ) -> None:
     """Write metrics/EXPERIMENT/SUITE.json (what `spacy evaluate` writes), SUITE.predictions.jsonl and scores.json.
@@ -37,7 +40,8 @@ def main(
         Path(model) if model else ROOT / "training" / name / "model-best",
         ROOT,
         corpus,
-        Path(output) if output else ROOT / "metrics" / name,
+        Path(output) if output else ROOT / "metrics" / (f"own/{test.stem}" if test else "") / name,
+        test=test,
         progress=lambda found, name, total: track(found, description=name, total=total, transient=True),
     )
     for suite, reason in scores.skipped.items():

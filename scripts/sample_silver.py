@@ -13,7 +13,7 @@ from medner.data.labels import load_scheme
 from medner.data.manifests import read_fetch_manifest
 from medner.data.overlap import Overlap
 from medner.data.silver import Sampling, places_path, sample
-from medner.data.sources import SILVER, missing_sources, read_sources, silver_texts
+from medner.data.sources import missing_sources, read_sources, silver_texts
 from medner.exceptions import InputError
 from medner.files import write_text
 from medner.settings import load_settings
@@ -38,7 +38,7 @@ def main(
         raise InputError("already exists", path=output, remedy="Name another file, or remove it")
     fetched = read_fetch_manifest(root / "assets" / "fetched")
     study, scheme = load_study(ROOT / "configs" / "experiments.yml"), load_scheme(ROOT / "configs" / "labels.yml")
-    silver = {name: "" for name, about in study.sources.items() if about.labels == SILVER}
+    silver = {name: "" for name, about in study.sources.items() if about.silver}
     possible = study.without(missing_sources(study, fetched.files) | silver)
     parts = read_sources(possible, scheme, root, fetched)
     held_out = Overlap(

@@ -191,7 +191,7 @@ def test_plain_spacy_train_works(study: tuple[Path, str], tmp_path: Path) -> Non
         "--training.max_steps", "2", "--paths.log", str(tmp_path / "log.jsonl"),
     )  # fmt: skip
     assert "Saved pipeline to output directory" in output
-    assert spacy.load(tmp_path / "model-last").pipe_names == ["transformer", "ner"]
+    assert spacy.load(tmp_path / "model-last").pipe_names == ["transformer", "ner", "edges", "doc_cleaner"]
 
 
 def test_a_model_loads_without_the_package_and_without_a_network(study: tuple[Path, str], tmp_path: Path) -> None:

@@ -206,6 +206,17 @@ def test_the_readme_quotes_the_results() -> None:
     assert not [number for number in numbers if not any(is_shown(number, value) for value in values)]
 
 
+def test_the_answer_for_100_corrected_sentences_is_the_learning_curve_s() -> None:
+    section = (ROOT / "README.md").read_text().partition("## You have 100 corrected")[2].partition("\n## ")[0]
+    real, written = curves(curve_rows(), "simonero")["gold"], curves(curve_rows(), "simonero")["ro"]
+    values = [*sizes(), *curve("gold", "simonero"), *curve("ro", "simonero"), *added("only-ro")]
+    numbers = [number for item in ITEM.findall(section) for number in quoted(item)]
+    assert len(numbers) >= 5
+    assert not [number for number in numbers if not any(is_shown(number, value) for value in values)]
+    at = {point.sentences: point.mean for point in real}
+    assert at[100] < written[-1].mean < at[300]  # what the section advises
+
+
 def test_sizes_of_suites_in_the_data_document() -> None:
     """Of those that exp3 was evaluated on."""
     data = (ROOT / "docs" / "data.md").read_text()

@@ -20,7 +20,7 @@ from medner.exceptions import InputError
 
 def annotate(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT…", help="Files, folders, or - for standard input.")],
-    model: Annotated[str, typer.Option(help="A pipeline: its folder, or the name of its package.")],
+    model: Annotated[str, typer.Option(help="An experiment, a pipeline's folder, or the name of its package.")],
     output: Annotated[Path, typer.Option(help="File to write, or folder for brat; the format is that of the suffix.")],
     to: Annotated[str, typer.Option(help=f"Format of the output: {', '.join(WRITTEN)}.")] = "",
     format: Annotated[str, typer.Option("--from", help=f"Format of the input: {', '.join(READ.values())}.")] = "",
@@ -36,14 +36,31 @@ def annotate(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on after what cannot be read, and list it.")] = False,
     arithmetic: Annotated[Arithmetic, typer.Option(help="int8: faster, finds a few other entities.")] = "auto",
     processes: Annotated[int, typer.Option(min=0, help="0: one for each core.")] = 0,
+    ray: Annotated[str, typer.Option(help="Use Ray (medner[ray]): local, auto, or a cluster's address.")] = "",
 ) -> None:
     """Find entities in texts: one process a core, in memory that does not grow with the input.
 
     Example: medner annotate notes/ --model training/exp3/model-best --output found.jsonl
     """
-    for given, known in ((to, WRITTEN), (format, READ.values())):
-        if given and given not in known:
-            raise InputError(f"{given!r} is no format", remedy=f"Give one of {', '.join(known)}")
+    from medner.model.pipelines import find_pipeline
+
+    model = str(find_pipeline(model) or model)
+    wanted = [label.strip() for label in labels.split(",") if label.strip()]
+    if ray:
+        others = {"--resume": resume, "--limit": limit, "--skip-bad": skip_bad, "--no-text": no_text, "--lines": lines}
+        if refused := [option for option, value in others.items() if value]:
+            raise InputError(f"--ray does not go with {', '.join(refused)}", remedy="Leave one of them out")
+        from medner.annotation.ray import annotate_on_ray
+
+        count = annotate_on_ray(
+            inputs, model, output, address=ray, format=to, field=field, arithmetic=arithmetic,
+            labels=wanted, min_confidence=min_confidence, processes=processes,
+        )  # fmt: skip
+        good(f"{output}: {count:,} documents")
+        return
+    for named, known in ((to, WRITTEN), (format, READ.values())):
+        if named and named not in known:
+            raise InputError(f"{named!r} is no format", remedy=f"Give one of {', '.join(known)}")
     job = Job(
         inputs=inputs,
         model=model,
@@ -51,7 +68,7 @@ def annotate(
         reading=Reading(format, lines, field, column, encoding),
         to=to,
         keep_text=not no_text,
-        labels=[label.strip() for label in labels.split(",") if label.strip()],
+        labels=wanted,
         min_confidence=min_confidence,
         limit=limit,
         resume=resume,

@@ -14,6 +14,7 @@ from spacy.tokens import Doc
 from medner.annotation.entities import About, Arithmetic, Entity
 from medner.exceptions import InputError
 from medner.model.bio import SPANS
+from medner.model.loading import load_pipeline
 
 
 def load(model: str | Path, *, arithmetic: Arithmetic = "auto", threads: int = 1) -> Language:
@@ -21,12 +22,13 @@ def load(model: str | Path, *, arithmetic: Arithmetic = "auto", threads: int = 1
 
     arithmetic: ``auto`` is bf16 where the processor multiplies it faster, else fp32 (``MEDNER_ARITHMETIC`` decides
     instead); ``int8`` is faster, and finds a few other entities. threads: of PyTorch in this process; more than one is
-    slower on sentences, and many times slower beside other work. Raises InputError for what is no pipeline.
+    slower on sentences, and many times slower beside other work. Raises InputError for what is no pipeline, and as
+    :func:`load_pipeline`.
     """
     from medner.model.inference import speed_up  # noqa: PLC0415 - needs spacy-transformers, which is slow to load
 
     try:
-        nlp = spacy.load(model)
+        nlp = load_pipeline(Path(model)) if Path(model).is_dir() else spacy.load(model)
     except (OSError, ValueError) as error:
         what = f"not a pipeline that can be loaded ({' '.join(str(error).split())[:200]})"
         raise InputError(what, path=model, remedy="Give a pipeline's folder or the name of an installed one") from None
@@ -38,7 +40,7 @@ def load(model: str | Path, *, arithmetic: Arithmetic = "auto", threads: int = 1
 def annotate_texts(nlp: Language, texts: Sequence[str]) -> list[list[Entity]]:
     """The entities of every text, sorted by start. What occurs several times, as lines of forms do, is read once."""
     found: dict[str, list[Entity]] = {}
-    unique = list(dict.fromkeys(texts))
+    unique = sorted(dict.fromkeys(texts), key=len)  # texts of a batch are padded to the longest
     for text, doc in zip(unique, nlp.pipe(unique), strict=True):
         found[text] = entities_of(doc)
         doc.user_data.clear()  # the transformer's output would fill the memory

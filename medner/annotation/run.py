@@ -138,7 +138,7 @@ def run(job: Job, *, count: Callable[[int, int], None], tick: Tick) -> Summary:
                 tick(one, len(one.text or ""))
             rest = _after(documents(), done, journal.path)
             with start_workers(job.model, job.arithmetic, job.processes or cores()) as workers:
-                _check_wishes(job, workers.about)
+                check_wishes(job.model, workers.about, job.labels, job.min_confidence)
                 for document, entities in annotate_documents(rest, workers.find):
                     one = _kept(document, entities, job, to)
                     journal.add(one)
@@ -198,14 +198,20 @@ def _id(document: Document | InputError) -> str:
     return document.id if isinstance(document, Document) else f"{document.path}:{document.place}"
 
 
-def _check_wishes(job: Job, about: About) -> None:
+def check_wishes(model: str, about: About, labels: Sequence[str], min_confidence: float) -> None:
     """Raises InputError for labels and confidences that the pipeline does not have."""
-    if unknown := sorted(set(job.labels) - set(about.labels)):
+    if unknown := sorted(set(labels) - set(about.labels)):
         remedy = f"It finds {', '.join(about.labels)}"
-        raise InputError(f"the pipeline does not find {', '.join(unknown)}", path=job.model, remedy=remedy)
-    if job.min_confidence > 0 and not about.confidence:
+        raise InputError(f"the pipeline does not find {', '.join(unknown)}", path=model, remedy=remedy)
+    if min_confidence > 0 and not about.confidence:
         what = "the pipeline gives no confidence"
-        raise InputError(what, path=job.model, remedy="Leave out --min-confidence, or use a BIO pipeline (medner_bio)")
+        raise InputError(what, path=model, remedy="Leave out --min-confidence, or use a BIO pipeline (medner_bio)")
+
+
+def is_wanted(entity: Entity, labels: Sequence[str], min_confidence: float) -> bool:
+    """Whether an entity is kept. labels: empty for all."""
+    probable = entity.confidence is None or entity.confidence >= min_confidence
+    return probable and (not labels or entity.label in labels)
 
 
 def _kept(document: Document | InputError, entities: Sequence[Entity], job: Job, to: str) -> Annotated:
@@ -214,10 +220,5 @@ def _kept(document: Document | InputError, entities: Sequence[Entity], job: Job,
             raise document
         return Annotated(_id(document), None, {}, (), fault=str(document))
     keep_text = to not in WITHOUT_TEXT and (job.keep_text or to != "jsonl")
-    wanted = tuple(
-        entity
-        for entity in entities
-        if (not job.labels or entity.label in job.labels)
-        and (entity.confidence is None or entity.confidence >= job.min_confidence)
-    )
+    wanted = tuple(entity for entity in entities if is_wanted(entity, job.labels, job.min_confidence))
     return Annotated(document.id, document.text if keep_text else None, document.extra, wanted)

@@ -20,6 +20,7 @@ from medner.data.manifests import (
     TrainingManifest,
     read_fetch_manifest,
 )
+from medner.data.offsets import check_boundaries
 from medner.data.records import Part
 from medner.data.sources import missing_sources, origin, read_sources, unlabelled_sources
 from medner.data.tokenizer import blank, reference_doc
@@ -68,6 +69,7 @@ def build_corpus(
     for source in progress(list(parts)):
         annotated = scheme.corpus(possible.sources[source].labels).annotated
         for split, part in parts[source].items():
+            check_boundaries(nlp, part.records, source, possible.sources[source].off_boundaries)
             docs[source, split], statistics[source][split] = convert(nlp, part, source, annotated)
 
     with new_folder(output, sign=MANIFEST) as folder:
@@ -81,7 +83,7 @@ def build_corpus(
                 source: SourceManifest(
                     **origins[source].model_dump(),
                     annotated=sorted(scheme.corpus(about.labels).annotated),
-                    documents=about.documents or False,
+                    documents=about.grouping or False,
                     splits=statistics[source],
                 )
                 for source, about in possible.sources.items()

@@ -66,9 +66,14 @@ class Collection(_Pinned):
     sha256: str
     folders: Mapping[str, tuple[str, ...]]
 
+    @property
+    def patterns(self) -> list[str]:
+        """Of the names of the files, with their folders."""
+        return [f"{folder}/{pattern}" for folder, patterns in self.folders.items() for pattern in patterns]
+
     def select(self, members: Mapping[str, bytes]) -> dict[str, bytes]:
         """The files that belong to the corpus, under their names in it."""
-        patterns = [f"{folder}/{pattern}" for folder, patterns in self.folders.items() for pattern in patterns]
+        patterns = self.patterns
         depth = {pattern: pattern.count("/") + 1 for pattern in patterns}
         chosen = {}
         for name, data in members.items():
@@ -172,9 +177,9 @@ def fetch_collection(corpus: Collection, root: Path, mirror: Path | None, is_rea
     target = root / corpus.asset
     if target.is_file():
         with contextlib.suppress(InputError):  # a damaged file is fetched again
-            if _keep(corpus, corpus.select(read_members(target)), target):
+            if _keep(corpus, corpus.select(read_members(target, corpus.patterns)), target):
                 return "present"
-    if mirror is not None and (found := corpus.select(_mirrored_members(mirror, corpus.mirror))):
+    if mirror is not None and (found := corpus.select(_mirrored_members(mirror, corpus))):
         if not _keep(corpus, found, target):
             raise InputError(
                 f"wrong checksum of the {len(found):,} files: {members_sha256(found)}, expected {corpus.sha256}",
@@ -190,7 +195,7 @@ def fetch_collection(corpus: Collection, root: Path, mirror: Path | None, is_rea
                 names = [f"{folder}/{name}" for folder, files in corpus.folders.items() for name in files]
                 found = {name: client.get(corpus.url + name).raise_for_status().content for name in names}
             else:
-                found = unpacked(client.get(corpus.url).raise_for_status().content, corpus.url)
+                found = unpacked(client.get(corpus.url).raise_for_status().content, corpus.url, corpus.patterns)
     except (httpx.HTTPError, httpx.InvalidURL):
         return "missing"
     except InputError:  # not an archive, but an error page, for example
@@ -208,18 +213,18 @@ def _keep(corpus: Collection, files: Mapping[str, bytes], target: Path) -> bool:
     return True
 
 
-def _mirrored_members(mirror: Path, name: str) -> dict[str, bytes]:
-    """All files of a folder of the mirror and of the archives in it, or of a zip that has the folder's name."""
+def _mirrored_members(mirror: Path, corpus: Collection) -> dict[str, bytes]:
+    """The corpus's files in a folder of the mirror and in archives there, or in a zip that has the folder's name."""
     _refuse_absent(mirror)
-    folder = mirror / name
+    folder, wanted = mirror / corpus.mirror, corpus.patterns
     if not folder.is_dir():
-        archive = mirror / f"{name}.zip"
-        return read_members(archive) if archive.is_file() else {}
+        archive = mirror / f"{corpus.mirror}.zip"
+        return read_members(archive, wanted) if archive.is_file() else {}
     members: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*")):
         if path.name.endswith(ARCHIVES):
-            members |= read_members(path)
-        elif path.is_file():
+            members |= read_members(path, wanted)
+        elif path.is_file() and any(path.match(pattern) for pattern in wanted):
             members[path.relative_to(mirror).as_posix()] = read_bytes(path)
     return members
 

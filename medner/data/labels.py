@@ -31,7 +31,7 @@ class CorpusLabels(Settings):
     """
 
     map: Mapping[str, str]
-    drop: frozenset[str]
+    drop: frozenset[str] = frozenset()
     nominal_persons: bool = False
 
     @property
@@ -61,8 +61,17 @@ class Scheme(Settings):
                 raise ValueError(f"{name} maps onto unknown labels: {', '.join(unknown)}")
         return corpora
 
-    def corpus(self, name: str) -> CorpusLabels:
-        """The labels of one corpus. Raises InputError if the scheme does not know it."""
+    def corpus(self, name: str | CorpusLabels) -> CorpusLabels:
+        """The labels of one corpus, by its name or as a source states them.
+
+        Raises InputError if the scheme does not know the name, or the labels that they map onto.
+        """
+        if isinstance(name, CorpusLabels):
+            if unknown := sorted(name.annotated - set(self.labels)):
+                what = f"map leads to unknown labels: {', '.join(unknown)}"
+                remedy = f"Use {', '.join(self.labels)}"
+                raise InputError(what, path="configs/experiments.yml", place="labels", remedy=remedy)
+            return name
         if name not in self.corpora:
             what = f"corpus {name!r} has no labels"
             raise InputError(what, path="configs/labels.yml", place="corpora", remedy="Add its map and drop")

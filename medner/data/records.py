@@ -69,13 +69,16 @@ def check_entities(record: Record, path: Path | str, place: str, *, flat: bool =
 
     Invalid are spans that are empty or out of range. If ``trimmed``, so are spans that start or end in white space,
     which only a model may predict. If ``flat``, so are two spans that nest or cross; elsewhere :func:`longest` removes
-    one of them, once it is known which labels are used.
+    one of them, once it is known which labels are used. A text with half of a surrogate pair is refused as well.
     """
 
     def refuse(entity: Entity, what: str, remedy: str) -> InputError:
         span = f"span {entity.start}-{entity.end} ({entity.label})"
         return InputError(f"{span} {what}", path=path, place=place, remedy=remedy)
 
+    if half := next((letter for letter in record.text if "\ud800" <= letter <= "\udfff"), None):
+        what = f"the text has half of a surrogate pair (U+{ord(half):04X}), which is no character"
+        raise InputError(what, path=path, place=place, remedy="Write the text as UTF-8 again")
     entities = tuple(sorted(record.entities))
     for entity in entities:
         if not 0 <= entity.start < entity.end <= len(record.text):

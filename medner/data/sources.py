@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from medner.data.overlap import Overlap
 from medner.data.readers.e3c import read_e3c
 from medner.data.readers.mantra import read_mantra
 from medner.data.readers.monero import read_monero
+from medner.data.readers.own import read_own
 from medner.data.readers.quaero import read_quaero
 from medner.data.readers.ronec import read_ronec
 from medner.data.readers.ronec_v1 import read_ronec_v1
 from medner.data.readers.simonero import read_simonero
 from medner.data.readers.synthetic import read_synthetic
-from medner.data.records import Part, Record, Tally, longest, normalised
+from medner.data.records import Part, Record, Tally, longest, normalised, unique_ids
 from medner.data.silver import Texts, join, thinned
 from medner.exceptions import InputError
 from medner.files import read_text
@@ -71,7 +73,7 @@ def missing_sources(study: Study, files: Mapping[str, FetchedFile]) -> dict[str,
 
 def unlabelled_sources(study: Study, root: Path) -> dict[str, str]:
     """The sources of text that no language model has labelled yet, each with the reason. root: the project folder."""
-    paths = {name: silver_path(about.lang) for name, about in study.sources.items() if about.labels == SILVER}
+    paths = {name: silver_path(about.lang) for name, about in study.sources.items() if about.silver}
     return {name: f"{path} is not written yet" for name, path in paths.items() if not (root / path).is_file()}
 
 
@@ -88,16 +90,16 @@ def read_sources(study: Study, scheme: Scheme, root: Path, fetched: FetchManifes
     """
     assets = root / "assets"
     files = {name: root / file.path for name, file in fetched.files.items()}
-    silver = [name for name, about in study.sources.items() if about.labels == SILVER]
-    annotated = [name for name, about in study.sources.items() if about.files and name not in silver]
-    medical = medical_splits(study, annotated, files, scheme)
+    silver = [name for name, about in study.sources.items() if about.silver]
+    annotated = [name for name, about in study.sources.items() if (about.files or about.format) and name not in silver]
+    medical = medical_splits(study, annotated, files, scheme, root)
     splits: dict[str, dict[str, Part]] = {}
     for source, about in study.sources.items():
         if source in silver:
             splits[source] = {}  # below, once all held-out text is read
         elif source in medical:
             splits[source] = medical[source]
-        elif about.labels == "synthetic":
+        elif about.synthetic:
             splits[source] = synthetic_splits(assets / "synthetic" / about.lang, scheme, about.lang)
         else:
             splits[source] = ronec_splits(fetched.ronec.variant, assets / "fetched", assets / "sample", scheme)
@@ -163,24 +165,31 @@ def silver_splits(
 
 def origin(source: Source, ronec: RonecVersion) -> Origin:
     """What every table says about a source."""
-    if source.labels == "ronec":
+    if source.labels == "ronec" and not source.format:
         return Origin(note=ronec.note, stand_in=ronec.variant != "v2")
     return Origin(note=source.note or "synthetic, written by a language model", stand_in=False)
 
 
-def medical_splits(study: Study, sources: Iterable[str], files: Files, scheme: Scheme) -> dict[str, dict[str, Part]]:
-    """The splits of medical corpora with the project's labels.
+def medical_splits(
+    study: Study, sources: Iterable[str], files: Files, scheme: Scheme, root: Path = Path()
+) -> dict[str, dict[str, Part]]:
+    """The splits of annotated corpora, medical ones and a user's own, with the project's labels.
 
-    Training sentences that occur in a test part of the same language, exactly or nearly (:class:`Overlap`), are left
-    out and counted as overlapping. A seeded tenth of the others is the dev part; sentences of it that occur in the rest
+    root: the project folder, in which ``data`` of the sources lies. Training sentences that occur in a test part of
+    the same language or in their own dev part, exactly or nearly (:class:`Overlap`), are left out and counted as
+    overlapping. Where a corpus has no dev part, a seeded tenth of the others is; sentences of it that occur in the rest
     are left out and counted as well. Raises InputError for a source without a reader, from the readers, and for unknown
     labels.
     """
     parts: dict[str, dict[str, Part]] = {}
     for source in sources:
         about = study.sources[source]
+        if about.format:
+            parts[source] = own_splits(about, files, scheme.corpus(about.labels), root)
+            continue
         if source not in MEDICAL:
-            raise InputError(f"source {source!r} has no reader", remedy=f"Use one of {', '.join(MEDICAL)}")
+            remedy = f"Add format and data to its entry, or use one of {', '.join(MEDICAL)}"
+            raise InputError(f"source {source!r} has no reader", remedy=remedy)
         labels, own = scheme.corpus(about.labels), {name: files[name] for name in about.files}
         parts[source] = {}
         for split, read in MEDICAL[source].items():
@@ -190,9 +199,38 @@ def medical_splits(study: Study, sources: Iterable[str], files: Files, scheme: S
     for source in [source for source, splits in parts.items() if "train" in splits]:
         lang = study.sources[source].lang
         tests = [p["test"] for s, p in parts.items() if "test" in p and study.sources[s].lang == lang]
-        held_out = Overlap(record.text for part in tests for record in part.records)
-        parts[source] |= _with_dev(_outside(parts[source]["train"], held_out))
+        own_dev = [parts[source]["dev"]] if "dev" in parts[source] else []
+        held_out = Overlap(record.text for part in (*tests, *own_dev) for record in part.records)
+        train = _outside(parts[source]["train"], held_out)
+        parts[source] |= {"train": train} if own_dev else _with_dev(train)
     return {source: {split: splits[split] for split in SPLITS if split in splits} for source, splits in parts.items()}
+
+
+def own_splits(source: Source, files: Files, labels: CorpusLabels, root: Path) -> dict[str, Part]:
+    """The splits of a source in a common format, as its entry names or shares them.
+
+    Shares are of documents: texts of one document stay together. Raises InputError from the readers, for unknown labels
+    and for a split without texts.
+    """
+    parts = {}
+    for split, names in source.data.items():
+        tally = Tally()
+        paths = [files[name] if name in source.files else root / name for name in names]
+        per_file = [_mapped(read_own(path, source, tally), labels, tally, path).records for path in paths]
+        records = [record for found in per_file for record in found]
+        parts[split] = Part(list(unique_ids(((one, one.id) for one in records), paths[0])), tally)
+    if "all" not in parts:
+        return {str(split): part for split, part in parts.items()}
+    whole = parts["all"]
+    grouping = re.compile(source.grouping)
+    document = {one.id: found[0] if (found := grouping.match(one.id)) else one.id for one in whole.records}
+    documents = sorted(set(document.values()))
+    random.Random(source.shares.seed).shuffle(documents)  # noqa: S311
+    test = round(source.shares.test * len(documents))
+    dev = test + round(source.shares.dev * len(documents))
+    where = {name: "test" if n < test else "dev" if n < dev else "train" for n, name in enumerate(documents)}
+    drawn = {split: [one for one in whole.records if where[document[one.id]] == split] for split in SPLITS}
+    return {split: Part(found, whole.tally if split == "train" else Tally()) for split, found in drawn.items() if found}
 
 
 def _outside(part: Part, held_out: Overlap) -> Part:

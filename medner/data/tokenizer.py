@@ -15,6 +15,7 @@ from spacy.language import Language
 from spacy.tokenizer import Tokenizer  # type: ignore[import-not-found]
 from spacy.tokens import Doc
 from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix_regex, registry
+from spacy.vocab import Vocab
 
 from medner.data.records import Record
 
@@ -44,6 +45,11 @@ _GLUED = [
 _PUNCTUATION = r"[„”“\"«»()\[\]{}<>,;:!?…•|=+*/\\–—−]"
 _HYPHEN = rf"(?<=[{_LETTER}0-9.)\]”\"»])[-‐‑](?=[{_LETTER}0-9„”“\"«(])"
 _EDGE = "[-‐‑'’`@#]"
+# What files from word processors and the web have at the edges of words, and is no part of them: soft hyphens, marks
+# of no width or of direction, and private-use characters, which are bullets. Within a word they split nothing.
+_UNSEEN = r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+"
+_PRIVATE = r"[\ue000-\uf8ff]"
+_RUN = r"(?P<run>[-_=*#~.·•…])(?P=run){3,}"  # leaders and rules are one token
 
 
 def set_rules(nlp: Language) -> None:
@@ -52,9 +58,9 @@ def set_rules(nlp: Language) -> None:
     # A final full stop is a token, also after S.U.A: "virus B." and "U.R.S.S.." need the boundary before it. The rule
     # for ".." would include the abbreviation's full stop.
     suffixes = [rule for rule in defaults.suffixes or [] if rule != r"\.\.+"]
-    infixes = [*_ELISION, *_GLUED, _PUNCTUATION, _HYPHEN, *(defaults.infixes or [])]
-    prefixes = [_PUNCTUATION, _EDGE, *(defaults.prefixes or [])]
-    suffixes = [r"\.{3,}", _PUNCTUATION, _EDGE, r"\.", *suffixes]
+    infixes = [_RUN, *_ELISION, *_GLUED, _PUNCTUATION, _HYPHEN, *(defaults.infixes or [])]
+    prefixes = [_RUN, _UNSEEN, _PRIVATE, _PUNCTUATION, _EDGE, *(defaults.prefixes or [])]
+    suffixes = [_RUN, r"\.{3,}", _UNSEEN, _PRIVATE, _PUNCTUATION, _EDGE, r"\.", *suffixes]
     tokenizer = cast(Tokenizer, nlp.tokenizer)
     tokenizer.infix_finditer = compile_infix_regex(infixes).finditer
     tokenizer.prefix_search = compile_prefix_regex(prefixes).search
@@ -69,9 +75,9 @@ def tokenizer_callback() -> Callable[[Language], None]:
     return set_rules
 
 
-def blank() -> Language:
-    """An empty multi-language pipeline with the project's tokenizer."""
-    nlp = spacy.blank("xx")
+def blank(vocab: Vocab | bool = True) -> Language:
+    """An empty multi-language pipeline with the project's tokenizer. vocab: another pipeline's, to be shared."""
+    nlp = spacy.blank("xx", vocab=vocab)
     set_rules(nlp)
     return nlp
 

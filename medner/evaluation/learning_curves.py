@@ -10,7 +10,7 @@ import numpy as np
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from medner.data.docbins import parse_docbin, read_docbin
+from medner.data.docbins import docs_of, parse_docbin, read_docbin
 from medner.data.tokenizer import blank
 from medner.evaluation.results import Run, read_counts
 from medner.evaluation.statistics import MIN_UNITS, f1_by_run
@@ -109,7 +109,7 @@ def write_part(study: Study, corpus: Path, point: Point) -> Path:
 
 def _docs(path: Path) -> list[Doc]:
     read_docbin(path, blank())  # tells what is wrong with the file
-    return list(parse_docbin(read_bytes(path), path).get_docs(Vocab()))
+    return docs_of(parse_docbin(read_bytes(path), path), Vocab(), path)
 
 
 class CurveRow(Output):

@@ -13,7 +13,7 @@ from spacy.scorer import Scorer
 from spacy.training import Corpus, Example
 
 from medner.data.docbins import read_docbin
-from medner.data.manifests import CorpusManifest, read_manifest
+from medner.data.manifests import CorpusManifest, SourceManifest, read_manifest
 from medner.data.overlap import mention_keys
 from medner.data.records import Entity
 from medner.evaluation.predictions import Prediction
@@ -30,13 +30,37 @@ from medner.model.provenance import Provenance, read_provenance
 Progress = Callable[[Iterator[Example], str, int], Iterable[Example]]
 
 
-def read_examples(nlp: Language, path: Path) -> list[Example]:
+def read_examples(nlp: Language, path: Path, source: str = "") -> list[Example]:
     """The test file as `spacy evaluate` reads it: gold beside the raw text, tokenised by ``nlp``.
 
-    Raises InputError for a file that is not of the corpus step.
+    source: what to call its source, instead of what the file says. Raises InputError for a damaged file.
     """
-    read_docbin(path, nlp)  # tells what is wrong with the file
-    return list(Corpus(path)(nlp))
+    records = read_docbin(path, nlp)  # tells what is wrong with the file
+    examples = list(Corpus(path)(nlp))
+    if len(examples) != len(records):
+        raise InputError("has an empty document", path=path, remedy="Remove it")
+    for example, record in zip(examples, records, strict=True):
+        about = {"id": record.id, "lang": record.lang, "source": source or record.meta["source"]}
+        example.reference.user_data.update(about)
+    return examples
+
+
+def own_manifest(nlp: Language, path: Path) -> CorpusManifest:
+    """What the corpus step would say of a DocBin of a user's own, as the one suite, with the name of the file.
+
+    Raises InputError for a damaged file, one without mentions, and for labels that the pipeline does not have.
+    """
+    labels = sorted({entity.label for record in read_docbin(path, nlp) for entity in record.entities})
+    known = {label for _, pipe in nlp.pipeline for label in getattr(pipe, "labels", ())}
+    if not labels or set(labels) - known:
+        what = f"has mentions labelled {', '.join(labels) or 'not at all'}"
+        remedy = f"The pipeline has {', '.join(sorted(known))}; for other labels add a source with a map to the study"
+        raise InputError(what, path=path, remedy=remedy)
+    name = path.name.removesuffix(".spacy")
+    source = SourceManifest(note=f"the file {path.name}", stand_in=False, annotated=labels, documents=False, splits={})
+    return CorpusManifest(
+        sources={name: source}, persons="named", experiments={}, suites={name: [name]}, skipped={}, sha256={}
+    )
 
 
 def predict(nlp: Language, examples: Sequence[Example]) -> Iterator[Example]:
@@ -71,15 +95,15 @@ def as_prediction(example: Example) -> Prediction:
     )
 
 
-def describe_tests(corpus: Path, manifest: CorpusManifest) -> dict[str, TestSource]:
-    """What a run is tested on, by source."""
+def describe_tests(corpus: Path, manifest: CorpusManifest, test: Path | None = None) -> dict[str, TestSource]:
+    """What a run is tested on, by source. test: the test file, if it is not that of the source in the corpus."""
     return {
         source: TestSource(
             note=about.note,
             stand_in=about.stand_in,
             annotated=tuple(about.annotated),
             documents=about.documents,
-            sha256=sha256(read_bytes(corpus / source / "test.spacy")),
+            sha256=sha256(read_bytes(test or corpus / source / "test.spacy")),
         )
         for source, about in manifest.sources.items()
         if source in {name for sources in manifest.suites.values() for name in sources}
@@ -100,23 +124,26 @@ def training_mentions(nlp: Language, train: Path, provenance: Provenance) -> set
     return mention_keys(read_docbin(train, nlp))
 
 
-def evaluate(pipeline: Path, root: Path, corpus: Path, target: Path, *, progress: Progress) -> Scores:
+def evaluate(
+    pipeline: Path, root: Path, corpus: Path, target: Path, *, progress: Progress, test: Path | None = None
+) -> Scores:
     """Write ``target``: what `spacy evaluate` writes of each suite, the predictions, ``scores.json``, ``counts.json``.
 
     The pipeline reads every text once; all scores are computed from these predictions. root: the project folder, which
-    the paths in the pipeline's config refer to. corpus: of the corpus step. Raises InputError if the pipeline or the
+    the paths in the pipeline's config refer to. corpus: of the corpus step. test: a DocBin to evaluate on, instead of
+    the test suites. Raises InputError if the pipeline or the
     corpus is missing or damaged, or if the pipeline's training data has changed.
     """
-    manifest = read_manifest(corpus)
     nlp = load_pipeline(pipeline)
-    about, tests = read_provenance(pipeline), describe_tests(corpus, manifest)
+    manifest = own_manifest(nlp, test) if test else read_manifest(corpus)
+    about, tests = read_provenance(pipeline), describe_tests(corpus, manifest, test)
     train = nlp.config.interpolate().get("paths", {}).get("train", "")
     seen = training_mentions(nlp, root / train, about)
     examples: dict[str, list[Example]] = {}
     seconds: dict[str, float] = {}
     with new_folder(target, sign=SCORES) as folder:
         for source in tests:
-            asked = read_examples(nlp, corpus / source / "test.spacy")
+            asked = read_examples(nlp, test or corpus / source / "test.spacy", source)
             start = time.perf_counter()
             examples[source] = list(progress(predict(nlp, asked), source, len(asked)))
             seconds[source] = time.perf_counter() - start

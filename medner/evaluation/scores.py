@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from typing import NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
 from nervaluate import Evaluator
 from nervaluate.entities import EvaluationResult
+from pydantic import Field
 
 from medner.data.manifests import Origin
 from medner.data.overlap import form_key
@@ -67,16 +68,20 @@ def total(counts: Iterable[Counts]) -> Counts:
     return Counts(*(sum(column) for column in zip(*counts, strict=True))) if (counts := list(counts)) else Counts()
 
 
+Rate = Annotated[float, Field(ge=0, le=1)]
+Number = Annotated[int, Field(ge=0)]
+
+
 class Score(Output):
     """Precision, recall, F1 and their counts; support is the number of gold mentions."""
 
-    p: float
-    r: float
-    f1: float
-    tp: int
-    fp: int
-    fn: int
-    support: int
+    p: Rate
+    r: Rate
+    f1: Rate
+    tp: Number
+    fp: Number
+    fn: Number
+    support: Number
 
     @staticmethod
     def rates(counts: Counts) -> dict[str, float | int]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from medner.data.docbins import parse_docbin
+from medner.data.docbins import docs_of, parse_docbin
 from medner.data.markup import MarkupError, holds_tag, parse
 from medner.data.records import Entity, Record
 from medner.data.tokenizer import blank
@@ -46,11 +46,7 @@ def read_texts(path: Path) -> list[str]:
     Raises InputError if it is neither.
     """
     if path.suffix == ".spacy":
-        try:
-            return [doc.text for doc in parse_docbin(read_bytes(path), path).get_docs(blank().vocab)]
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            what = f"not a DocBin ({' '.join(str(error).split())})"
-            raise InputError(what, path=path, remedy="Write it again, or give a text file") from None
+        return [doc.text for doc in docs_of(parse_docbin(read_bytes(path), path), blank().vocab, path)]
     return read_text(path).split("\n")
 
 

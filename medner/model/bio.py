@@ -9,6 +9,7 @@ pipeline's wheel. (No ``from __future__ import annotations``: spaCy reads the an
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
+from unicodedata import category
 
 import numpy as np
 import torch
@@ -169,8 +170,8 @@ def spans_of_tags(tags: Sequence[int]) -> list[tuple[int, int, int]]:
 
 
 def words_of(doc: Doc) -> list[int]:
-    """The tokens that get a tag: all but white space, which belongs to an entity if it is inside it."""
-    return [token.i for token in doc if not token.is_space]
+    """The tokens that get a tag: all that can be seen. The others belong to an entity if they are inside it."""
+    return [token.i for token in doc if not token.is_space and any(category(letter) != "Cf" for letter in token.text)]
 
 
 def annotated_labels(reference: Doc, labels: Iterable[str]) -> set[str]:

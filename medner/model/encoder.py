@@ -10,6 +10,7 @@ from pydantic import Field
 from medner.data.downloads import reachable
 from medner.exceptions import InputError
 from medner.files import new_folder, read_bytes, read_json, read_text, sha256
+from medner.model.normalisation import normalise
 from medner.model.provenance import EncoderInfo
 from medner.model.weights import AUTO_MAP, POOLER, WEIGHTS, check_finite, expand, weights_file
 from medner.outputs import read_output, write_output
@@ -24,6 +25,7 @@ FILES = ("config.json", "tokenizer_config.json", "special_tokens_map.json", *VOC
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 USED = 0.25  # least share of the embeddings that have a piece: padding is 2 % at most, but half where pieces are few
 HUB_SECONDS = 5
+LONGEST = 2048  # word-pieces that an encoder without position embeddings reads at once, beyond what it was trained on
 UNVERIFIED = "unverified"  # the revision of a folder that says nothing of where it comes from
 UNTRAINED = "untrained"  # the name that asks for the embedded encoder with random weights: the floor of comparisons
 
@@ -72,6 +74,7 @@ def prepare(
 ) -> EncoderInfo:
     """Fill ``target`` with encoder, tokenizer and manifest, from the mirror, the hub, or the ``embedded`` folder.
 
+    The tokenizer gets the rules of :mod:`medner.model.normalisation`, and a limit that the encoder can read.
     The embedded encoder is taken where neither mirror nor hub has the pinned one, and where it is the pinned one
     itself. The name ``untrained`` stands for the embedded encoder with random weights from ``seed``.
     Raises InputError where ``strict`` forbids this fallback, as :func:`load_encoder`, and for an encoder that is
@@ -97,6 +100,7 @@ def prepare(
             )
         else:
             manifest = _embedded(embedded, folder)
+        _prepare_tokenizer(folder)
         write_manifest(folder, manifest)
     return manifest
 
@@ -200,6 +204,7 @@ def load_encoder(folder: Path, source: Path | str = "") -> tuple[Any, Any]:
     that comes with them, which is never run, if a weight is missing or not finite, or if there is one for a part that
     the encoder lacks. transformers would start from random weights with a mere warning.
     """
+    from tokenizers import Tokenizer  # noqa: PLC0415
     from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415 - slow to import
 
     source, remedy = source or folder, "Fetch it again"
@@ -207,6 +212,12 @@ def load_encoder(folder: Path, source: Path | str = "") -> tuple[Any, Any]:
         if path.is_file() and isinstance(settings := read_json(path), dict) and AUTO_MAP in settings:
             what = f"{path.name} names code that comes with the encoder ({AUTO_MAP}), which is never run"
             raise InputError(what, path=source, remedy="Take an encoder of a type that transformers knows")
+    if (folder / TOKENIZER).is_file():
+        try:
+            Tokenizer.from_file(str(folder / TOKENIZER))
+        except Exception as error:  # what the library raises; transformers would speak of another format
+            what = f"{TOKENIZER} is malformed ({' '.join(str(error).split())[:200]})"
+            raise InputError(what, path=source, remedy=remedy) from None
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
         model, found = AutoModel.from_pretrained(
@@ -240,6 +251,21 @@ def _inspect(folder: Path, source: Path | str, name: str, revision: str) -> Enco
         vocabulary=len(tokenizer),
         sha256=sha256(read_bytes(folder / WEIGHTS)),
     )
+
+
+def _prepare_tokenizer(folder: Path) -> None:
+    """Write the folder's tokenizer anew, with the rules for text as hospitals have it.
+
+    Word-pieces beyond its limit are cut off without a word. Rotary position encodings have no limit.
+    """
+    from transformers import AutoConfig, AutoTokenizer  # noqa: PLC0415
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True)
+    config = AutoConfig.from_pretrained(folder)
+    rotary = any("rope_theta" in key for key in config.to_dict())
+    tokenizer.model_max_length = LONGEST if rotary else min(tokenizer.model_max_length, config.max_position_embeddings)
+    normalise(tokenizer)
+    tokenizer.save_pretrained(folder)
 
 
 def _match(tokenizer: Any, embeddings: int, folder: Path, source: Path | str) -> None:

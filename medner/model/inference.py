@@ -26,7 +26,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from medner.model.arithmetic import cpu_type, mixed_precision
 
 PIECES = 512  # word-pieces in a batch, padding included: the activations of a layer stay in the processor's cache
-DOCUMENTS = 1024  # nlp.pipe's batch size: the windows of so many documents are sorted together
+DOCUMENTS = 256  # nlp.pipe's batch size: the windows of so many documents are sorted, and their vectors in memory
 WORDS = 1 << 16  # of all documents in one call of the forward pass
 
 Array = np.ndarray[Any, np.dtype[np.int64]]
@@ -83,16 +83,16 @@ def fast_forward(
     data: list[TransformerData] = []
     number = 0
     for doc, windows in zip(docs, nested, strict=True):
+        places = range(number, number + len(windows))
+        number += len(windows)
         if not windows or not len(windows[0]):
             data.append(TransformerData.empty())
             continue
-        places = range(number, number + len(windows))
         offsets = [np.asarray(encodings[place].offsets[:longest], dtype=np.int64) for place in places]
         states = [hidden[place] for place in places]
         vectors = states[0] if len(states) == 1 else model.ops.xp.concatenate(states)
         output = BaseModelOutput(last_hidden_state=vectors[None])
         data.append(TransformerData(WordpieceBatch.empty(), output, align(doc, windows, offsets)))
-        number += len(windows)
     nothing = Ragged(np.zeros(0, dtype="i"), np.zeros(0, dtype="i"))  # type: ignore[arg-type]
     return FullTransformerBatch(nested, WordpieceBatch.empty(), BaseModelOutput(), nothing, data), _no_backprop
 

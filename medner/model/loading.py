@@ -43,18 +43,18 @@ def load_pipeline(folder: Path) -> Language:
     except Exception as error:  # the libraries raise whatever their parsers raise
         nlp, what = None, f"the pipeline cannot be loaded ({' '.join(str(error).split())[:200]})"
     if nlp is None:
-        raise InputError(what, path=folder, remedy="Train it again, or restore the folder")
+        raise InputError(what, path=folder, remedy="Restore the folder, or train it again")
     return nlp
 
 
 def _faults(folder: Path) -> Iterator[str]:
     """What is wrong with a pipeline's files, as far as can be told without running it."""
-    models = sorted(folder.rglob("model"))
+    models = sorted(folder.glob("*/model"))
     parts = [*map(folder.joinpath, PARTS), *(path.with_name("cfg") for path in models)]
-    if missing := [path.relative_to(folder).as_posix() for path in parts if not path.is_file()]:
+    if missing := [path.relative_to(folder).as_posix() for path in parts if not path.exists()]:
         yield f"the pipeline lacks {', '.join(missing)}"
     for path in models:
-        for shim in itertools.chain.from_iterable(srsly.read_msgpack(path)["shims"]):
+        for shim in itertools.chain.from_iterable(srsly.read_msgpack(path).get("shims", ())):
             packed = srsly.msgpack_loads(shim) if shim else None
             if isinstance(packed, dict) and "tokenizer" in packed:
                 yield from (f"{path.relative_to(folder)} {fault}" for fault in _encoder_faults(packed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from medner.files import read_json, write_text
 from medner.outputs import Output
 
 META = "meta.json"
+AUTHOR = "medner"
 KEY = "medner"  # of the provenance in a pipeline's meta.json
 
 
@@ -79,9 +81,19 @@ class Provenance(Output):
 
 
 def stamp(pipeline: Path, provenance: Provenance) -> None:
-    """Write a pipeline's provenance into its ``meta.json``."""
-    meta = {**read_json(pipeline / META), KEY: provenance.model_dump(mode="json")}
+    """Write a pipeline's provenance into its ``meta.json``, and what a package says of itself (version, licence)."""
+    name = f"medner_{provenance.experiment}".replace("-", "_")
+    about = {"name": name, "version": version("medner"), "author": AUTHOR, "license": licence(provenance.encoder)}
+    about["description"] = (
+        f"Medical NER, trained on {', '.join(provenance.sources)}; encoder: {provenance.encoder.title}"
+    )
+    meta = {**read_json(pipeline / META), **about, KEY: provenance.model_dump(mode="json")}
     write_text(pipeline / META, srsly.json_dumps(meta, indent=2) + "\n")
+
+
+def licence(encoder: EncoderInfo) -> str:
+    """Under which licence a pipeline is: that of the compact encoder, which holds for what is made from it, or none."""
+    return "CC BY-SA 4.0" if encoder.embedded else "see the licences of the encoder and the corpora"
 
 
 def provenance_in(meta: Mapping[str, Any]) -> Provenance | None:

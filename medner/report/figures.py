@@ -168,6 +168,25 @@ def stacked(name: str, bars: Mapping[str, Sequence[int]], right: float) -> Marku
     return _svg(f"stacked {name}", draw, (230, 12 + 28 * len(bars)))
 
 
+def levels(name: str, bars: Mapping[str, float], clean: float) -> Markup:
+    """Horizontal bars (name, F1) from 0, with a line at the F1 of clean text."""
+
+    def draw(axes: Axes) -> None:
+        for place, (bar, f1) in enumerate(bars.items()):
+            axes.barh(place, f1, color=SERIES[0], height=0.66, edgecolor=SURFACE)
+            axes.annotate(f"{f1:.3f}", (f1, place), (4, 0), textcoords="offset points", va="center")
+            axes.annotate(_short(bar, 34), (0, place), (-6, 0), textcoords="offset points", va="center", ha="right")
+        axes.axvline(clean, color=SERIES[1], linewidth=1.4, linestyle=DASHES[1])
+        axes.set_ylim(len(bars) - 0.5, -0.5)
+        axes.set_xlim(0, nice_top([*bars.values(), clean]))
+        axes.set_yticks([])
+        axes.set_xticks([])
+        axes.grid(False)
+        axes.spines["bottom"].set_visible(False)
+
+    return _svg(f"levels {name}", draw, (380, 12 + 17 * len(bars)))
+
+
 def spans(name: str, ends: Mapping[str, tuple[float, float]], first: int) -> Markup:
     """Horizontal spans (name, from, to) from 0 to 1; ``first``: the colour and marker of their beginnings."""
 

@@ -19,6 +19,8 @@ from medner.evaluation.comparisons import FILE, Comparison, Significance
 from medner.evaluation.error_analysis import Errors
 from medner.evaluation.learning_curves import CurveRow
 from medner.evaluation.results import Run, Scores, main_run, some_runs
+from medner.evaluation.robustness import FOLDER as ROBUSTNESS
+from medner.evaluation.robustness import Robustness
 from medner.evaluation.scores import SuiteScore
 from medner.evaluation.statistics import MIN_UNITS
 from medner.generation.config import Price, known_price, load_prices
@@ -40,9 +42,9 @@ class Inputs:
 
     runs: all runs of each experiment, by seed. results: the scores of the main runs. results, curves, errors and
     calibration are by experiment, in the study's order; calibration, of pipelines that give confidences, is by suite as
-    well. comparisons: those that were made of these runs. learning: the rows of the learning curves. price: of what a
-    language model reads and writes, if the study names one. manifest: of the corpus that the runs were tested on.
-    workflows: the commands of each.
+    well. robustness: of the experiments that it was measured of. comparisons: those that were made of these runs.
+    learning: the rows of the learning curves. price: of what a language model reads and writes, if the study names one.
+    manifest: of the corpus that the runs were tested on. workflows: the commands of each.
     """
 
     study: Study
@@ -52,6 +54,7 @@ class Inputs:
     curves: Mapping[str, TrainingCurve]
     errors: Mapping[str, Errors]
     calibration: Mapping[str, Mapping[str, SuiteCalibration]]
+    robustness: Mapping[str, Robustness]
     comparisons: Sequence[Comparison]
     learning: Sequence[CurveRow]
     price: Price | None
@@ -116,6 +119,7 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
     errors = {name: _read(metrics / "errors" / f"{name}.json", Errors, "errors") for name in results}
     by_suite = dict[str, SuiteCalibration]
     calibration = {name: _read(metrics / name / CALIBRATION, by_suite, "evaluate") for name in results}
+    robustness = {name: _read(metrics / ROBUSTNESS / f"{name}.json", Robustness, "robustness") for name in results}
     significance = _read(metrics / FILE, Significance, "significance")
     learning = _read(metrics / "curves.json", list[CurveRow], "curves") or []
     manifest = _read(corpus / MANIFEST, CorpusManifest, "corpus")
@@ -128,6 +132,7 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
         curves={name: found for name, found in curves.items() if found},
         errors={name: found for name, found in errors.items() if found and found.suites.keys() & study.suites.keys()},
         calibration={name: found for name, found in calibration.items() if found},
+        robustness={name: found for name, found in robustness.items() if found},
         comparisons=significance.current(runs) if significance else [],
         learning=learning if _is_of_runs(learning, study, runs) else [],
         price=_price(study, project.parent / "configs" / "generation" / "prices.yml"),

@@ -61,6 +61,9 @@ def summarise(results: Mapping[str, Scores], study: Study) -> str:
             "",
             scores_table(results, real).markdown(),
         ]
+    names = [suite for suite in study.group("names") if any(suite in scores.suites for scores in results.values())]
+    if names:
+        lines += ["Other real text, for names:", "", scores_table(results, names).markdown()]
     lines += origins(results)
     lines += [f"- {name}: {_training(scores.provenance)}" for name, scores in results.items()]
     return "\n".join(lines) + "\n"

@@ -12,12 +12,12 @@ from conftest import GOLDEN, ROOT
 from typer.testing import CliRunner
 
 from medner.data.labels import load_scheme, map_record
-from medner.data.readers.e3c import read_e3c
 from medner.data.readers.ronec import read_ronec
 from medner.data.readers.ronec_v1 import read_ronec_v1
 from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Entity, Record, Tally
 from medner.exceptions import InputError
+from medner.files import read_members
 
 RONEC_MESSAGES = {
     "missing": "no such file. Check the path, or run the step that makes it.",
@@ -152,7 +152,9 @@ def test_a_zip_that_is_encrypted_or_uses_unknown_compression(
     data[local] = data[data.rindex(b"PK\x01\x02") + central] = value
     (tmp_path / "v1.zip").write_bytes(data)
     assert message(read_ronec_v1, tmp_path / "v1.zip").startswith("not a zip with ronec_iob.conllup")
-    assert message(read_e3c, tmp_path / "v1.zip").startswith("not a readable zip or tar archive (")
+    assert message(lambda path, _: read_members(path), tmp_path / "v1.zip").startswith(
+        "not a readable zip or tar archive ("
+    )
 
 
 def test_synthetic_cedillas_keep_their_offsets() -> None:

@@ -113,7 +113,10 @@ def test_the_dev_part_is_reproducible(files: dict[str, Path]) -> None:
 def test_a_source_without_a_reader_is_refused(files: dict[str, Path]) -> None:
     cardio = Source(labels="monero", lang="ro", files=("simonero-dev",), note="n")
     study = Study(sources={"cardio": cardio}, experiments={}, suites={})
-    with pytest.raises(InputError, match="source 'cardio' has no reader. Use one of simonero, monero, "):
+    with pytest.raises(
+        InputError,
+        match="source 'cardio' has no reader. Add format and data to its entry, or use one of simonero, monero, ",
+    ):
         medical_splits(study, ["cardio"], files, SCHEME)
 
 

@@ -255,6 +255,14 @@ def test_entities_hold_white_space_inside_and_none_at_their_edges(trained: Langu
         assert all(ent.text == ent.text.strip() for ent in doc.ents)
 
 
+def test_what_cannot_be_seen_is_as_white_space(trained: Language) -> None:
+    text, spans = TRAIN[0]
+    doc = trained(text.replace(" ", " \u200b \u200e"))
+    bare = [ent.text.replace("\u200b", "").replace("\u200e", "").split() for ent in doc.ents]
+    assert bare == [text[start:end].split() for start, end, _ in spans]
+    assert all(ent[0].text.strip("\u200b\u200e") and ent[-1].text.strip("\u200b\u200e") for ent in doc.ents)
+
+
 def test_the_corpus_step_s_list_reaches_training(tmp_path: Path) -> None:
     part = Part([Record("1", "ro", "Ana are gripă", (Entity(8, 13, "MEDICAL"),))], Tally())
     convert(blank(), part, "monero", ["MEDICAL"])[0].to_disk(tmp_path / "train.spacy")
@@ -445,7 +453,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_embedded(folder / "training" / "encoder", [example.text for example in train_part], hidden=32)
     (folder / "training" / "logs").mkdir()
     code = f"""
-import medner.data.tokenizer, medner.model.batches, medner.model.bio
+import medner.data.tokenizer, medner.model.augment, medner.model.batches, medner.model.bio, medner.model.edges
 from spacy.cli.train import train
 train({str(ROOT / "configs" / "bio.cfg")!r}, "training/exp3-bio", overrides={{
     "training.max_epochs": 12, "training.eval_frequency": 20, "training.optimizer.learn_rate.initial_rate": 0.01,

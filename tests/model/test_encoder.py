@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 from conftest import ROOT, write_embedded
 from safetensors.torch import load_file, save_file
 from servers import serving
-from transformers import AutoModel
+from transformers import AutoModel, AutoTokenizer
 
 from medner.exceptions import InputError
 from medner.files import sha256
@@ -264,6 +265,31 @@ def test_damaged_weights(tmp_path: Path, bert: Path, embedded: Path) -> None:
         make(tmp_path / "encoder", embedded, mirror=tmp_path / "mirror")
 
 
+@pytest.mark.parametrize("name", ["", "tiny"])
+def test_the_tokenizer_reads_text_as_hospitals_have_it(tmp_path: Path, bert: Path, embedded: Path, name: str) -> None:
+    """That of mBERT's layout and the embedded one; the mirror's own folder stays as it is."""
+    shutil.copytree(bert, tmp_path / "mirror" / bert.name)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "mirror" / bert.name).iterdir()}
+    make(tmp_path / "encoder", embedded, name, mirror=tmp_path / "mirror")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "encoder", use_fast=True)
+    odd = unicodedata.normalize("NFD", "Fără\xa0fe\u00adbră.......")
+    assert tokenizer.tokenize(odd) == tokenizer.tokenize("Fără febră...")
+    assert tokenizer.model_max_length == 512
+    assert {path.name: path.read_bytes() for path in (tmp_path / "mirror" / bert.name).iterdir()} == before
+
+
+def test_the_committed_encoder_reads_on_beyond_what_it_was_trained_on(tmp_path: Path) -> None:
+    """Its positions are rotary: a window of many word-pieces need not be cut off."""
+    make(tmp_path / "encoder", ROOT / "assets" / "encoder", "medner-ro-fr-small")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "encoder", use_fast=True)
+    assert tokenizer.model_max_length == 2048
+    model = AutoModel.from_pretrained(tmp_path / "encoder").eval()
+    with torch.no_grad():
+        found = model(torch.full((1, 700), 100)).last_hidden_state
+    assert found.shape[1] == 700
+    assert found.isfinite().all()
+
+
 Weights = dict[str, torch.Tensor]
 FIRST = "encoder.layer.0.output.dense.weight"
 
@@ -355,3 +381,10 @@ def test_a_folder_without_a_manifest(tmp_path: Path) -> None:
         InputError, match=r"not what the encoder step writes \(name: missing\). Run the encoder step again."
     ):
         read_manifest(tmp_path)
+
+
+def test_a_tokenizer_that_is_no_json_is_named(tmp_path: Path, bert: Path, embedded: Path) -> None:
+    folder = shutil.copytree(bert, tmp_path / "mirror" / "bert-base-multilingual-cased")
+    (folder / "tokenizer.json").write_text('{"version": ')
+    with pytest.raises(InputError, match="tokenizer.json is malformed"):
+        make(tmp_path / "encoder", embedded, mirror=tmp_path / "mirror")

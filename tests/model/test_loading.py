@@ -65,7 +65,7 @@ def test_every_damaged_file_is_told(pipeline: Path, damage: str) -> None:
         with pytest.raises(InputError) as caught:
             load_pipeline(pipeline)
         assert str(caught.value).startswith(f"{pipeline}: the pipeline ")
-        assert str(caught.value).endswith(". Train it again, or restore the folder.")
+        assert str(caught.value).endswith(". Restore the folder, or train it again.")
         path.write_bytes(data)
 
 

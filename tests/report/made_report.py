@@ -23,6 +23,7 @@ from medner.evaluation.error_analysis import Errors, Knowledge, analyse, choose_
 from medner.evaluation.learning_curves import CurveRow
 from medner.evaluation.predictions import Prediction
 from medner.evaluation.results import Scores, load_runs, read_run
+from medner.evaluation.robustness import Perturbed, Robustness
 from medner.evaluation.scores import SuiteScore
 from medner.model.curve import Evaluation, TrainingCurve
 from medner.outputs import write_output
@@ -154,6 +155,12 @@ def calibrated() -> SuiteCalibration:
     return found
 
 
+def robustness(suite: str, name: str = "capitals") -> Robustness:
+    """A suite on which one perturbation costs .5."""
+    found = {"clean": Perturbed(f1=0.75, edges=0, unseen=0), name: Perturbed(f1=0.25, edges=2, unseen=1)}
+    return Robustness(sentences=10, suites={suite: found})
+
+
 def curve_rows(
     mix: str, values: dict[int, float], seed: int = 0, noise: Sequence[float] = (), suite: str = "s"
 ) -> list[CurveRow]:
@@ -188,6 +195,7 @@ def everything(folder: Path, text: str) -> Path:
     first = first.model_copy(update={"gold": [Entity(0, 3, text)]})
     write_output(metrics / "errors" / "three.json", Errors(suites=counts, examples=[first, *others]))
     write_output(metrics / "three" / "calibration.json", {text: calibrated(), "real": calibrated()})
+    write_output(metrics / "robustness" / "three.json", robustness(text, text))
     rows = [comparison(suite, "one", "two", 0.01, 0.03, 0.01) for suite in ("real", "combined")]
     compared(metrics, [*rows, comparison(text, "one", "three", 0, 1, 0.5, family=text)])
     learning = [

@@ -21,6 +21,7 @@ from made_report import (
     page,
     read,
     report_md,
+    robustness,
     scores,
 )
 from typer.testing import CliRunner
@@ -45,6 +46,7 @@ def test_missing_parts_are_named_with_their_command(metrics: Path) -> None:
         "Significance": ["significance"],
         "Ablations": ["ablations"],
         "Confidence": ["bio"],
+        "Text as hospitals have it": ["robustness"],
         "Validation curves": ["evaluate-one"],
         "Learning curves and exchange rate": ["curves"],
         "Error analysis": ["errors"],
@@ -286,3 +288,8 @@ def test_confidences_are_in_the_report_with_what_thresholds_give(metrics: Path) 
     cells = [cell.strip() for cell in row[0].strip("|").split("|")]
     assert cells[3] == "0.375"  # ECE: .125 and .625, each for one of two entities
     assert [re.sub(r"\W*R ", " R ", cell) for cell in cells[5:8]] == ["0.88 R 0.50", "0.88 R 1.00", "–"]
+
+
+def test_what_perturbations_cost_is_in_the_report(metrics: Path) -> None:
+    write_output(metrics / "robustness" / "two.json", robustness("real"))
+    assert re.search(r"^\| capitals \| 0\.250\W+−0\.500 \| 2 \| 1 \|$", report_md(metrics), re.MULTILINE)

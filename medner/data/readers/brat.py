@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from medner.data.records import Entity, Record, Tally, check_entities, normalised
+from medner.data.offsets import reading_of
+from medner.data.readers.lines import Document, by_line
+from medner.data.records import Entity, Record, Tally
 from medner.exceptions import InputError
 from medner.files import decode, read_members
 
@@ -46,10 +48,26 @@ def parse(text: str, annotations: str, path: str) -> list[TextBound]:
         surface = " ".join(text[start:end] for start, end in fragments)
         if surface != match[4]:
             what = f"offsets {match[3]} hold {surface[:40]!r}, not {match[4][:40]!r}"
+            if kind := reading_of(text, [(start, end) for start, end in fragments], match[4]):
+                what += f"; they look counted in {kind}"
             raise InputError(what, path=path, place=place, remedy=REMEDY)
         spans = tuple(sorted((start, end) for start, end in fragments))
         found.append(TextBound(match[1], match[2], spans, notes.get(match[1], ""), number))
     return found
+
+
+def read_documents(path: Path, tally: Tally) -> Iterator[Document]:
+    """Every text of a folder or archive, whatever the folders in it, with its continuous mentions.
+
+    Raises InputError if there is none, for one without annotations, and from :func:`parse`.
+    """
+    members = read_members(path, ("*.txt", "*.ann"))
+    names = [name for name in members if name.endswith(".txt")]
+    if not names:
+        raise InputError("holds no .txt file", path=path, remedy="Give a folder or zip of .txt files with .ann files")
+    for name in names:
+        text, spans, _ = _document(members, name, path, tally, lambda annotation, _: annotation.type)
+        yield Document(name.removesuffix(".txt"), text, tuple(spans), f"text of {name}")
 
 
 def read_brat(
@@ -61,23 +79,25 @@ def read_brat(
     break are left out and counted; white space at their edges is trimmed and counted. Raises InputError for a text
     without annotations, for a folder without texts, and from :func:`parse`.
     """
-    members = read_members(path)
+    members = read_members(path, ("*.txt", "*.ann"))
     for folder in folders:
         names = [name for name in members if PurePosixPath(name).match(f"{folder}/*.txt")]
         if not names:
             raise InputError(f"no texts in {folder}/", path=path, remedy="Run the fetch step again")
         for name in names:
-            yield from _document(members, name, path, lang, tally, label)
+            text, spans, where = _document(members, name, path, tally, label)
+            prefix = f"{PurePosixPath(name).parent.name}-{PurePosixPath(name).stem}-"
+            yield from by_line(text, spans, prefix, lang, tally, where, "text ")
 
 
 def _document(
     members: Mapping[str, bytes],
     name: str,
     path: Path,
-    lang: str,
     tally: Tally,
     label: Callable[[TextBound, str], str],
-) -> Iterator[Record]:
+) -> tuple[str, list[Entity], str]:
+    """Text, continuous mentions, and what messages call the annotations, of one document."""
     stem = PurePosixPath(name).stem
     companion = f"{name.removesuffix('.txt')}.ann"
     if companion not in members:
@@ -88,25 +108,8 @@ def _document(
     for annotation in parse(text, decode(members[companion], where), where):
         kind = label(annotation, where)
         (start, *_), (*_, end) = annotation.fragments[0], annotation.fragments[-1]
-        surface = text[start:end]
         if len(annotation.fragments) > 1:
             tally.quirks[f"discontinuous {kind}"] += 1
-        elif "\n" in surface.strip():
-            tally.quirks[f"across lines {kind}"] += 1
         else:
-            if surface != surface.strip():
-                tally.quirks[f"white space trimmed {kind}"] += 1
-            start += len(surface) - len(surface.lstrip())
-            spans.append(Entity(start, start + len(surface.strip()), kind))
-    offset = 0
-    for number, line in enumerate(text.split("\n"), start=1):
-        begin = offset + len(line) - len(line.lstrip())
-        end = begin + len(line.strip())
-        if line.strip():
-            inside = tuple(
-                Entity(e.start - begin, e.end - begin, e.label) for e in spans if begin <= e.start and e.end <= end
-            )
-            folder = PurePosixPath(name).parent.name
-            record = Record(id=f"{folder}-{stem}-{number}", lang=lang, text=line.strip(), entities=inside)
-            yield check_entities(normalised(record, tally), where, f"text line {number}", flat=False)
-        offset += len(line) + 1
+            spans.append(Entity(start, end, kind))
+    return text, spans, where

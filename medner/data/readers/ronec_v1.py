@@ -12,7 +12,7 @@ import conllu
 from medner.data.readers.treebank import sentences
 from medner.data.records import Entity, Record, Tally, from_bio, unique_ids
 from medner.exceptions import InputError
-from medner.files import BROKEN_ZIP, decode, read_bytes
+from medner.files import BROKEN_ZIP, LARGEST, decode, read_bytes
 
 MEMBER = "ronec_iob.conllup"
 CLASS = "ronec:class"  # the file's own name for its entity column, as conllu spells it
@@ -24,10 +24,13 @@ def read_ronec_v1(path: Path, tally: Tally) -> Iterator[Record]:
     Raises InputError naming the sentence for a damaged zip, malformed rows, empty tokens and invalid tags.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive:
-            text = decode(archive.read(MEMBER), f"{path}!{MEMBER}")
+        with zipfile.ZipFile(io.BytesIO(read_bytes(path))) as archive, archive.open(MEMBER) as file:
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise KeyError(f"it has more than {LARGEST:,} bytes")
     except (*BROKEN_ZIP, KeyError) as error:
         raise InputError(f"not a zip with {MEMBER} ({error})", path=path, remedy="Fetch the file again") from None
+    text = decode(data, f"{path}!{MEMBER}")
     return unique_ids(sentences(text, path, tally, _convert, prefix="v1-"), path)
 
 
