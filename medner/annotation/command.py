@@ -47,8 +47,8 @@ def annotate(
     model = str(find_pipeline(model) or model)
     wanted = [label.strip() for label in labels.split(",") if label.strip()]
     if ray:
-        given = {"--resume": resume, "--limit": limit, "--skip-bad": skip_bad, "--no-text": no_text, "--lines": lines}
-        if refused := [option for option, value in given.items() if value]:
+        others = {"--resume": resume, "--limit": limit, "--skip-bad": skip_bad, "--no-text": no_text, "--lines": lines}
+        if refused := [option for option, value in others.items() if value]:
             raise InputError(f"--ray does not go with {', '.join(refused)}", remedy="Leave one of them out")
         from medner.annotation.ray import annotate_on_ray
 
@@ -58,9 +58,9 @@ def annotate(
         )  # fmt: skip
         good(f"{output}: {count:,} documents")
         return
-    for given, known in ((to, WRITTEN), (format, READ.values())):
-        if given and given not in known:
-            raise InputError(f"{given!r} is no format", remedy=f"Give one of {', '.join(known)}")
+    for named, known in ((to, WRITTEN), (format, READ.values())):
+        if named and named not in known:
+            raise InputError(f"{named!r} is no format", remedy=f"Give one of {', '.join(known)}")
     job = Job(
         inputs=inputs,
         model=model,

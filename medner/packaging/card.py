@@ -107,9 +107,9 @@ def _licences(study: Study, provenance: Provenance, root: Path) -> dict[str, str
     found = {}
     for name, origin in provenance.sources.items():
         source = study.sources.get(name)
-        if source is None:
+        if source is None or (source.format and not source.files):  # a user's own text
             found[name] = "not stated"
-        elif source.labels == "ronec" and not source.format:
+        elif source.labels == "ronec" and not source.files:
             found[name] = SAMPLE if "SAMPLE" in origin.note else RONEC
         elif source.files:
             found[name] = ", ".join(dict.fromkeys(downloads[file].licence for file in source.files))

@@ -65,7 +65,12 @@ def test_suites_without_data_are_skipped_with_a_reason(root: Path, tmp_path: Pat
     assert f"⚠ Suite quaero-emea is skipped: quaero is {ABSENT}." in result.output
     assert f"⚠ Experiment gold-fr cannot be trained: quaero is {ABSENT}." in result.output
     manifest = srsly.read_json(tmp_path / "corpus" / "manifest.json")
+    echr = [
+        f"echr-fr-{split} is unknown to the fetch step (configs/downloads.yml)" for split in ("train", "dev", "test")
+    ]
     assert manifest["skipped"] == {
+        "echr-fr": "; ".join(echr),
+        "wikineural-fr": "wikineural-fr is unknown to the fetch step (configs/downloads.yml)",
         "simonero": "simonero-dev is unknown to the fetch step (configs/downloads.yml)",
         "quaero-emea": f"quaero is {ABSENT}",
         "quaero-medline": f"quaero is {ABSENT}",

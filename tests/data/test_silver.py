@@ -19,10 +19,22 @@ from typer.testing import CliRunner
 from medner.data.manifests import read_manifest
 from medner.data.overlap import Overlap
 from medner.data.records import Entity, Record, Tally
-from medner.data.silver import Group, Sampling, join, read_silver, sample, split_sentences, stand_off, thinned
+from medner.data.silver import (
+    Group,
+    Sampling,
+    SilverCost,
+    join,
+    read_silver,
+    sample,
+    split_sentences,
+    stand_off,
+    thinned,
+)
 from medner.evaluation.silver import agreement
 from medner.exceptions import InputError
+from medner.outputs import read_output
 from medner.settings import load_settings
+from medner.study import load_study
 
 TEXTS = {
     "pages": {
@@ -287,3 +299,12 @@ def test_reading_keeps_the_lines(tmp_path: Path) -> None:
     path = stood_off(tmp_path)
     path.write_text("\n" + path.read_text())
     assert [number for number, _ in read_silver(path)] == [2, 3]
+
+
+@pytest.mark.parametrize("lang", ["ro", "fr"])
+def test_the_study_has_the_tokens_of_the_ledgers(lang: str) -> None:
+    cost = read_output(ROOT / "assets" / "silver" / f"{lang}.cost.json", SilverCost, "silver")
+    each = cost.input_tokens / cost.sentences, cost.output_tokens / cost.sentences
+    source = load_study(ROOT / "configs" / "experiments.yml").sources[f"labelled-{lang}"]
+    assert source.tokens == tuple(map(round, each))
+    assert len(read_silver(ROOT / "assets" / "silver" / f"{lang}.jsonl")) == cost.sentences

@@ -39,7 +39,7 @@ def text_file(folder: Path, marked: list[str]) -> Path:
     return path
 
 
-# All kinds at once; `MEDNER_FAULTS=500 MEDNER_KILLS=20 pytest tests/generation -k "kinds or kills"` is the long test
+# All kinds at once; `MEDNER_ROUNDS=8 MEDNER_KILLS=20 pytest tests/generation -k "kinds or kills"` is the long test
 
 ENDS = {"out": "asks to wait", "quota": "exceeded your", "401": "refuses the key", "404": "does not exist"}
 KINDS = [kind for kind in ERRORS if kind not in ENDS]
@@ -48,14 +48,15 @@ KINDS += ["refusal", "one more", "no usage", "no choice", "usage", "number", "ty
 BUDGET = 10.0  # USD
 
 
-def test_faults_of_all_kinds(llm: Llm, output: Path) -> None:
-    moment = random.Random(1)
-    count = int(os.environ.get("MEDNER_FAULTS", 2 * len(KINDS)))
+@pytest.mark.parametrize("number", range(int(os.environ.get("MEDNER_ROUNDS", "1"))))
+def test_faults_of_all_kinds(llm: Llm, output: Path, number: int) -> None:
+    moment = random.Random(number)
+    count = 2 * len(KINDS)
     kinds = list(itertools.islice(itertools.cycle(KINDS), count))
     moment.shuffle(kinds)
     llm.faults = [fault for kind in kinds for fault in ("", kind)]
-    for number, end in enumerate(ENDS):
-        llm.faults.insert((number + 1) * len(llm.faults) // 5, end)
+    for place, end in enumerate(ENDS, 1):
+        llm.faults.insert(place * len(llm.faults) // 5, end)
     ended: list[str] = []
     codes = [1]
     while llm.faults or codes[-1]:
@@ -72,7 +73,7 @@ def test_faults_of_all_kinds(llm: Llm, output: Path) -> None:
     check_complete(output)
     answers = lines(beside(output, ANSWERS))
     unbilled = {"cut", "timeout", "no choice", "filtered", "too long", *BODIES, *ERRORS, *ENDS}
-    whole = sum(number for kind, number in llm.faults_served.items() if kind not in unbilled)
+    whole = sum(served for kind, served in llm.faults_served.items() if kind not in unbilled)
     assert len([answer for answer in answers if not answer["fault"]]) == whole  # no answer is lost
     assert sum(answer["cost"] for answer in answers) <= BUDGET
 
