@@ -42,7 +42,7 @@ def test_the_study_s_hyperparameters() -> None:
     training = load_config(ROOT / "configs" / "transformer.cfg")["training"]
     rate = training["optimizer"]["learn_rate"]
     assert (training["max_epochs"], training["batcher"]["size"], rate["initial_rate"]) == (3, 16, 5e-5)
-    assert training["optimizer"]["L2_is_weight_decay"] is True
+    assert training["optimizer"]["@optimizers"] == "medner.AdamW.v1"
     assert "discard_oversize" not in training["batcher"]
 
 
