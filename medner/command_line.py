@@ -17,7 +17,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 ROOT = Path(__file__).resolve().parent.parent  # the project folder: the package runs from its checkout
-MIRROR_HELP = "Folder with copies of the downloads (an air-gapped mirror); asked before the network."
+MIRROR_HELP = "Folder with copies of the downloads (an air-gapped mirror); searched before the network."
 EPOCHS_HELP = "Passes over the training data; auto: what the encoder asks for, else the config's number."
 GPU_HELP = "GPU number; -1 for the CPU."
 

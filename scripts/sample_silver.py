@@ -32,7 +32,7 @@ def main(
 ) -> None:
     """Write sentences for scripts/annotate_llm.py, and their places in their sources to OUTPUT.places.jsonl.
 
-    The fetch step must have found the text (a mirror). The draw depends on the settings and on the text alone.
+    The fetch step must have found the text (in a mirror). The draw depends on the settings and on the text alone.
     """
     if output.exists():
         raise InputError("already exists", path=output, remedy="Name another file, or remove it")

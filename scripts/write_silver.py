@@ -1,4 +1,4 @@
-"""Write a language model's labels as a silver corpus: places and labels, without the text of others."""
+"""Write a language model's labels as a silver corpus: places and labels, without the text."""
 
 from __future__ import annotations
 

@@ -21,24 +21,24 @@ from medner.exceptions import InputError
 def annotate(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT…", help="Files, folders, or - for standard input.")],
     model: Annotated[str, typer.Option(help="An experiment, a pipeline's folder, or the name of its package.")],
-    output: Annotated[Path, typer.Option(help="File to write, or folder for brat; the format is that of the suffix.")],
+    output: Annotated[Path, typer.Option(help="File to write, or folder for brat. Its suffix names the format.")],
     to: Annotated[str, typer.Option(help=f"Format of the output: {', '.join(WRITTEN)}.")] = "",
     format: Annotated[str, typer.Option("--from", help=f"Format of the input: {', '.join(READ.values())}.")] = "",
-    lines: Annotated[bool, typer.Option("--lines", help="Every line of a text file is a document.")] = False,
+    lines: Annotated[bool, typer.Option("--lines", help="Read every line of a text file as a document.")] = False,
     field: Annotated[str, typer.Option(help="Key of the text in JSONL.")] = "text",
     column: Annotated[str, typer.Option(help="Column of the text in CSV and TSV.")] = "text",
     encoding: Annotated[str, typer.Option(help="Encoding of the input, such as cp1250; auto guesses it.")] = "utf-8",
     no_text: Annotated[bool, typer.Option("--no-text", help="Leave the documents' text out of JSONL.")] = False,
     labels: Annotated[str, typer.Option(help="Labels to keep, separated by commas; empty: all.")] = "",
-    min_confidence: Annotated[float, typer.Option(min=0, max=1, help="Leave out less probable entities.")] = 0.0,
-    limit: Annotated[int | None, typer.Option(min=1, help="Annotate the first so many documents only.")] = None,
+    min_confidence: Annotated[float, typer.Option(min=0, max=1, help="Leave out less probable ones.")] = 0.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Annotate at most this many documents.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was interrupted.")] = False,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on after what cannot be read, and list it.")] = False,
-    arithmetic: Annotated[Arithmetic, typer.Option(help="int8: faster, finds a few other entities.")] = "auto",
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip bad documents, and list them.")] = False,
+    arithmetic: Annotated[Arithmetic, typer.Option(help="int8: faster; some entities differ.")] = "auto",
     processes: Annotated[int, typer.Option(min=0, help="0: one for each core.")] = 0,
     ray: Annotated[str, typer.Option(help="Use Ray (medner[ray]): local, auto, or a cluster's address.")] = "",
 ) -> None:
-    """Find entities in texts: one process a core, in memory that does not grow with the input.
+    """Find entities in texts, with a process on each core. Memory use does not grow with the input.
 
     Example: medner annotate notes/ --model training/exp3/model-best --output found.jsonl
     """
@@ -60,7 +60,7 @@ def annotate(
         return
     for named, known in ((to, WRITTEN), (format, READ.values())):
         if named and named not in known:
-            raise InputError(f"{named!r} is no format", remedy=f"Give one of {', '.join(known)}")
+            raise InputError(f"{named!r} is not a known format", remedy=f"Give one of {', '.join(known)}")
     job = Job(
         inputs=inputs,
         model=model,

@@ -21,8 +21,8 @@ def load(model: str | Path, *, arithmetic: Arithmetic = "auto", threads: int = 1
     """A saved pipeline whose ``nlp.pipe`` is fast.
 
     arithmetic: ``auto`` is bf16 where the processor multiplies it faster, else fp32 (``MEDNER_ARITHMETIC`` decides
-    instead); ``int8`` is faster, and finds a few other entities. threads: of PyTorch in this process; more than one is
-    slower on sentences, and many times slower beside other work. Raises InputError for what is no pipeline, and as
+    instead); ``int8`` is faster, but some entities differ. threads: of PyTorch in this process; more than one is slower
+    on sentences, and many times slower beside other work. Raises InputError for what is not a pipeline, and as
     :func:`load_pipeline`.
     """
     from medner.model.inference import speed_up  # noqa: PLC0415 - needs spacy-transformers, which is slow to load
@@ -38,7 +38,7 @@ def load(model: str | Path, *, arithmetic: Arithmetic = "auto", threads: int = 1
 
 
 def annotate_texts(nlp: Language, texts: Sequence[str]) -> list[list[Entity]]:
-    """The entities of every text, sorted by start. What occurs several times, as lines of forms do, is read once."""
+    """The entities of every text, sorted by start. A text that occurs several times is read once."""
     found: dict[str, list[Entity]] = {}
     unique = sorted(dict.fromkeys(texts), key=len)  # texts of a batch are padded to the longest
     for text, doc in zip(unique, nlp.pipe(unique), strict=True):

@@ -26,7 +26,7 @@ class Passage(NamedTuple):
 def passages(text: str) -> Iterator[Passage]:
     """The sentences of every line, without white space around them; what is between them is white space.
 
-    A sentence is only ended where that is hardly wrong, as a mention is lost that is cut in two.
+    A sentence ends only where that is almost certain, because a mention that is cut in two is lost.
     """
     for line in _LINE.finditer(text):
         start = line.start()

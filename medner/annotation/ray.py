@@ -47,7 +47,7 @@ def annotate_on_ray(
     except ImportError:
         raise InputError("--ray needs Ray", remedy="Install it: pip install 'medner[ray]'") from None
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError("is there already", path=output, remedy="Name a new folder")
+        raise InputError("already exists", path=output, remedy="Name a new folder")
     if format not in ("", *FORMATS):
         raise InputError(f"--to is {format!r}", remedy=f"Ray writes {' and '.join(FORMATS)}")
     paths, found = _files(inputs)

@@ -85,7 +85,7 @@ def _end_with_parent() -> None:
 
         def wait() -> None:
             parent.join()
-            os._exit(1)  # the parent was killed: nobody waits for what is found
+            os._exit(1)  # the parent was killed: nobody needs the results
 
         threading.Thread(target=wait, daemon=True).start()
 

@@ -1,6 +1,6 @@
 """Silver corpora: real text that others publish, labelled by a language model.
 
-The project holds no text of others. A sentence is named by its place in its source and by a hash.
+The repository does not contain the text. A sentence is identified by its place in its source and by a hash.
 """
 
 from __future__ import annotations

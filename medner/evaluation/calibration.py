@@ -1,4 +1,4 @@
-"""Whether confidences are what they say: how far they agree with precision, and what a threshold on them gives.
+"""Calibration of confidences: how far they agree with precision, and what a threshold on them gives.
 
 All functions take ``confidence``, the probability of each entity that was found, and ``right``, whether gold has it
 with the same span and label.

@@ -1,7 +1,7 @@
 """Test sentences as hospitals' files hold them: the perturbations that robustness is measured with.
 
-They are fixed: results are compared over time. What training text is varied with is another matter, with rates of its
-own (``configs/transformer.cfg``).
+They are fixed, so that results can be compared over time. Training text varies separately, at the rates of
+``configs/transformer.cfg``.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Perturbed(Output):
 class Robustness(Output):
     """What ``benchmarks/robustness.py`` writes: the results by suite and perturbation, ``clean`` first.
 
-    sentences: at most so many of each suite.
+    sentences: the largest number that was taken from a suite.
     """
 
     sentences: int

@@ -1,4 +1,4 @@
-"""How far silver labels agree with the gold labels that some of their texts have. Nothing is corrected by it."""
+"""How far silver labels agree with the gold labels that some of their texts have. No label is changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No entity starts or ends with what cannot be seen: patterns for spaCy's attribute ruler, which comes after ``ner``.
+"""No entity starts or ends with white space or characters without width: patterns for an attribute ruler after ``ner``.
 
 ``ner`` cannot begin an entity with white space, but can end one so. The patterns are data of the saved pipeline, which
 needs no code of this package. A token that is cut off keeps its ``ent_type``, which spaCy ignores outside of entities.

@@ -1,6 +1,6 @@
 """A faster forward pass for the transformers of saved pipelines; what ``nlp.pipe`` finds stays the same.
 
-spacy-transformers pads every batch to its longest window, in batches that no cache holds, makes a string of every
+spacy-transformers pads every batch to its longest window, in batches too large for the cache, makes a string of every
 word-piece, and aligns words and word-pieces with sets in Python. Here windows are sorted by length, batches are small,
 and the alignment is arithmetic on arrays.
 """
@@ -36,7 +36,7 @@ def speed_up(nlp: Language, *, int8: bool = False) -> Language:
     """Have ``nlp.pipe`` use :func:`fast_forward` where a component is a transformer of spacy-transformers.
 
     int8: multiply matrices in int8 (weights once, activations as they come): faster on most processors, and not the
-    same numbers. The pipeline is changed, and returned; ``doc._.trf_data`` no longer has the word-pieces' strings.
+    same numbers. The pipeline is changed, and returned; ``doc._.trf_data`` lacks the word-pieces' strings.
     """
     nlp.batch_size = DOCUMENTS
     for _, pipe in nlp.pipeline:

@@ -29,15 +29,15 @@ OPTIONS = {"use_fast"}  # of a tokenizer, as spacy-transformers writes them
 def load_pipeline(folder: Path) -> Language:
     """The trained pipeline in a folder.
 
-    Raises InputError if there is none, if a part is missing or damaged, if it holds a file whose name would have it
-    written elsewhere, and if it names code that comes with an encoder.
+    Raises InputError if there is none, if a part is missing or damaged, if a file name in it leads outside the
+    folder, and if it names code that comes with an encoder.
     """
     if not folder.is_dir():
         raise InputError("no such pipeline", path=folder, remedy="Train it first with scripts/train.py")
     try:
         what = next(_faults(folder), "")
         with warnings.catch_warnings():
-            # spacy-transformers goes on from random weights where some are missing.
+            # spacy-transformers continues with random weights where some are missing.
             warnings.filterwarnings("error", "Error loading saved torch state_dict")
             nlp = None if what else spacy.load(folder)
     except Exception as error:  # the libraries raise whatever their parsers raise

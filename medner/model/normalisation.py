@@ -1,4 +1,4 @@
-"""What an encoder's tokenizer does to text before it looks for word-pieces, so that text as hospitals have it is read.
+"""Rules that an encoder's tokenizer applies before it splits text into word-pieces, for text as hospitals have it.
 
 The rules are data of ``tokenizer.json``: a saved pipeline has them, and needs no code of this package. Offsets stay
 those of the caller's text, since the `tokenizers` library keeps track of every replacement.

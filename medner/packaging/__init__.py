@@ -1,1 +1,1 @@
-"""Pipelines as wheels with a model card, and their way to a model hub."""
+"""Pipelines as wheels with a model card, and their publication on a model hub."""

@@ -12,12 +12,12 @@ from medner.exceptions import InputError
 
 
 def package(
-    model: Annotated[str, typer.Argument(help="Pipeline: an experiment of training/, or a folder.")],
-    name: Annotated[str, typer.Option(help="Name of the package after xx_; empty: medner_EXPERIMENT.")] = "",
+    model: Annotated[str, typer.Argument(help="Pipeline: an experiment that is trained, or a folder.")],
+    name: Annotated[str, typer.Option(help="Name of the package, without xx_; empty: medner_EXPERIMENT.")] = "",
     version: Annotated[str, typer.Option(help="Version of the package.")] = "0.1.0",
     output: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("dist"),
     metrics: Annotated[Path, typer.Option(help="Folder that holds the experiments' metrics.")] = ROOT / "metrics",
-    licence: Annotated[str, typer.Option(help="Licence of the pipeline; empty: as its encoder's asks.")] = "",
+    licence: Annotated[str, typer.Option(help="Licence of the pipeline; empty: what its encoder requires.")] = "",
 ) -> None:
     """Make a wheel of a pipeline, with its code, a model card and pinned requirements; write its SHA-256.
 
@@ -56,7 +56,7 @@ def package(
 
 
 def push(
-    wheel: Annotated[Path, typer.Argument(help="What medner package wrote.")],
+    wheel: Annotated[Path, typer.Argument(help="Wheel that medner package wrote.")],
     account: Annotated[str, typer.Option(help="User or organisation of the model hub; empty: the token's.")] = "",
     message: Annotated[str, typer.Option(help="Message of the commit.")] = "Update spaCy pipeline",
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,

@@ -1,4 +1,4 @@
-"""A wheel's way to a model hub, laid out as spacy-huggingface-hub lays pipelines out."""
+"""Publishes a wheel on a model hub, in the layout of spacy-huggingface-hub."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def repository(wheel: Path) -> Iterator[Repository]:
     """A temporary folder with what is published of a wheel.
 
     The pipeline lies at its top, so that the hub shows its config and card; the wheel is beside it under a name
-    without a version, so that its address stays. Raises InputError for what is no wheel of a pipeline.
+    without a version, so that its address stays. Raises InputError for anything but a wheel of a pipeline.
     """
     remedy = "Make one with medner package"
     name = WHEEL.fullmatch(wheel.name)
     if not wheel.is_file() or name is None:
-        raise InputError("no wheel of a pipeline", path=wheel, remedy=remedy)
+        raise InputError("not a wheel of a pipeline", path=wheel, remedy=remedy)
     package, version = name["package"], name["version"]
     inside = f"{package}/{package}-{version}/"
     with tempfile.TemporaryDirectory() as work:

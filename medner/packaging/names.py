@@ -1,4 +1,4 @@
-"""How packages of pipelines, their wheels and the files within are called."""
+"""Names of pipelines' packages, of their wheels, and of the files in them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc|\.post|\.dev)\d+)?")  # of PEP 440, 
 def package_name(lang: str, name: str) -> str:
     """How a pipeline's package is called: ``xx_medner_ro_fr``, with or without the language in ``name``.
 
-    Raises InputError for what is no name of a package.
+    Raises InputError for an invalid name.
     """
     if not _NAME.fullmatch(name):
-        what = f"the name {name!r} is not that of a package"
-        raise InputError(what, remedy="Give one of a-z, 0-9 and single underscores, as in medner_ro_fr")
+        what = f"{name!r} is not a package name"
+        raise InputError(what, remedy="Use a-z, 0-9 and single underscores, as in medner_ro_fr")
     return f"{lang}_{name.removeprefix(f'{lang}_')}"
 
 
 def wheel_name(package: str, version: str) -> str:
-    """The file of a version of a package. Raises InputError for what is no version."""
+    """The file of a version of a package. Raises InputError for an invalid version."""
     if not _VERSION.fullmatch(version):
-        raise InputError(f"the version {version!r} is none", remedy="Give numbers with full stops, as in 1.0.0")
+        raise InputError(f"{version!r} is not a version", remedy="Give numbers with full stops, as in 1.0.0")
     return f"{package}-{version}-py3-none-any.whl"

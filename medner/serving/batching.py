@@ -89,7 +89,7 @@ class Batcher:
         return [request for request in batch if not request.answer.done()]
 
     def _answers(self, batch: Sequence[_Request]) -> Iterable[Annotations | None]:
-        """The answer to every request; None where a pipeline fails on it, which must not take the others along."""
+        """The answer to every request; None where a pipeline fails on it. The others are still answered."""
         try:
             return self._together(batch)
         except Exception as error:

@@ -15,13 +15,13 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 def serve(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Pipelines: experiments of training/, folders, packages.")
+        list[str], typer.Argument(metavar="MODEL...", help="Pipelines: experiments, folders or packages.")
     ],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
-    host: Annotated[str, typer.Option(help="Address to listen on; others than this machine's are open to all.")] = (
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on; the default is for this machine alone.")] = (
         "127.0.0.1"
     ),
-    max_characters: Annotated[int, typer.Option(min=1, help="Most characters of a request.")] = 100_000,
+    max_characters: Annotated[int, typer.Option(min=1, help="Largest number of characters in a request.")] = 100_000,
     gpu: Annotated[int, typer.Option(help=GPU_HELP)] = -1,
 ) -> None:
     """Serve pipelines on this machine: a page that shows them side by side, POST /annotate and GET /health.

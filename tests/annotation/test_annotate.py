@@ -155,7 +155,7 @@ BAD = [
     (["x.spacy"], {"x.spacy": b"?"}, "x.spacy: not a DocBin"),
     (["x.jsonl"], {"x.jsonl": b"\n"}, "the input has no document"),
     (["x.txt", "--encoding", "klingon"], {"x.txt": b"a"}, "--encoding is 'klingon'"),
-    (["x.txt", "--from", "pdf"], {"x.txt": b"a"}, "'pdf' is no format"),
+    (["x.txt", "--from", "pdf"], {"x.txt": b"a"}, "'pdf' is not a known format"),
     (["x.txt", "--labels", "LOC,CITY"], {"x.txt": b"a"}, "does not find CITY. It finds LOC, MEDICAL, PERSON"),
     (["x.txt", "--min-confidence", "0.5"], {"x.txt": b"a"}, "the pipeline gives no confidence"),
     (["x.jsonl", "--ray", "local", "--resume"], {"x.jsonl": b"{}"}, "--ray does not go with --resume"),

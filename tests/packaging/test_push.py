@@ -125,7 +125,7 @@ def test_what_is_no_wheel_is_refused(tmp_path: Path, content: bytes) -> None:
     result = push(path, "--dry-run")
     assert result.exit_code == 1
     assert "the wheel is damaged" in result.stderr
-    assert "no wheel of a pipeline" in push(tmp_path / "other.whl", "--dry-run").stderr
+    assert "not a wheel of a pipeline" in push(tmp_path / "other.whl", "--dry-run").stderr
 
 
 def test_another_package_is_refused(tmp_path: Path) -> None:

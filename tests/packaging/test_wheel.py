@@ -161,8 +161,8 @@ def test_stand_ins_and_the_embedded_encoder_s_licence_are_named(tmp_path: Path) 
     ("arguments", "message"),
     [
         (["no-such-experiment"], "no such pipeline"),
-        (["{pipeline}", "--name", "Ro Fr"], "is not that of a package"),
-        (["{pipeline}", "--version", "../1"], "the version '../1' is none"),
+        (["{pipeline}", "--name", "Ro Fr"], "is not a package name"),
+        (["{pipeline}", "--version", "../1"], "'../1' is not a version"),
         (["{pipeline}", "--output", "{pipeline}/meta.json"], "cannot be written"),
         (["{damaged}"], "medner.BioTagger.v9"),
     ],
