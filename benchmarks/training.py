@@ -26,6 +26,7 @@ from spacy.schemas import ConfigSchemaTraining
 from spacy.tokens import DocBin
 from spacy.training import Example
 from spacy.util import registry
+from thinc.api import Adam, Optimizer
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from medner.data.docbins import parse_docbin
@@ -74,29 +75,32 @@ def main(
     def examples() -> list[Example]:
         return [Example(nlp.make_doc(doc.text), doc) for doc in docs]
 
-    def learn(batcher: Callable[[list[Example]], Iterator[list[Example]]]) -> None:
+    def learn(batcher: Callable[[list[Example]], Iterator[list[Example]]], optimizer: Optimizer) -> None:
         for batch in batcher(examples()):
-            nlp.update(batch, sgd=settings["optimizer"], drop=settings["dropout"])
+            nlp.update(batch, sgd=optimizer, drop=settings["dropout"])
 
     def evaluate() -> None:
         nlp.evaluate(examples())
 
-    sides: dict[str, tuple[Callable[[], AbstractContextManager[None]], Any]] = {
-        "as the train step does": (mixed_precision, settings["batcher"]),
-        "batches in the order of the sentences": (mixed_precision, unsorted),
-        "fused attention": (fused_attention, settings["batcher"]),
-        "freed blocks given back from 1 MB on": (from_a_megabyte, settings["batcher"]),
-        "fp32": (nullcontext, settings["batcher"]),
+    own = settings["optimizer"]
+    thincs = Adam(own.learn_rate, L2=own.L2, beta2=own.b2, grad_clip=own.grad_clip, L2_is_weight_decay=True)
+    sides: dict[str, tuple[Callable[[], AbstractContextManager[None]], Any, Optimizer]] = {
+        "as the train step does": (mixed_precision, settings["batcher"], own),
+        "thinc's optimizer": (mixed_precision, settings["batcher"], thincs),
+        "batches in the order of the sentences": (mixed_precision, unsorted, own),
+        "fused attention": (fused_attention, settings["batcher"], own),
+        "freed blocks given back from 1 MB on": (from_a_megabyte, settings["batcher"], own),
+        "fp32": (nullcontext, settings["batcher"], own),
     }
     words = sum(map(len, docs))
     print(f"{len(docs)} sentences, {words:,} words; torch {torch.__version__}, {torch.get_num_threads()} threads, "
           f"{cpu_arithmetic()}, {os.cpu_count()} processors")  # fmt: skip
     passes, evaluations = {}, {}
-    for name, (arithmetic, batcher) in sides.items():
+    for name, (arithmetic, batcher, optimizer) in sides.items():
         with arithmetic():
-            passes[name] = seconds(partial(learn, batcher), rounds)
+            passes[name] = seconds(partial(learn, batcher, optimizer), rounds)
     # Afterwards: what a pipeline finds, and so its time, changes as it learns.
-    for name, (arithmetic, _) in sides.items():
+    for name, (arithmetic, *_) in sides.items():
         with arithmetic():
             evaluations[name] = seconds(evaluate, rounds)
     first = next(iter(sides))

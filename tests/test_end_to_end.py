@@ -58,6 +58,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     floors["minimum"] = {"sentences": 100, "distinct_3grams": 0.85}
     floors["maximum"] |= {"top_medical_form": 0.05, "top_opening_bigram": 0.05}
     (folder / "configs" / "quality.yml").write_text(yaml.safe_dump(floors))
+    for part in ("own", "silver"):
+        shutil.copytree(ROOT / "assets" / part, folder / "assets" / part)
     (folder / "assets" / "sample").mkdir()
     for split, count in (("train", 80), ("valid", 20), ("test", 20)):
         items = json.loads((ROOT / "assets" / "sample" / f"{split}.json").read_text())[:count]
@@ -328,7 +330,7 @@ def test_learning_curves(study: tuple[Path, str], tmp_path: Path) -> None:
     project = tmp_path / "study"
     shutil.copytree(study[0], project)
     plan = yaml.safe_load((project / "configs" / "experiments.yml").read_text())
-    plan["curves"] |= {"sizes": [30], "mixes": {"ro": "exp2"}, "suites": {"med-ro": "ro"}}
+    plan["curves"] |= {"sizes": [30], "mixes": {"ro": "exp2"}, "suites": {"med-ro": "ro"}, "budgets": []}
     (project / "configs" / "experiments.yml").write_text(yaml.safe_dump(plan))
     for times in (1, 0):
         output = run(project, "scripts/curves.py", "--seeds", "0")

@@ -127,8 +127,9 @@ def test_docbins_with_fields_changed(data: st.DataObject, tmp_path: Path) -> Non
     else:
         fields: dict[str, Any] = srsly.msgpack_loads(whole)
         key = data.draw(st.sampled_from(sorted(fields)))
-        values = st.none() | st.integers() | st.text(max_size=3) | st.binary(max_size=9) | st.lists(st.integers(0, 3))
-        fields[key] = data.draw(values | st.dictionaries(st.text(max_size=2), st.integers(), max_size=2))
+        integers = st.integers(-(2**63), 2**64 - 1)  # those that MessagePack has
+        values = st.none() | integers | st.text(max_size=3) | st.binary(max_size=9) | st.lists(st.integers(0, 3))
+        fields[key] = data.draw(values | st.dictionaries(st.text(max_size=2), integers, max_size=2))
         if data.draw(st.booleans()):
             del fields[key]
         changed = srsly.msgpack_dumps(fields)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from spacy.util import registry
-from thinc.api import Linear, PyTorchWrapper, chain
+from thinc.api import Adam, Linear, PyTorchWrapper, chain
 
 from medner.model.optimizer import adamw
 
@@ -37,3 +37,20 @@ def test_heads_learn_at_a_multiple_of_the_encoder_s_rate() -> None:
 
 def test_configs_find_it() -> None:
     assert registry.get("optimizers", "medner.AdamW.v1") is adamw
+
+
+def test_it_is_thinc_s_adam() -> None:
+    """With gradients above and below the limit. Decay comes before the step and not after it, hence the tolerance."""
+    random = np.random.default_rng(0)
+    start = random.normal(size=(40, 30)).astype("float32")
+    gradients = [scale * random.normal(size=start.shape).astype("float32") for scale in (1, 0.001, 5, 0.01)]
+    mine, thincs = adamw(0.02, **SETTINGS), Adam(0.02, L2_is_weight_decay=True, **SETTINGS)
+    found = []
+    for optimizer in (mine, thincs):
+        weights = start.copy()
+        for gradient in gradients:
+            weights, cleared = optimizer((1, "encoder.weight"), weights, gradient.copy())
+            assert not cleared.any()
+        found.append((weights, optimizer.averages[1, "encoder.weight"]))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)

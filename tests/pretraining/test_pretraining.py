@@ -131,7 +131,8 @@ def test_interrupted_run_ends_with_the_same_weights(tmp_path: Path, text: Path, 
     train(tmp_path / "whole", text, recipe)
     train(tmp_path / "cut", text, recipe, steps=27)
     # As a kill leaves it while a checkpoint takes the place of the one before.
-    (tmp_path / "cut" / "checkpoint").rename(tmp_path / "cut" / ".checkpoint.old")
+    (tmp_path / "cut" / ".checkpoint.tmp").mkdir()
+    (tmp_path / "cut" / "checkpoint").rename(tmp_path / "cut" / ".checkpoint.tmp" / "old")
     assert next(pretrain(tmp_path / "cut", recipe, seed=0)).step == 21
     log = (tmp_path / "cut" / "log.jsonl").read_text()
     (tmp_path / "cut" / "log.jsonl").write_text(log + '{"step": 25}\n')
