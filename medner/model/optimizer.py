@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from thinc.backends import get_array_ops
 from thinc.optimizers import Optimizer
 from thinc.types import FloatsXd
 
@@ -29,17 +30,19 @@ class AdamW(Optimizer):
         self, key: tuple[int, str], weights: FloatsXd, gradient: FloatsXd, *, lr_scale: float = 1.0
     ) -> tuple[FloatsXd, FloatsXd]:
         """Update one parameter. PyTorch's have the name of their module and a dot before their own; thinc's do not."""
-        lr_scale *= 1.0 if "." in key[1] else self.head_rate
+        is_encoder = "." in key[1]
+        lr_scale *= 1.0 if is_encoder else self.head_rate
         if not isinstance(weights, np.ndarray):
             updated: tuple[FloatsXd, FloatsXd] = super().__call__(key, weights, gradient, lr_scale=lr_scale)
             return updated
         self.nr_update[key] += 1
-        average = torch.from_numpy(self.averages.setdefault(key, np.zeros_like(weights)))
         parameter = torch.nn.Parameter(torch.from_numpy(weights))
         parameter.grad = torch.from_numpy(gradient)
         self._step(key, parameter, self.learn_rate * lr_scale)
         parameter.grad.zero_()
-        average.lerp_(parameter.data, 1 - min((1 + self.nr_update[key]) / (10 + self.nr_update[key]), 0.9999))
+        if not is_encoder:  # thinc averages PyTorch's parameters as well, and never uses the result
+            average = self.averages.setdefault(key, np.zeros_like(weights))
+            get_array_ops(weights).update_averages(average, weights, self.nr_update[key])
         return weights, gradient
 
     def _step(self, key: tuple[int, str], parameter: torch.nn.Parameter, rate: float) -> None:
@@ -52,6 +55,9 @@ class AdamW(Optimizer):
         (group,) = self._fused[key].param_groups
         (held,) = group["params"]
         held.data, held.grad, group["lr"] = parameter.data, parameter.grad, rate
+        # thinc adds epsilon before the second moment is corrected, PyTorch afterwards. It matters where gradients are as
+        # small as epsilon, as those of rare word-pieces are.
+        group["eps"] = self.eps / (1 - self.b2 ** self.nr_update[key]) ** 0.5
         torch.nn.utils.clip_grad_norm_([held], self.grad_clip)
         self._fused[key].step()
 

@@ -40,17 +40,22 @@ def test_configs_find_it() -> None:
 
 
 def test_it_is_thinc_s_adam() -> None:
-    """With gradients above and below the limit. Decay comes before the step and not after it, hence the tolerance."""
+    """With gradients above and below the limit, and as small as epsilon.
+
+    Decay comes before the step and not after it, hence the tolerance.
+    """
     random = np.random.default_rng(0)
     start = random.normal(size=(40, 30)).astype("float32")
     gradients = [scale * random.normal(size=start.shape).astype("float32") for scale in (1, 0.001, 5, 0.01)]
+    for gradient in gradients:
+        gradient[:5] = 1e-8 * random.normal(size=(5, 30))
     mine, thincs = adamw(0.02, **SETTINGS), Adam(0.02, L2_is_weight_decay=True, **SETTINGS)
     found = []
     for optimizer in (mine, thincs):
         weights = start.copy()
         for gradient in gradients:
-            weights, cleared = optimizer((1, "encoder.weight"), weights, gradient.copy())
+            weights, cleared = optimizer((1, "W"), weights, gradient.copy())
             assert not cleared.any()
-        found.append((weights, optimizer.averages[1, "encoder.weight"]))
+        found.append((weights, optimizer.averages[1, "W"]))
     for ours, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=2e-5)
