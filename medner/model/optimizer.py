@@ -55,8 +55,8 @@ class AdamW(Optimizer):
         (group,) = self._fused[key].param_groups
         (held,) = group["params"]
         held.data, held.grad, group["lr"] = parameter.data, parameter.grad, rate
-        # thinc adds epsilon before the second moment is corrected, PyTorch afterwards. It matters where gradients are as
-        # small as epsilon, as those of rare word-pieces are.
+        # thinc adds epsilon before the second moment is corrected, PyTorch afterwards. It matters where gradients are
+        # as small as epsilon, as those of rare word-pieces are.
         group["eps"] = self.eps / (1 - self.b2 ** self.nr_update[key]) ** 0.5
         torch.nn.utils.clip_grad_norm_([held], self.grad_clip)
         self._fused[key].step()
