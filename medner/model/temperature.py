@@ -29,7 +29,8 @@ def calibrate(nlp: Language, examples: Sequence[Example]) -> dict[str, float]:
     temperatures = {}
     for name, recogniser in nlp.pipeline:
         if isinstance(recogniser, BioRecogniser):
-            with nlp.select_pipes(disable=name):
+            # What comes later may take away what the component reads, as doc_cleaner does.
+            with nlp.select_pipes(disable=nlp.pipe_names[nlp.pipe_names.index(name) :]):
                 batches = list(_batches(nlp, recogniser, examples))
             if any(len(spans) for _, spans, _ in batches):
                 recogniser.temperature = _fitted(batches)

@@ -482,6 +482,16 @@ def test_the_config_trains(project: Path) -> None:
     assert all(0.1 < ent._.confidence <= 1 for ent in doc.ents)
 
 
+def test_calibration_reads_what_the_component_reads(project: Path) -> None:
+    """The transformer's output, which later components clean away."""
+    nlp = spacy.load(project / "training" / "exp3-bio" / "model-best")
+    assert "doc_cleaner" in nlp.pipe_names
+    examples = list(Corpus(project / "corpus" / "exp3-bio" / "dev.spacy")(nlp))
+    whole = calibrate(nlp, examples)
+    nlp.remove_pipe("doc_cleaner")
+    assert calibrate(nlp, examples) == whole
+
+
 def test_a_saved_pipeline_with_a_transformer_is_the_same_pipeline(project: Path, tmp_path: Path) -> None:
     nlp = spacy.load(project / "training" / "exp3-bio" / "model-best")
     nlp.to_disk(tmp_path / "again")
