@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, TypeVar
@@ -25,6 +26,15 @@ def _within(path: str) -> str:
     return path
 
 
+def _is_expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"not a regular expression ({error})") from None
+    return text
+
+
+Expression = Annotated[str, AfterValidator(_is_expression)]  # a regular expression
 Inside = Annotated[str, AfterValidator(_within)]  # a path below some folder
 
 
@@ -77,6 +87,11 @@ def describe(error: ValidationError) -> str:
     """:func:`first_fault` in one clause, such as ``entities.0.start: missing``."""
     what, place = first_fault(error)
     return f"{'.'.join(map(str, place))}: {what}" if place else what
+
+
+def describe_line(error: ValidationError) -> str:
+    """:func:`describe` for a line of JSON that the message names: without pydantic's own line, which is always 1."""
+    return describe(error).replace(" at line 1 column ", " at column ")
 
 
 def first_fault(error: ValidationError) -> tuple[str, tuple[int | str, ...]]:

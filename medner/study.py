@@ -5,16 +5,15 @@ Nothing is inferred from the order or the names of experiments: what the study a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from medner.data.labels import CorpusLabels
 from medner.names import Name
-from medner.settings import Settings, load_settings
+from medner.settings import Expression, Settings, load_settings
 
 Names = tuple[Name, ...]
 Pair = tuple[Name, Name]
@@ -72,7 +71,7 @@ class Source(Settings):
     lang: Annotated[str, Field(pattern="^[a-z]{2,3}$")]
     files: tuple[str, ...] = ()
     note: str = ""
-    documents: str = ""
+    documents: Expression = ""
     format: Literal["conll", "brat", "docbin", "jsonl", "label-studio"] | None = None
     data: Annotated[Mapping[Literal["train", "dev", "test", "all"], Paths], BeforeValidator(_by_split)] = Field(
         default={}
@@ -82,15 +81,6 @@ class Source(Settings):
     off_boundaries: Annotated[float, Field(ge=0, le=1)] = 0.02
     tokens: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = None
     kept: Annotated[float, Field(gt=0, le=1)] = 1
-
-    @field_validator("documents")
-    @classmethod
-    def _is_expression(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"not a regular expression ({error})") from None
-        return value
 
     @model_validator(mode="after")
     def _is_described(self) -> Source:

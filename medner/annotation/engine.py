@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 
 from medner.annotation.entities import About, Arithmetic, Entity
 from medner.exceptions import InputError
-from medner.model.bio import SPANS
+from medner.model.bio import FACTORY, entity_scores
 from medner.model.loading import load_pipeline
 
 
@@ -49,14 +49,12 @@ def annotate_texts(nlp: Language, texts: Sequence[str]) -> list[list[Entity]]:
 
 def entities_of(doc: Doc) -> list[Entity]:
     """The entities of a document, with their confidence where the pipeline gave one."""
-    group = doc.spans.get(SPANS)
-    scores = () if group is None else zip(group, group.attrs.get("scores", ()), strict=False)
-    known = {(span.start, span.end, span.label): float(score) for span, score in scores}
-    return [Entity(e.start_char, e.end_char, e.label_, e.text, known.get((e.start, e.end, e.label))) for e in doc.ents]
+    scores = entity_scores(doc) or {}
+    return [Entity(e.start_char, e.end_char, e.label_, e.text, scores.get((e.start, e.end, e.label))) for e in doc.ents]
 
 
 def about(nlp: Language) -> About:
     """What the pipeline can be asked for."""
     finders = [name for name in nlp.pipe_names if "doc.ents" in nlp.get_pipe_meta(name).assigns]
     labels = {label for name in finders for label in nlp.pipe_labels.get(name, ())}
-    return About(tuple(sorted(labels)), any(nlp.get_pipe_meta(name).factory == "medner_bio" for name in finders))
+    return About(tuple(sorted(labels)), any(nlp.get_pipe_meta(name).factory == FACTORY for name in finders))

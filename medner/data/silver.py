@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 
 from medner.data.overlap import NearDuplicates, Overlap
 from medner.data.records import Entity, Record, Tally, check_entities
@@ -21,7 +21,7 @@ from medner.data.tokenizer import blank
 from medner.exceptions import InputError
 from medner.files import read_text, sha256
 from medner.outputs import Output
-from medner.settings import Settings, describe
+from medner.settings import Expression, Settings, describe, describe_line
 
 # The texts of a source by the id of their record: none if it is not at hand, None if there is no such source.
 Texts = Callable[[str], Mapping[str, str] | None]
@@ -47,17 +47,8 @@ class Group(Settings):
     source: str
     take: Annotated[int, Field(gt=0)]
     of_record: Annotated[int, Field(gt=0)] = 1
-    match: str = ""
-    records: str = ""
-
-    @field_validator("match", "records")
-    @classmethod
-    def _is_expression(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"not a regular expression ({error})") from None
-        return value
+    match: Expression = ""
+    records: Expression = ""
 
 
 class Sampling(Settings):
@@ -210,7 +201,7 @@ def read_silver(path: Path) -> list[tuple[int, SilverSentence]]:
         try:
             sentence = SilverSentence.model_validate_json(line)
         except ValidationError as error:
-            what = describe(error).replace(" at line 1 column ", " at column ")  # the line is named already
+            what = describe_line(error)
             raise InputError(what, path=path, place=f"line {number}", remedy="Correct or remove the line") from None
         for key in ((sentence.source, sentence.record, sentence.start, sentence.end), sentence.sha256):
             if seen.setdefault(key, number) != number:

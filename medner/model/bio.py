@@ -451,7 +451,7 @@ def best_spans(lattice: Lattice) -> Tensor:
     return torch.tensor(spans, dtype=torch.long, device=lattice.emissions.device).reshape(-1, 4)
 
 
-def _scored(doc: Doc) -> dict[tuple[int, int, int], float] | None:
+def entity_scores(doc: Doc) -> dict[tuple[int, int, int], float] | None:
     """Probability of each entity that ``medner_bio`` found, by span and label; None if it has not read the document."""
     group = doc.spans.get(SPANS)
     if group is None or "scores" not in group.attrs:
@@ -462,14 +462,14 @@ def _scored(doc: Doc) -> dict[tuple[int, int, int], float] | None:
 
 def confidence(span: Span) -> float | None:
     """Probability of an entity that ``medner_bio`` found; None for any other span."""
-    return (_scored(span.doc) or {}).get((span.start, span.end, span.label))
+    return (entity_scores(span.doc) or {}).get((span.start, span.end, span.label))
 
 
 def confidences(doc: Doc) -> tuple[float, ...] | None:
     """Probability of each entity of a document; None unless ``medner_bio`` found them all."""
-    scored = _scored(doc)
-    found = [None if scored is None else scored.get((ent.start, ent.end, ent.label)) for ent in doc.ents]
-    return None if scored is None or None in found else tuple(score for score in found if score is not None)
+    scores = entity_scores(doc)
+    found = [None if scores is None else scores.get((ent.start, ent.end, ent.label)) for ent in doc.ents]
+    return None if scores is None or None in found else tuple(score for score in found if score is not None)
 
 
 Span.set_extension("confidence", getter=confidence, force=True)

@@ -15,6 +15,7 @@ from medner.evaluation.calibration import FILE as CALIBRATION
 from medner.evaluation.calibration import PRECISIONS, SuiteCalibration
 from medner.evaluation.results import SCORES, Scores, read_run, run_table
 from medner.files import read_json
+from medner.model.bio import FACTORY
 from medner.model.provenance import META, Provenance, provenance_in
 from medner.outputs import read_output
 from medner.study import Study, load_study
@@ -25,7 +26,6 @@ RONEC, SAMPLE, SYNTHETIC = "MIT", "CC BY 4.0", "CC BY 4.0"
 EMBEDDED = "CC BY-SA 4.0"  # of pipelines trained from the embedded encoder
 OTHER = "other: that of its encoder and training corpora"
 NO_RECORD = "the pipeline has no record of its training"
-BIO = "medner_bio"  # the factory whose entities have a confidence
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def read_subject(pipeline: Path, metrics: Path, root: Path) -> Subject:
         scores=scores,
         no_scores=no_scores,
         calibration=read_output(own, dict[str, SuiteCalibration], "evaluate") if calibrated and own else {},
-        has_confidence=f'factory = "{BIO}"' in config,
+        has_confidence=f'factory = "{FACTORY}"' in config,
     )
 
 

@@ -10,7 +10,8 @@ from spacy.language import Language
 
 from medner.annotation import engine
 from medner.annotation.entities import Entity
-from medner.annotation.passages import passages
+from medner.annotation.inputs import Document
+from medner.annotation.run import annotate_documents
 from medner.model.pipelines import find_pipeline
 from medner.model.provenance import provenance_in
 from medner.serving.api import PipelineInfo, Served
@@ -38,17 +39,14 @@ def served(nlp: Language, name: str) -> Served:
         has_confidence=about.confidence,
         trained_on={source: origin.note for source, origin in provenance.sources.items()} if provenance else {},
     )
-    return Served(info, partial(annotate_documents, nlp))
+    return Served(info, partial(_annotate, nlp))
 
 
-def annotate_documents(nlp: Language, texts: Sequence[str]) -> list[list[Entity]]:
+def _annotate(nlp: Language, texts: Sequence[str]) -> list[list[Entity]]:
     """The entities of every text, found in its passages as ``medner annotate`` does: none runs across lines."""
-    pieces = [(number, *passage) for number, text in enumerate(texts) for passage in passages(text)]
-    found: list[list[Entity]] = [[] for _ in texts]
-    annotated = engine.annotate_texts(nlp, [piece for _, _, piece in pieces])
-    for (number, start, _), entities in zip(pieces, annotated, strict=True):
-        found[number] += [one._replace(start=start + one.start, end=start + one.end) for one in entities]
-    return found
+    documents = (Document("", text) for text in texts)
+    find = partial(map, partial(engine.annotate_texts, nlp))
+    return [entities for _, entities in annotate_documents(documents, find)]
 
 
 def _name(nlp: Language, model: str) -> str:

@@ -18,7 +18,7 @@ from medner.data.readers.lines import Document
 from medner.data.records import Entity, Tally
 from medner.exceptions import InputError
 from medner.files import read_text
-from medner.settings import describe, first_fault
+from medner.settings import describe, describe_line, first_fault
 
 REMEDY = "Correct or remove the line"
 _UTF16 = next(iter(READINGS))
@@ -56,7 +56,7 @@ def read_jsonl(path: Path, tally: Tally) -> Iterator[Document]:
         try:
             row = _Row.model_validate_json(line)
         except ValidationError as error:
-            what = describe(error).replace(" at line 1 column ", " at column ")
+            what = describe_line(error)
             if first_fault(error) == ("missing", ("entities",)):
                 what = "has none of entities, spans, label, labels"
             raise InputError(what, path=path, place=place, remedy=REMEDY) from None

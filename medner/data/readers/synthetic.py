@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError, field_validator
 from medner.data.records import Entity, Record, Tally, check_entities, normalised, unique_ids
 from medner.exceptions import InputError
 from medner.files import read_text
-from medner.settings import describe
+from medner.settings import describe_line
 
 
 def read_synthetic(path: Path, tally: Tally) -> Iterator[Record]:
@@ -56,7 +56,7 @@ def _record(line: str, path: Path, place: str, tally: Tally) -> Record:
     try:
         row = _Row.model_validate_json(line)
     except ValidationError as error:
-        what = describe(error).replace(" at line 1 column ", " at column ")  # the line is named already
+        what = describe_line(error)
         raise InputError(what, path=path, place=place, remedy="Correct or remove the line") from None
     entities = tuple(Entity(mention.start, mention.end, mention.label) for mention in row.entities)
     record = Record(id=str(row.id), lang=row.lang, text=row.text, entities=entities, meta=row.meta or {})
