@@ -19,7 +19,7 @@ Names = tuple[Name, ...]
 Pair = tuple[Name, Name]
 DOCUMENT = "[^#]+"  # the document in an id of a generic reader
 # What else is kept there, or below metrics/seeds/.
-RESERVED = frozenset({"encoder", "errors", "logs", "pretraining", "reference", "seeds"})
+RESERVED = frozenset({"dev", "encoder", "errors", "logs", "pretraining", "reference", "seeds"})
 WITHOUT_FILES = ("ronec", "synthetic")  # labels of the corpora that need no entry in configs/downloads.yml
 
 
@@ -141,12 +141,13 @@ class Suite(Settings):
     """A test suite: the test parts of its sources, scored together.
 
     group: ``headline``, text like that of training; ``real``, real medical text; or ``names``, other real text with
-    names of persons, organisations and places. references: the experiments that
-    the report shows beside the study's last step on this suite.
+    names of persons, organisations and places. about: what text it is, in a word or two. references: the experiments
+    that the report shows beside the study's last step on this suite.
     """
 
     sources: Annotated[Names, Field(min_length=1)]
     group: Literal["headline", "real", "names"]
+    about: str = ""
     references: Names = ()
 
 
@@ -166,6 +167,33 @@ class Curves(Settings):
     budgets: tuple[tuple[str, str], ...] = ()
 
 
+class Question(Settings):
+    """A question that the report answers.
+
+    pairs: the differences [before, after] that answer it; the first that was compared makes the short answer. suites:
+    where; none stands for those of real medical text. also: what the answer needs beside differences. words: how the
+    short answer begins where F1 rises, where it falls, and where neither is shown. further: not one of the first
+    questions, with which the report begins.
+    """
+
+    ask: str
+    pairs: tuple[Pair, ...] = ()
+    suites: Names = ()
+    also: Literal["", "equal cost", "real sentences", "price", "recommended"] = ""
+    words: tuple[str, str, str] = ("Yes", "No", "Not measurably")
+    further: bool = False
+
+
+class Recommended(Settings):
+    """The pipeline that is meant where none is named.
+
+    dev: the sources whose dev parts decide. The candidates are the experiments that train on nothing but these.
+    """
+
+    pipeline: Name
+    dev: Annotated[Names, Field(min_length=1)]
+
+
 class Study(Settings):
     """``configs/experiments.yml``.
 
@@ -182,6 +210,8 @@ class Study(Settings):
     claims: dict[Name, float] = Field(default={})
     comparisons: dict[Name, tuple[Pair, ...]] = Field(default={})
     curves: Curves | None = None
+    questions: tuple[Question, ...] = ()
+    recommended: Recommended | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Study:
@@ -205,6 +235,13 @@ class Study(Settings):
             ("claims", self.claims, self.experiments, "experiment"),
             ("main_suite", [self.main_suite] if self.main_suite else [], self.suites, "suite"),
         ]
+        for question in self.questions:
+            user = f"question {question.ask!r}"
+            uses.append((user, question.suites, self.suites, "suite"))
+            uses.append((user, (name for pair in question.pairs for name in pair), self.experiments, "experiment"))
+        if recommended := self.recommended:
+            uses.append(("recommended", [recommended.pipeline], self.candidates, "candidate"))
+            uses.append(("recommended", recommended.dev, self.sources, "source"))
         if curves := self.curves:
             uses += [
                 ("curves", [curves.base, *curves.mixes.values()], self.experiments, "experiment"),
@@ -241,6 +278,12 @@ class Study(Settings):
     def trained(self) -> dict[str, Experiment]:
         """The experiments that train a pipeline."""
         return {name: experiment for name, experiment in self.experiments.items() if experiment.model}
+
+    @property
+    def candidates(self) -> dict[str, Experiment]:
+        """The experiments of which one is recommended: those that train on nothing but its sources."""
+        sources = set(self.recommended.dev) if self.recommended else set()
+        return {name: experiment for name, experiment in self.trained.items() if set(experiment.sources) <= sources}
 
     @property
     def zero_shot(self) -> list[str]:

@@ -20,8 +20,8 @@ from medner.exceptions import InputError
 
 def annotate(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT…", help="Files, folders, or - for standard input.")],
-    model: Annotated[str, typer.Option(help="An experiment, a pipeline's folder, or the name of its package.")],
     output: Annotated[Path, typer.Option(help="File to write, or folder for brat. Its suffix names the format.")],
+    model: Annotated[str, typer.Option(help="Experiment, pipeline's folder, or package; empty: the recommended.")] = "",
     to: Annotated[str, typer.Option(help=f"Format of the output: {', '.join(WRITTEN)}.")] = "",
     format: Annotated[str, typer.Option("--from", help=f"Format of the input: {', '.join(READ.values())}.")] = "",
     lines: Annotated[bool, typer.Option("--lines", help="Read every line of a text file as a document.")] = False,
@@ -40,10 +40,11 @@ def annotate(
 ) -> None:
     """Find entities in texts, with a process on each core. Memory use does not grow with the input.
 
-    Example: medner annotate notes/ --model training/exp3/model-best --output found.jsonl
+    Example: medner annotate notes/ --model exp3 --output found.jsonl
     """
-    from medner.model.pipelines import find_pipeline
+    from medner.model.pipelines import default_pipeline, find_pipeline
 
+    model = model or default_pipeline()
     model = str(find_pipeline(model) or model)
     wanted = [label.strip() for label in labels.split(",") if label.strip()]
     if ray:

@@ -5,10 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from medner.command_line import ROOT
+from medner.exceptions import InputError
 from medner.model.provenance import META
+from medner.study import load_study
 
 
 def find_pipeline(model: str, training: Path = ROOT / "training") -> Path | None:
     """The folder that an experiment's name or a path stands for; None if there is none."""
     candidates = (Path(model), Path(model) / "model-best", training / model / "model-best")
     return next((folder for folder in candidates if (folder / META).is_file()), None)
+
+
+def default_pipeline(root: Path = ROOT) -> str:
+    """The experiment that is meant where none is named.
+
+    That is the recommended one; if it is not trained, the last of the study's steps that is. Raises InputError if none
+    is trained.
+    """
+    study = load_study(root / "configs" / "experiments.yml")
+    recommended = [study.recommended.pipeline] if study.recommended else []
+    for name in (*recommended, *reversed(study.steps)):
+        if find_pipeline(str(root / "training" / name)):
+            return name
+    raise InputError("no pipeline is trained", path=root / "training", remedy="Run: make run")

@@ -32,6 +32,14 @@ class Items:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """Questions with their answers; evidence: further statements on each."""
+
+    kind: ClassVar[str] = "answers"
+    items: Sequence[tuple[str, str, Sequence[str]]]
+
+
+@dataclass(frozen=True)
 class Panel:
     """One small plot with its title and a description for readers who cannot see it."""
 
@@ -83,7 +91,7 @@ class Fold:
     blocks: Sequence[Block]
 
 
-Block = Paragraph | Items | Table | Figure | Example | Fold
+Block = Paragraph | Items | Answers | Table | Figure | Example | Fold
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""What the same money buys: F1 of two mixes of training data at equal cost."""
+"""F1 of two mixes of training data at equal cost, and with equally many sentences."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +14,15 @@ from medner.evaluation.statistics import CONFIDENCE
 from medner.generation.config import Price
 from medner.report.wording import signed
 
+Measure = Callable[[CurveRow], float]  # what is to be equal: cost or size
+
 
 @dataclass(frozen=True)
 class EqualCost:
-    """Two mixes at the same cost: how many sentences it buys of each, mean F1 over seeds, and the difference.
+    """Two mixes at the same cost or size: the sentences of each, mean F1 over seeds, and the difference.
 
-    usd: the most that both curves reach. interval: of the difference, over test texts and, if there are several, over
-    seeds; None if the suite has too few independent texts.
+    usd: the most that both curves reach; 0 where they are compared at equal size. interval: of the difference, over test
+    texts and, if there are several, over seeds; None if the suite has too few independent texts.
     """
 
     suite: str
@@ -43,6 +45,17 @@ def equal_costs(rows: Iterable[CurveRow], pairs: Iterable[tuple[str, str]], pric
 
     Between measured sizes, F1 is linear in the logarithm of the size, and below the first it is linear.
     """
+    return _compared(rows, pairs, lambda row: usd(row, price) or 0.0, priced=True)
+
+
+def equal_sizes(rows: Iterable[CurveRow], pairs: Iterable[tuple[str, str]]) -> list[EqualCost]:
+    """The same with equally many sentences of each mix: as many as both curves reach."""
+    return _compared(rows, pairs, lambda row: float(row.sentences), priced=False)
+
+
+def _compared(
+    rows: Iterable[CurveRow], pairs: Iterable[tuple[str, str]], measure: Measure, *, priced: bool
+) -> list[EqualCost]:
     curves: dict[str, dict[str, dict[int, list[CurveRow]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
@@ -55,21 +68,26 @@ def equal_costs(rows: Iterable[CurveRow], pairs: Iterable[tuple[str, str]], pric
             seeds = sorted(mixes[before].keys() & mixes[after].keys())
             both = [(mixes[before][seed], mixes[after][seed]) for seed in seeds]
             if both and all(len(curve) > 1 for pair in both for curve in pair):
-                found.append(_equal_cost(suite, before, after, both, price))
+                found.append(_equal(suite, before, after, both, measure, priced=priced))
     return found
 
 
-def _equal_cost(
-    suite: str, before: str, after: str, both: Sequence[tuple[Sequence[CurveRow], Sequence[CurveRow]]], price: Price
+def _equal(
+    suite: str,
+    before: str,
+    after: str,
+    both: Sequence[tuple[Sequence[CurveRow], Sequence[CurveRow]]],
+    measure: Measure,
+    *,
+    priced: bool,
 ) -> EqualCost:
-    budget = min(usd(curve[-1], price) or 0.0 for pair in both for curve in pair)
+    least = min(measure(curve[-1]) for pair in both for curve in pair)
     last = [curve[-1] for curve in both[0]]
-    sentences = [row.sentences * budget / (usd(row, price) or 1.0) for row in last]
+    sentences = [row.sentences * least / (measure(row) or 1.0) for row in last]
     read = [[_read_off(curve, size) for curve, size in zip(pair, sentences, strict=True)] for pair in both]
     left, right = (float(np.mean([pair[side][0] for pair in read])) for side in (0, 1))
-    return EqualCost(
-        suite, before, after, budget, (sentences[0], sentences[1]), (left, right), _interval(read), len(both)
-    )
+    cost, sizes = least if priced else 0.0, (sentences[0], sentences[1])
+    return EqualCost(suite, before, after, cost, sizes, (left, right), _interval(read), len(both))
 
 
 def _interval(read: Sequence[Sequence[NDArray[np.float64]]]) -> tuple[float, float] | None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from statistics import mean, stdev
 
 from medner.evaluation.scores import Score, SuiteScore
 from medner.evaluation.statistics import MIN_UNITS
 from medner.report.blocks import Block, Paragraph
 from medner.report.inputs import Inputs
-from medner.tables import Cell, Table
+from medner.tables import Cell
 
 EMPTY = Cell("–")
-SLIDE_ROWS = 12  # rows of one line that fit on a slide
 
 
 def f1_cell(score: Score | None, *, rates: bool = False) -> Cell:
@@ -68,17 +65,4 @@ def small_suite_warnings(inputs: Inputs, suites: Iterable[str]) -> list[Block]:
         )
         for suite, units in inputs.small_suites.items()
         if suite in suites
-    ]
-
-
-def pages(title: str, table: Table, rows: int = SLIDE_ROWS) -> list[tuple[str, Sequence[Block]]]:
-    """The table on as many slides as it takes, since print cuts off what does not fit on one."""
-    number = max(1, math.ceil(len(table.rows) / rows))
-    size = math.ceil(len(table.rows) / number)
-    return [
-        (
-            f"{title} ({page + 1} of {number})" if number > 1 else title,
-            [replace(table, rows=table.rows[page * size : (page + 1) * size])],
-        )
-        for page in range(number)
     ]

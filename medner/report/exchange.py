@@ -96,6 +96,36 @@ def exchange_rates(rows: Sequence[CurveRow], suite: str) -> list[Worth]:
     ]  # fmt: skip
 
 
+def real_worth(rows: Sequence[CurveRow], suite: str, size: int) -> list[Worth]:
+    """The other way round: how many sentences of each other mix give the F1 of ``size`` real ones, seed by seed.
+
+    In the result, ``mix`` is the mix of real annotation, and ``reference`` the one that is read off.
+    """
+    own = [row for row in rows if row.suite == suite]
+    real = {row.seed: row for row in own if row.mix == row.reference and row.sentences == size}
+    human = {row.reference for row in rows}
+    found = []
+    for mix in dict.fromkeys(row.mix for row in own if row.mix not in human):
+        curves_of_mix: dict[int, dict[int, CurveRow]] = defaultdict(dict)
+        for row in own:
+            if row.mix == mix and row.seed in real:
+                curves_of_mix[row.seed][row.sentences] = row
+        most = max(map(len, curves_of_mix.values()), default=0)
+        readings = [
+            _reading(real[seed], [curve[at] for at in sorted(curve)])
+            for seed, curve in sorted(curves_of_mix.items())
+            if len(curve) >= max(2, most)
+        ]
+        if readings:
+            largest = max(size for curve in curves_of_mix.values() for size in curve)
+            below, beyond = sum(one.below for one in readings), sum(one.beyond for one in readings)
+            middle = float(np.mean([one.sentences for one in readings]))
+            reference = next(iter(real.values())).mix
+            interval = _interval(readings)
+            found.append(Worth(suite, reference, size, middle, interval, mix, len(readings), below, beyond, largest))
+    return found
+
+
 class _Reading(NamedTuple):
     """What one seed's point is worth, and what it is worth on each resample of the texts."""
 

@@ -16,6 +16,8 @@ from medner.data.quality import QualityReport
 from medner.evaluation.calibration import FILE as CALIBRATION
 from medner.evaluation.calibration import SuiteCalibration
 from medner.evaluation.comparisons import FILE, Comparison, Significance
+from medner.evaluation.dev import FOLDER as DEV
+from medner.evaluation.dev import DevScores
 from medner.evaluation.error_analysis import Errors
 from medner.evaluation.learning_curves import CurveRow
 from medner.evaluation.results import Run, Scores, main_run, some_runs
@@ -40,7 +42,7 @@ class Workflows(RootModel[dict[str, list[str]]]):
 class Inputs:
     """Everything that the report is made of.
 
-    runs: all runs of each experiment, by seed. results: the scores of the main runs. results, curves, errors and
+    runs: all runs of each experiment, by seed. results: the scores of the main runs. results, curves, errors, dev and
     calibration are by experiment, in the study's order; calibration, of pipelines that give confidences, is by suite as
     well. robustness: of the experiments that it was measured of. comparisons: those that were made of these runs.
     learning: the rows of the learning curves. price: of what a language model reads and writes, if the study names one.
@@ -54,6 +56,7 @@ class Inputs:
     curves: Mapping[str, TrainingCurve]
     errors: Mapping[str, Errors]
     calibration: Mapping[str, Mapping[str, SuiteCalibration]]
+    dev: Mapping[str, DevScores]
     robustness: Mapping[str, Robustness]
     comparisons: Sequence[Comparison]
     learning: Sequence[CurveRow]
@@ -81,11 +84,12 @@ class Inputs:
     @property
     def headline_suites(self) -> list[str]:
         """The suites of text like that of training on which any experiment was scored."""
-        return [
-            suite
-            for suite in self.study.group("headline")
-            if any(suite in result.suites for result in self.results.values())
-        ]
+        return self.scored_by(list(self.results), self.study.group("headline"))
+
+    @property
+    def name_suites(self) -> list[str]:
+        """The suites of other real text with names on which any experiment was scored."""
+        return self.scored_by(list(self.results), self.study.group("names"))
 
     @property
     def skipped(self) -> dict[str, str]:
@@ -119,6 +123,7 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
     errors = {name: _read(metrics / "errors" / f"{name}.json", Errors, "errors") for name in results}
     by_suite = dict[str, SuiteCalibration]
     calibration = {name: _read(metrics / name / CALIBRATION, by_suite, "evaluate") for name in results}
+    dev = {name: _read(metrics / DEV / f"{name}.json", DevScores, "score-dev") for name in results}
     robustness = {name: _read(metrics / ROBUSTNESS / f"{name}.json", Robustness, "robustness") for name in results}
     significance = _read(metrics / FILE, Significance, "significance")
     learning = _read(metrics / "curves.json", list[CurveRow], "curves") or []
@@ -132,6 +137,7 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
         curves={name: found for name, found in curves.items() if found},
         errors={name: found for name, found in errors.items() if found and found.suites.keys() & study.suites.keys()},
         calibration={name: found for name, found in calibration.items() if found},
+        dev={name: found for name, found in dev.items() if found and _is_of_run(found, results[name])},
         robustness={name: found for name, found in robustness.items() if found},
         comparisons=significance.current(runs) if significance else [],
         learning=learning if _is_of_runs(learning, study, runs) else [],
@@ -158,6 +164,11 @@ def _is_of_results(manifest: CorpusManifest, results: Mapping[str, Scores]) -> b
         for result in results.values()
         for name, tested in result.test.items()
     )
+
+
+def _is_of_run(dev: DevScores, scores: Scores) -> bool:
+    """Whether dev scores are those of the pipeline that was tested."""
+    return dev.provenance.settings == scores.provenance.settings
 
 
 def _is_of_runs(learning: Sequence[CurveRow], study: Study, runs: Mapping[str, Sequence[Run]]) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from statistics import mean
+from typing import Any, Literal
 
 from medner.evaluation.comparisons import Comparison
 from medner.evaluation.results import Run, Scores
@@ -16,6 +17,13 @@ from medner.report.cells import EMPTY, count_cell, f1_cell, spread_cell
 from medner.report.wording import p_text, runs_text, sentence, signed
 from medner.study import Study
 from medner.tables import Cell, Row, Table
+
+_GROUPS = {
+    "real": "Real medical text, which annotates MEDICAL alone",
+    "headline": "News and synthetic text, like that of training",
+    "names": "Other real text, for names",
+}
+GROUPS: tuple[Literal["real", "headline", "names"], ...] = ("real", "headline", "names")
 
 
 def insert(document: str, name: str, text: str, path: Path) -> str:
@@ -28,6 +36,22 @@ def insert(document: str, name: str, text: str, path: Path) -> str:
     if not found.search(document):
         raise InputError(f"has no place for {name}", path=path, remedy=f"Add the comments {start} and {end}")
     return found.sub(lambda _: f"{start}\n{text.strip()}\n{end}", document)
+
+
+def headline_table(runs: Mapping[str, Sequence[Run]], study: Study) -> Table:
+    """Mean F1 of the steps, the recommended pipeline and the references: real text first, then held-out text, names."""
+    references = {name for suite in study.suites.values() for name in suite.references}
+    recommended = {study.recommended.pipeline} if study.recommended else set()
+    shown = {name: found for name, found in runs.items() if name in {*study.steps, *references, *recommended}}
+    rows: list[Row] = []
+    for suite in [suite for group in GROUPS for suite in study.group(group) if suite != study.main_suite]:
+        f1 = {name: [r.scores.suites[suite].f1 for r in own if suite in r.scores.suites] for name, own in shown.items()}
+        if any(f1.values()):
+            about = study.suites[suite].about
+            cells = (f"{mean(values):.3f}" if values else "–" for values in f1.values())
+            rows.append([f"{suite}, {about}" if about else suite, *cells])
+    rows.append(["runs", *(f"{len(found)}" for found in shown.values())])
+    return Table(["suite", *shown], rows, caption="Mean F1 over all runs")
 
 
 def scores_table(experiments: Mapping[str, Scores], suites: Sequence[str]) -> Table:
@@ -52,18 +76,11 @@ def summarise(results: Mapping[str, Scores], study: Study) -> str:
         "annotates.",
         f"A suite of fewer than {MIN_UNITS} independent texts has no interval.",
         "",
-        scores_table(results, study.group("headline")).markdown(),
     ]
-    real = study.group("real")
-    if any(suite in scores.suites for suite in real for scores in results.values()):
-        lines += [
-            "Real medical text, which annotates MEDICAL alone:",
-            "",
-            scores_table(results, real).markdown(),
-        ]
-    names = [suite for suite in study.group("names") if any(suite in scores.suites for scores in results.values())]
-    if names:
-        lines += ["Other real text, for names:", "", scores_table(results, names).markdown()]
+    for group in GROUPS:
+        suites = study.group(group)
+        if any(suite in scores.suites for suite in suites for scores in results.values()):
+            lines += [f"{_GROUPS[group]}:", "", scores_table(results, suites).markdown()]
     lines += origins(results)
     lines += [f"- {name}: {_training(scores.provenance)}" for name, scores in results.items()]
     return "\n".join(lines) + "\n"

@@ -15,8 +15,9 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 def serve(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="Pipelines: experiments, folders or packages.")
-    ],
+        list[str] | None,
+        typer.Argument(metavar="[MODEL...]", help="Experiments, folders or packages; none: the recommended."),
+    ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on; the default is for this machine alone.")] = (
         "127.0.0.1"
@@ -40,7 +41,9 @@ def serve(
             raise
         raise InputError(f"{error.name} is not installed", remedy="Run: pip install 'medner[serve]'") from None
     from medner.model.arithmetic import choose_processor
+    from medner.model.pipelines import default_pipeline
 
+    models = models or [default_pipeline()]
     listening = _listen(host, port)
     with listening:
         choose_processor(gpu)

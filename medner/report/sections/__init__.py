@@ -13,6 +13,7 @@ from medner.report.sections import (
     data,
     errors,
     exchange,
+    names,
     provenance,
     real_text,
     robustness,
@@ -23,8 +24,9 @@ from medner.report.sections import (
 
 BUILDERS: Sequence[Callable[[Inputs], Section | Missing]] = (
     answer.section,
-    steps.section,
     real_text.section,
+    steps.section,
+    names.section,
     robustness.section,
     statistics.seeds,
     statistics.significance,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from medner.report.blocks import Missing, Paragraph, Section
-from medner.report.cells import command, f1_cell, main_run_text, pages
+from medner.report.cells import command, f1_cell, main_run_text
 from medner.report.inputs import Inputs
 from medner.tables import Cell, Table
 
@@ -23,15 +23,12 @@ def section(inputs: Inputs) -> Section | Missing:
             "without a usable answer counts as one without mentions. The model may have seen these texts before."
         )
     groups = [
-        ("text like that of training", inputs.scored_by(inputs.others, inputs.headline_suites)),
         ("real medical text", inputs.scored_by(inputs.others, inputs.real_suites)),
+        ("text like that of training", inputs.scored_by(inputs.others, inputs.headline_suites)),
     ]
     captions = {f"F1 of {main_run_text(inputs)} on {what}": suites for what, suites in groups if suites}
     tables = [_table(inputs, f"{caption}; below the name: the sources", s) for caption, s in captions.items()]
-    slides = [
-        page for caption, suites in [*captions.items()][-1:] for page in pages(TITLE, _plain(inputs, caption, suites))
-    ]
-    return Section("ablations", TITLE, [Paragraph(text), *tables], slides)
+    return Section("ablations", TITLE, [Paragraph(text), *tables])
 
 
 def _scored(inputs: Inputs, suites: Sequence[str]) -> list[str]:
@@ -44,12 +41,3 @@ def _table(inputs: Inputs, caption: str, suites: Sequence[str]) -> Table:
         sources = "\n+ ".join(inputs.study.experiments[name].sources) or "nothing"
         rows.append([Cell(name, sources), *(f1_cell(inputs.score(name, suite)) for suite in suites)])
     return Table(["experiment", *suites], rows, caption=caption)
-
-
-def _plain(inputs: Inputs, caption: str, suites: Sequence[str]) -> Table:
-    """The same with one line a row, for slides."""
-    rows = []
-    for name in _scored(inputs, suites):
-        sources = " + ".join(inputs.study.experiments[name].sources) or "nothing"
-        rows.append([name, sources, *(f1_cell(inputs.score(name, suite)).text for suite in suites)])
-    return Table(["experiment", "trains on", *suites], rows, text=(0, 1), caption=caption)

@@ -38,7 +38,8 @@ def section(inputs: Inputs) -> Section | Missing:
         [Panel(suite, figures.trade(f"{name} {suite}", one.curve), _traded(one)) for suite, one in drawn.items()],
         _curve(drawn),
     )
-    return Section("confidence", TITLE, [text, table, *([diagrams, curves] if drawn else [])])
+    slides = [(TITLE, [diagrams])] if drawn else []
+    return Section("confidence", TITLE, [text, table, *([diagrams, curves] if drawn else [])], slides)
 
 
 def _table(inputs: Inputs) -> Table:

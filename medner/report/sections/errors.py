@@ -11,7 +11,7 @@ from spacy import displacy
 from medner.data.records import Entity
 from medner.evaluation.error_analysis import Confusion, ErrorExample, Guideline, Kind, SuiteErrors
 from medner.report import figures
-from medner.report.blocks import Block, Example, Figure, Fold, Missing, Panel, Paragraph, Rendered, Section
+from medner.report.blocks import Example, Figure, Fold, Missing, Panel, Paragraph, Rendered, Section
 from medner.report.cells import command, count_cell, share
 from medner.report.inputs import Inputs
 from medner.tables import Cell, Row, Table
@@ -51,17 +51,11 @@ def section(inputs: Inputs) -> Section | Missing:
         f"line: `metrics/errors/{last}.jsonl`.", "note",
     )  # fmt: skip
     by_kind = [Fold(f"Examples: {kind}", shown) for kind, shown in examples.items() if shown]
-    texts = {one.sides[0].plain: one for shown in examples.values() for one in shown}
-    short = sorted(texts.values(), key=lambda one: len(one.sides[0].plain))
-    slides: list[tuple[str, Sequence[Block]]] = [
-        ("What goes wrong", [figure]),
-        ("Which labels are confused", matrices[main][:1]),
-        (f"Two errors of {last}", short[:2]),
-    ]
     tokens = Paragraph(_tokens_text(own[main]))
     return Section(
-        "errors", TITLE, [Paragraph(_DEFINITIONS), figure, tokens, *matrices[main], *folds, drawn, *by_kind], slides
-    )
+        "errors", TITLE, [Paragraph(_DEFINITIONS), figure, tokens, *matrices[main], *folds, drawn, *by_kind],
+        [("What goes wrong", [figure])],
+    )  # fmt: skip
 
 
 def _tokens_text(own: SuiteErrors) -> str:

@@ -41,14 +41,10 @@ def section(inputs: Inputs) -> Section | Missing:
     none = Paragraph("There is no curve of real annotation, and so no exchange rate.", "note")
     rate = Items(sentences) if sentences else none
     reading, small = Paragraph(_READING, "note"), small_suite_warnings(inputs, suites)
-    slides: list[tuple[str, Sequence[Block]]] = [
-        ("Learning curves", [figure]),
-        ("Exchange rate", [*small, rate, reading]),
-    ]
     budgets: list[Block] = []
     if price and inputs.study.curves and (same := equal_costs(inputs.learning, inputs.study.curves.budgets, price)):
         budgets = [Items([budget_sentence(one) for one in same]), Paragraph(_COST, "note")]
-        slides.append(("At equal cost", budgets))
+    slides = [("Learning curves", [figure])]
     return Section("exchange", TITLE, [*small, figure, rate, reading, *budgets], slides)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from medner.report.blocks import Block, Missing, Paragraph, Section
-from medner.report.cells import command, main_run_text, pages, small_suite_warnings
+from medner.report.cells import command, main_run_text, small_suite_warnings
 from medner.report.inputs import Inputs
 from medner.report.sections.matching import matching, matching_figure
 from medner.report.sections.steps import scores_table, steps_figure
@@ -32,7 +32,6 @@ def section(inputs: Inputs) -> Section | Missing:
     blocks = [text, *notes, *small_suite_warnings(inputs, scored), figure, table, reading, hard]
     slides: list[tuple[str, Sequence[Block]]] = [
         (TITLE, [*notes, figure]),
-        *pages(f"{TITLE}: precision, recall, F1", table, 5),
         (f"{TITLE}: what is hard", [hard, reading]),
     ]
     return Section("real", TITLE, blocks, slides)

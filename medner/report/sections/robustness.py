@@ -30,7 +30,7 @@ def section(inputs: Inputs) -> Section | Missing:
     panels = [_panel(name, suite, own) for suite, own in found.suites.items()]
     caption = f"F1 of {name} under each perturbation, {most}; the line is clean text"
     plot = Figure(caption, panels, _table(name, found))
-    return Section("robustness", TITLE, [text, *tables, plot])
+    return Section("robustness", TITLE, [text, *tables, plot], [(TITLE, [plot])])
 
 
 def _panel(experiment: str, suite: str, found: Mapping[str, Perturbed]) -> Panel:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import replace
 
 from medner.report.answer import ALPHA, findings
 from medner.report.blocks import Fold, Items, Missing, Paragraph, Section
-from medner.report.cells import command, main_run_text, pages, spread_cell
+from medner.report.cells import command, main_run_text, spread_cell
 from medner.report.inputs import Inputs
 from medner.report.sections.answer import findings_table
 from medner.report.wording import sentence
@@ -21,7 +19,7 @@ def seeds(inputs: Inputs) -> Section | Missing:
     """Mean and standard deviation of F1 over the runs of each experiment."""
     if all(len(runs) == 1 for runs in inputs.runs.values()):
         return Missing(SEEDS, command("seeds"))
-    suites = [*inputs.headline_suites, *inputs.real_suites]
+    suites = [*inputs.real_suites, *inputs.headline_suites, *inputs.name_suites]
     rows: list[list[Cell]] = []
     for name, runs in inputs.runs.items():
         scores = [run.scores.suites for run in runs]
@@ -44,13 +42,7 @@ def significance(inputs: Inputs) -> Section | Missing:
         f"is below {ALPHA}. p is adjusted (Holm) for the comparisons of a suite in one family: {families}."
     )
     table, following = findings_table(findings(inputs.comparisons)), list(itertools.pairwise(inputs.steps))
-    suites: Sequence[str | None] = (*inputs.real_suites, inputs.study.main_suite)
-    chosen = [one.suite in suites and (one.before, one.after) in following for one in inputs.comparisons]
-    if not any(chosen):
-        chosen = [True] * len(chosen)
-    said = Items([f"{one.suite}: {sentence(one)}" for one in itertools.compress(inputs.comparisons, chosen)])
-    slide = replace(table, rows=list(itertools.compress(table.rows, chosen)))
-    return Section(
-        "significance", SIGNIFICANCE, [reading, said, Fold("All comparisons", [table])],
-        pages("Which differences are significant?", slide),
-    )  # fmt: skip
+    suites = (*inputs.real_suites, inputs.study.main_suite)
+    steps = [one for one in inputs.comparisons if one.suite in suites and (one.before, one.after) in following]
+    said = Items([f"{one.suite}: {sentence(one)}" for one in steps or inputs.comparisons])
+    return Section("significance", SIGNIFICANCE, [reading, said, Fold("All comparisons", [table])])

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from medner.evaluation.statistics import CONFIDENCE
 from medner.report import figures
 from medner.report.blocks import Block, Figure, Fold, Missing, Panel, Paragraph, Section
-from medner.report.cells import command, count_cell, f1_cell, main_run_text, pages
+from medner.report.cells import command, count_cell, f1_cell, main_run_text
 from medner.report.inputs import Inputs
 from medner.report.sections.matching import matching
 from medner.tables import Cell, Row, Table
 
-TITLE = "The steps"
+TITLE = "News and synthetic text"
 
 
 def section(inputs: Inputs) -> Section | Missing:
@@ -33,12 +32,7 @@ def section(inputs: Inputs) -> Section | Missing:
     blocks: list[Block] = [
         reading, training, figure, table, *matching(inputs, {suite: steps[-1:] for suite in suites}), by_label
     ]  # fmt: skip
-    slides: list[tuple[str, Sequence[Block]]] = [
-        ("What each experiment trains on", [training, replace(reading, tone="note")]),
-        ("From step to step", [figure]),
-        *pages("Precision, recall, F1", table, 5),
-    ]
-    return Section("steps", TITLE, blocks, slides)
+    return Section("steps", TITLE, blocks, [("From step to step, on news and synthetic text", [figure, reading])])
 
 
 def _training_table(inputs: Inputs) -> Table:

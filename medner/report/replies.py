@@ -1,0 +1,269 @@
+"""The answers to the study's questions in plain English, made by rule: they claim no more than intervals show.
+
+A statement whose runs are missing is left out, and so is a question without any statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+import numpy as np
+
+from medner.evaluation.learning_curves import CurveRow
+from medner.evaluation.statistics import CONFIDENCE
+from medner.report.answer import GAINS, LOSSES, findings
+from medner.report.budget import EqualCost, equal_costs, equal_sizes, usd
+from medner.report.exchange import Worth, exchange_rates, real_worth, worth_sentence
+from medner.report.inputs import Inputs
+from medner.report.recommendation import recommendation
+from medner.report.wording import listed, points
+from medner.study import Pair, Question
+
+REAL, HELD_OUT = "of real medical text", "of held-out text like that of training"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A question and its answer. short: one to three sentences. evidence: what else was found, one claim each."""
+
+    question: str
+    short: str
+    evidence: Sequence[str] = ()
+    further: bool = False
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A difference in F1 on a suite with its interval. sign: 1 or -1 where it is significant, else 0."""
+
+    suite: str
+    difference: float
+    interval: tuple[float, float]
+    sign: int
+
+    def __str__(self) -> str:
+        """The difference in points with its interval."""
+        low, high = map(points, self.interval)
+        return f"{points(self.difference)} [{low}, {high}]"
+
+
+def replies(inputs: Inputs) -> list[Reply]:
+    """The answers to the study's questions, in their order, as far as there are runs."""
+    found = [_reply(inputs, question) for question in inputs.study.questions]
+    return [one for one in found if one]
+
+
+def _reply(inputs: Inputs, question: Question) -> Reply | None:
+    by_pair = {pair: effects for pair in question.pairs if (effects := _effects(inputs, pair, question.suites))}
+    where = "" if question.suites else f" {REAL if _real(inputs) else HELD_OUT}"
+    short: list[str] = []
+    evidence = [_in_full(pair, effects) for pair, effects in by_pair.items()]
+    for (before, after), effects in [*by_pair.items()][:1]:
+        short.append(f"{_word(question, effects)}{_sentence(before, after, effects, where)}")
+    more, shorter = _ALSO[question.also](inputs, question) if question.also else ([], [])
+    if question.also == "equal cost" and shorter:  # the fairer comparison begins the answer
+        short = shorter
+    else:
+        short += shorter
+    if not short:
+        return None
+    return Reply(question.ask, " ".join(short), [*more, *evidence], question.further)
+
+
+def _real(inputs: Inputs) -> bool:
+    return any(one.suite in inputs.real_suites for one in inputs.comparisons)
+
+
+def _effects(inputs: Inputs, pair: Pair, suites: Sequence[str]) -> list[Effect]:
+    """The differences of a pair on the suites asked for; else on real medical text; else on held-out text."""
+    if not suites:
+        held_out = [suite for suite in inputs.headline_suites if suite != inputs.study.main_suite]
+        suites = inputs.real_suites if _real(inputs) else held_out
+    compared = [one for one in findings(inputs.comparisons) if one.pair == pair and one.comparison]
+    found = {one.suite: one for one in compared}
+    return [
+        Effect(one.suite, one.difference, one.comparison.interval, (one.verdict in GAINS) - (one.verdict in LOSSES))
+        for suite in suites
+        if (one := found.get(suite)) and one.comparison
+    ]
+
+
+def _word(question: Question, effects: Sequence[Effect]) -> str:
+    """How the answer begins: yes or no where all that is significant has one sign."""
+    signs = {one.sign for one in effects} - {0}
+    if len(signs) > 1:
+        return "It depends: "
+    return f"{question.words[{1: 0, -1: 1}.get(next(iter(signs), 0), 2)]}: "
+
+
+def _sentence(before: str, after: str, effects: Sequence[Effect], where: str = "") -> str:
+    """On how many suites the one is ahead, with the least and the greatest difference; what else there is."""
+    clauses = []
+    number = len(effects)
+    for sign, verb in ((1, "is ahead of"), (-1, "is behind")):
+        if own := [one for one in effects if one.sign == sign]:
+            on = f"on {len(own)} of {number} suites{where}, by" if number > 1 else f"on {own[0].suite}:"
+            clauses.append(f"{verb} {before} {on} {_range(own, name=number > 1)}")
+    text = f"{after} {' and '.join(clauses)}. " if clauses else ""
+    if rest := [one for one in effects if not one.sign]:
+        between = "" if clauses else f" between {after} and {before}"
+        each = listed([f"{one.suite} ({one})" for one in rest])
+        shown = each if len(rest) < 3 else f"{len(rest)} suites ({_range(rest)})"
+        text += f"No significant difference{between} on {shown}."
+    return text.strip()
+
+
+def _range(effects: Sequence[Effect], *, name: bool = True) -> str:
+    ordered = sorted(effects, key=lambda one: abs(one.difference))
+    ends = dict.fromkeys([ordered[0], ordered[-1]])
+    return " to ".join(f"{one} ({one.suite})" if name else str(one) for one in ends)
+
+
+def _in_full(pair: Pair, effects: Iterable[Effect], what: str = "") -> str:
+    """Every suite of a pair. Differences that are not significant are marked."""
+    before, after = pair
+    shown = (f"{one.suite} {one}{'' if one.sign else ' (not significant)'}" for one in effects)
+    return f"{after} − {before}{what}: {'; '.join(shown)}."
+
+
+# --- What some answers need beside differences ----------------------------------------------------------------------
+
+Also = Callable[[Inputs, Question], tuple[list[str], list[str]]]  # evidence, and sentences of the short answer
+
+
+def _equal_cost(inputs: Inputs, question: Question) -> tuple[list[str], list[str]]:
+    """The pairs of mixes at equal cost and at equal number of sentences; the first pair makes the short answer."""
+    curves = inputs.study.curves
+    if not curves or not inputs.learning:
+        return [], []
+    at_cost = equal_costs(inputs.learning, curves.budgets, inputs.price) if inputs.price else []
+    ways = [("cost", at_cost), ("number", equal_sizes(inputs.learning, curves.budgets))]
+    evidence, shown = [], {}
+    for way, found in ways:
+        for pair in curves.budgets:
+            own = [one for one in found if (one.before, one.after) == pair and one.interval]
+            if own:
+                names = curves.mixes[pair[0]], curves.mixes[pair[1]]
+                effects = [_effect(one) for one in own]
+                evidence.append(_in_full(names, effects, f", {_same(way, own[0])}"))
+                shown.setdefault(way, (names, own[0], effects))
+    if not shown:
+        return [], []
+    counted = [one for *_, effects in shown.values() for one in effects]
+    word = _word(question, counted)
+    said = [f"{_same(way, one)}, {_sentence(*names, effects)}" for way, (names, one, effects) in shown.items()]
+    text = " ".join(f"{one[0].upper()}{one[1:]}" for one in said)
+    return evidence, [f"{word[:-2]}. {text}"]
+
+
+def _effect(one: EqualCost) -> Effect:
+    assert one.interval
+    low, high = one.interval
+    return Effect(one.suite, one.f1[1] - one.f1[0], one.interval, (low > 0) - (high < 0))
+
+
+def _same(way: str, one: EqualCost) -> str:
+    return f"at equal cost (${one.usd:.2f})" if way == "cost" else f"with {one.sentences[0]:,.0f} sentences each"
+
+
+def _real_sentences(inputs: Inputs, question: Question) -> tuple[list[str], list[str]]:
+    """How many sentences of each mix give what the smallest measured number of real ones gives."""
+    curves = inputs.study.curves
+    if not curves or not inputs.learning:
+        return [], []
+    size = curves.sizes[0]
+    lines = [line for suite in curves.suites if (line := _worth_line(inputs, suite, size))]
+    rates = [rate for suite in curves.suites for rate in _largest(exchange_rates(inputs.learning, suite))]
+    return [*lines[1:], *map(worth_sentence, rates)], lines[:1]
+
+
+def _worth_line(inputs: Inputs, suite: str, size: int) -> str | None:
+    assert inputs.study.curves
+    found = real_worth(inputs.learning, suite, size)
+    if not found:
+        return None
+    rows = [r for r in inputs.learning if (r.suite, r.mix, r.sentences) == (suite, found[0].mix, size)]
+    names, base = inputs.study.curves.mixes, inputs.study.curves.base
+    fewest = sorted(found, key=lambda one: (one.beyond == one.seeds, one.mean))[:2]
+    worth = " or ".join(f"{_amount(one)} of {names[one.reference]}" for one in fewest)
+    real = f"{size:,} real sentences ({names[found[0].mix]}) beside those of {base}"
+    return f"On {suite}, {real} give F1 {_f1_of(rows)}. So do {worth}."
+
+
+def _f1_of(rows: Sequence[CurveRow]) -> str:
+    text = f"{mean(row.f1 for row in rows):.3f}"
+    if not all(row.resampled for row in rows):
+        return text
+    over = np.mean([row.resampled for row in rows], axis=0)
+    low, high = np.percentile(over, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
+    return f"{text} [{low:.3f}, {high:.3f}]"
+
+
+def _amount(one: Worth) -> str:
+    if one.beyond == one.seeds:
+        return f"more than {one.largest:,}"
+    bounds = " [{:,.0f}, {:,.0f}]".format(*one.interval) if one.interval else ""
+    return f"{one.mean:,.0f}{bounds}"
+
+
+def _largest(rates: Sequence[Worth]) -> list[Worth]:
+    most: dict[str, Worth] = {}
+    for rate in rates:
+        if rate.mix not in most or rate.sentences > most[rate.mix].sentences:
+            most[rate.mix] = rate
+    return list(most.values())
+
+
+def _price(inputs: Inputs, question: Question) -> tuple[list[str], list[str]]:
+    """What the model's labels cost, and once, the text of the pipeline that it is compared with."""
+    pair = next((pair for pair in question.pairs if _effects(inputs, pair, question.suites)), None)
+    tokens = [s.tokens for s in inputs.study.sources.values() if s.silver and s.tokens and s.kept == 1]
+    if not inputs.price or not pair or not tokens or not inputs.study.curves:
+        return [], []
+    read, written = (1000 * mean(one) for one in zip(*tokens, strict=True))
+    each = inputs.price.cost(round(read), round(written), batch=True)
+    text = f"Asking it costs ${each:.2f} per 1,000 sentences (Batch API)"
+    if once := _once(inputs, pair[1]):
+        text += f", again for every text; the text that {pair[1]} learns from cost ${once:.2f} once"
+    llm, own = inputs.runs[pair[0]], inputs.runs[pair[1]]
+    suites = [suite for suite in inputs.real_suites if inputs.score(pair[0], suite) and inputs.score(pair[1], suite)]
+    shares = [_mean_f1(own, suite) / max(_mean_f1(llm, suite), 1e-9) for suite in suites]
+    kept = f"{pair[1]} has {100 * min(shares):.0f} to {100 * max(shares):.0f} % of its F1." if shares else ""
+    return [kept] if kept else [], [f"{text}."]
+
+
+def _mean_f1(runs: Sequence[object], suite: str) -> float:
+    return mean(run.scores.suites[suite].f1 for run in runs)  # type: ignore[attr-defined]
+
+
+def _once(inputs: Inputs, experiment: str) -> float | None:
+    """What the text that a language model made for an experiment cost; None where the curves do not say."""
+    assert inputs.study.curves
+    assert inputs.price
+    known = inputs.study.experiments
+    same = [mix for mix, name in inputs.study.curves.mixes.items() if known[name].sources == known[experiment].sources]
+    rows = [row for row in inputs.learning if row.mix in same]
+    return usd(max(rows, key=lambda row: row.sentences), inputs.price) if rows else None
+
+
+def _recommended(inputs: Inputs, question: Question) -> tuple[list[str], list[str]]:
+    text = recommendation(inputs)
+    return [], [text] if text else []
+
+
+_ALSO: Mapping[str, Also] = {
+    "equal cost": _equal_cost,
+    "real sentences": _real_sentences,
+    "price": _price,
+    "recommended": _recommended,
+}
+
+
+def trains_on(inputs: Inputs) -> Iterator[str]:
+    """What each experiment of the answers trains on, in words, the steps first."""
+    named = [name for question in inputs.study.questions for pair in question.pairs for name in pair]
+    for name in dict.fromkeys([*inputs.steps, *named]):
+        if name in inputs.results and (sources := inputs.study.experiments[name].sources):
+            yield f"{name}: {listed(sources)}"
