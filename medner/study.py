@@ -122,13 +122,14 @@ class Source(Settings):
 
 
 class Experiment(Settings):
-    """A training: ``configs/<model>.cfg`` on the train and dev parts of the sources.
+    """A training: ``configs/<model>.cfg`` on the train and dev parts of the sources. about: on what, in words.
 
     Without a model it is a language model's zero-shot labels, and trains on nothing.
     """
 
     model: Name | None = None
     sources: Names = ()
+    about: str = ""
 
     @model_validator(mode="after")
     def _is_whole(self) -> Experiment:

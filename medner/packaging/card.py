@@ -13,11 +13,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from medner.data.downloads import load_downloads
 from medner.evaluation.calibration import FILE as CALIBRATION
 from medner.evaluation.calibration import PRECISIONS, SuiteCalibration
+from medner.evaluation.dev import FOLDER as DEV
+from medner.evaluation.dev import DevScores
 from medner.evaluation.results import SCORES, Scores, read_run, run_table
 from medner.files import read_json
 from medner.model.bio import FACTORY
 from medner.model.provenance import META, Provenance, provenance_in
 from medner.outputs import read_output
+from medner.report.recommendation import RULE, dev_table, threshold_table
 from medner.study import Study, load_study
 from medner.tables import Table, markdown_text
 
@@ -33,7 +36,8 @@ class Subject:
     """A pipeline and what is known of it.
 
     meta: its ``meta.json``. languages, licences: of the training corpora, by source. scores: of the test suites; None
-    where there are none, which ``no_scores`` explains. calibration: by suite; empty where none was measured.
+    where there are none, which ``no_scores`` explains. calibration: by suite; empty where none was measured. dev: of
+    all candidates for the recommended pipeline; empty where this one has none. recommended: its name.
     """
 
     meta: Mapping[str, Any]
@@ -44,6 +48,13 @@ class Subject:
     no_scores: str
     calibration: Mapping[str, SuiteCalibration]
     has_confidence: bool
+    dev: Mapping[str, DevScores]
+    recommended: str
+
+    @property
+    def name(self) -> str:
+        """The experiment; empty where there is no record."""
+        return self.provenance.experiment if self.provenance else ""
 
     @property
     def labels(self) -> list[str]:
@@ -86,7 +97,17 @@ def read_subject(pipeline: Path, metrics: Path, root: Path) -> Subject:
         no_scores=no_scores,
         calibration=read_output(own, dict[str, SuiteCalibration], "evaluate") if calibrated and own else {},
         has_confidence=f'factory = "{FACTORY}"' in config,
+        dev=_dev(study, provenance, metrics) if provenance else {},
+        recommended=study.recommended.pipeline if study.recommended else "",
     )
+
+
+def _dev(study: Study, provenance: Provenance, metrics: Path) -> dict[str, DevScores]:
+    """The dev scores of all candidates, if those of the pipeline are of the same run."""
+    paths = {name: metrics / DEV / f"{name}.json" for name in study.candidates}
+    found = {name: read_output(path, DevScores, "score-dev") for name, path in paths.items() if path.is_file()}
+    own = found.get(provenance.experiment)
+    return found if own and own.provenance.settings == provenance.settings else {}
 
 
 def _scores(provenance: Provenance | None, metrics: Path) -> tuple[Scores | None, str]:
@@ -126,6 +147,7 @@ def render(subject: Subject, package: str, version: str, wheel: str, licence: st
     pages.filters["markdown"] = markdown_text
     provenance, scores = subject.provenance, subject.scores
     stand_ins = [name for name, origin in provenance.sources.items() if origin.stand_in] if provenance else []
+    chosen = subject.dev.get(subject.name)
     text = pages.get_template("card.md.j2").render(
         package=package,
         version=version,
@@ -141,6 +163,10 @@ def render(subject: Subject, package: str, version: str, wheel: str, licence: st
         no_scores=subject.no_scores,
         has_confidence=subject.has_confidence,
         thresholds=_threshold_table(subject.calibration).markdown() if subject.calibration else "",
+        chosen=chosen.thresholds and threshold_table(chosen).markdown() if chosen else "",
+        dev=dev_table(subject.dev).markdown() if subject.dev else "",
+        rule=RULE,
+        is_recommended=bool(subject.name) and subject.name == subject.recommended,
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 

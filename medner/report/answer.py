@@ -161,6 +161,8 @@ def _added(inputs: Inputs) -> str:
 
 
 def _caveats(inputs: Inputs) -> Iterator[str]:
+    if not inputs.scored_by(list(inputs.results), inputs.real_suites):
+        yield "No real medical text was scored. The answers are about held-out text like that of training."
     if any(result.provenance.encoder.untrained for result in inputs.results.values()):
         yield (
             "The encoder's weights are untrained. This run shows that the study can be run; it does not answer the "

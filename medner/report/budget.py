@@ -21,8 +21,8 @@ Measure = Callable[[CurveRow], float]  # what is to be equal: cost or size
 class EqualCost:
     """Two mixes at the same cost or size: the sentences of each, mean F1 over seeds, and the difference.
 
-    usd: the most that both curves reach; 0 where they are compared at equal size. interval: of the difference, over test
-    texts and, if there are several, over seeds; None if the suite has too few independent texts.
+    usd: the most that both curves reach; 0 where they are compared at equal size. interval: of the difference, over
+    test texts and, if there are several, over seeds; None if the suite has too few independent texts.
     """
 
     suite: str

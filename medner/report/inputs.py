@@ -72,6 +72,12 @@ class Inputs:
         return [name for name in self.study.steps if name in self.results]
 
     @property
+    def shown(self) -> list[str]:
+        """The evaluated steps, and after them the recommended pipeline if it is none of them."""
+        recommended = self.study.recommended.pipeline if self.study.recommended else ""
+        return [*self.steps, *(name for name in self.results if name == recommended and name not in self.steps)]
+
+    @property
     def others(self) -> list[str]:
         """The evaluated experiments that are not steps."""
         return [name for name in self.results if name not in self.steps]

@@ -5,13 +5,13 @@ A statement whose runs are missing is left out, and so is a question without any
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
 import numpy as np
 
-from medner.evaluation.learning_curves import CurveRow
+from medner.evaluation.learning_curves import CurveRow, added
 from medner.evaluation.statistics import CONFIDENCE
 from medner.report.answer import GAINS, LOSSES, findings
 from medner.report.budget import EqualCost, equal_costs, equal_sizes, usd
@@ -48,20 +48,33 @@ class Effect:
         low, high = map(points, self.interval)
         return f"{points(self.difference)} [{low}, {high}]"
 
+    @property
+    def size(self) -> str:
+        """The same, where it is significant without the sign."""
+        if not self.sign:
+            return str(self)
+        value, *ends = (round(100 * self.sign * one, 1) for one in (self.difference, *self.interval))
+        low, high = (f"{end:.1f}".replace("-", "−") for end in sorted(ends))
+        return f"{value:.1f} [{low}, {high}]"
 
-def replies(inputs: Inputs) -> list[Reply]:
-    """The answers to the study's questions, in their order, as far as there are runs."""
-    found = [_reply(inputs, question) for question in inputs.study.questions]
+
+def replies(inputs: Inputs, *, in_words: bool = True) -> list[Reply]:
+    """The answers to the study's questions, in their order, as far as there are runs.
+
+    in_words: whether the short answers say what the experiments learn from.
+    """
+    found = [_reply(inputs, question, in_words=in_words) for question in inputs.study.questions]
     return [one for one in found if one]
 
 
-def _reply(inputs: Inputs, question: Question) -> Reply | None:
+def _reply(inputs: Inputs, question: Question, *, in_words: bool) -> Reply | None:
     by_pair = {pair: effects for pair in question.pairs if (effects := _effects(inputs, pair, question.suites))}
     where = "" if question.suites else f" {REAL if _real(inputs) else HELD_OUT}"
     short: list[str] = []
     evidence = [_in_full(pair, effects) for pair, effects in by_pair.items()]
     for (before, after), effects in [*by_pair.items()][:1]:
-        short.append(f"{_word(question, effects)}{_sentence(before, after, effects, where)}")
+        named = (_named(inputs, name) if in_words else name for name in (before, after))
+        short.append(f"{_word(question, effects)}: {_sentence(*named, effects, where)}")
     more, shorter = _ALSO[question.also](inputs, question) if question.also else ([], [])
     if question.also == "equal cost" and shorter:  # the fairer comparison begins the answer
         short = shorter
@@ -74,6 +87,12 @@ def _reply(inputs: Inputs, question: Question) -> Reply | None:
 
 def _real(inputs: Inputs) -> bool:
     return any(one.suite in inputs.real_suites for one in inputs.comparisons)
+
+
+def _named(inputs: Inputs, name: str) -> str:
+    """An experiment with what it learns from, in words."""
+    about = inputs.study.experiments[name].about
+    return f"{name} ({about})" if about else name
 
 
 def _effects(inputs: Inputs, pair: Pair, suites: Sequence[str]) -> list[Effect]:
@@ -91,34 +110,40 @@ def _effects(inputs: Inputs, pair: Pair, suites: Sequence[str]) -> list[Effect]:
 
 
 def _word(question: Question, effects: Sequence[Effect]) -> str:
-    """How the answer begins: yes or no where all that is significant has one sign."""
-    signs = {one.sign for one in effects} - {0}
-    if len(signs) > 1:
-        return "It depends: "
-    return f"{question.words[{1: 0, -1: 1}.get(next(iter(signs), 0), 2)]}: "
+    """How the answer begins: yes or no where all that is significant has one sign, and is most of the suites."""
+    signs = [one.sign for one in effects if one.sign]
+    if len(set(signs)) > 1:
+        return "It depends"
+    if 0 < len(signs) <= len(effects) / 2:
+        return "On some text"
+    return question.words[{1: 0, -1: 1}.get(signs[0] if signs else 0, 2)]
 
 
 def _sentence(before: str, after: str, effects: Sequence[Effect], where: str = "") -> str:
     """On how many suites the one is ahead, with the least and the greatest difference; what else there is."""
-    clauses = []
+    clauses: list[str] = []
     number = len(effects)
-    for sign, verb in ((1, "is ahead of"), (-1, "is behind")):
-        if own := [one for one in effects if one.sign == sign]:
-            on = f"on {len(own)} of {number} suites{where}, by" if number > 1 else f"on {own[0].suite}:"
-            clauses.append(f"{verb} {before} {on} {_range(own, name=number > 1)}")
-    text = f"{after} {' and '.join(clauses)}. " if clauses else ""
+    for sign, verb in ((1, "ahead of"), (-1, "behind")):
+        own = [one for one in effects if one.sign == sign]
+        if not own:
+            continue
+        whom = "it" if clauses else before
+        on = f"on {len(own)} of {number} suites{'' if clauses else where}" if number > 1 else f"on {own[0].suite}"
+        clauses.append(f"{verb} {whom} {on}, by {_range(own, number > 1)}")
+    text = f"{after} is {' and '.join(clauses)}. " if clauses else ""
     if rest := [one for one in effects if not one.sign]:
-        between = "" if clauses else f" between {after} and {before}"
         each = listed([f"{one.suite} ({one})" for one in rest])
-        shown = each if len(rest) < 3 else f"{len(rest)} suites ({_range(rest)})"
-        text += f"No significant difference{between} on {shown}."
+        shown = each if len(rest) < 3 else f"any of {len(rest)} suites{'' if clauses else where} ({_range(rest, True)})"
+        between = "" if clauses else f" between {after} and {before}"
+        text += f"{'No' if clauses else 'no'} significant difference{between} on {shown}."
     return text.strip()
 
 
-def _range(effects: Sequence[Effect], *, name: bool = True) -> str:
+def _range(effects: Sequence[Effect], name: bool) -> str:
+    """The least and the greatest of some differences; without a sign where all are significant, as words have it."""
     ordered = sorted(effects, key=lambda one: abs(one.difference))
     ends = dict.fromkeys([ordered[0], ordered[-1]])
-    return " to ".join(f"{one} ({one.suite})" if name else str(one) for one in ends)
+    return " to ".join(f"{one.size} ({one.suite})" if name else one.size for one in ends)
 
 
 def _in_full(pair: Pair, effects: Iterable[Effect], what: str = "") -> str:
@@ -152,10 +177,8 @@ def _equal_cost(inputs: Inputs, question: Question) -> tuple[list[str], list[str
     if not shown:
         return [], []
     counted = [one for *_, effects in shown.values() for one in effects]
-    word = _word(question, counted)
     said = [f"{_same(way, one)}, {_sentence(*names, effects)}" for way, (names, one, effects) in shown.items()]
-    text = " ".join(f"{one[0].upper()}{one[1:]}" for one in said)
-    return evidence, [f"{word[:-2]}. {text}"]
+    return evidence, [f"{_word(question, counted)}: {said[0]}", *(f"{one[0].upper()}{one[1:]}" for one in said[1:])]
 
 
 def _effect(one: EqualCost) -> Effect:
@@ -185,11 +208,21 @@ def _worth_line(inputs: Inputs, suite: str, size: int) -> str | None:
     if not found:
         return None
     rows = [r for r in inputs.learning if (r.suite, r.mix, r.sentences) == (suite, found[0].mix, size)]
-    names, base = inputs.study.curves.mixes, inputs.study.curves.base
-    fewest = sorted(found, key=lambda one: (one.beyond == one.seeds, one.mean))[:2]
-    worth = " or ".join(f"{_amount(one)} of {names[one.reference]}" for one in fewest)
-    real = f"{size:,} real sentences ({names[found[0].mix]}) beside those of {base}"
-    return f"On {suite}, {real} give F1 {_f1_of(rows)}. So do {worth}."
+    names = inputs.study.curves.mixes
+    fewest = sorted(found, key=lambda one: (one.beyond == one.seeds, one.mean))
+    best = [next((one for one in fewest if _is(inputs, one.reference, kind)), None) for kind in ("written", "labelled")]
+    same = " or ".join(
+        f"{_amount(one)} {kind} ones ({names[one.reference]})"
+        for one, kind in zip(best, ("written", "labelled"), strict=True)
+        if one
+    )
+    return f"On {suite}, {size:,} real sentences ({names[found[0].mix]}) give F1 {_f1_of(rows)}, and so do {same}."
+
+
+def _is(inputs: Inputs, mix: str, kind: str) -> bool:
+    """Whether a language model has written, or labelled, all sentences of a mix."""
+    sources = [inputs.study.sources[name] for name in added(inputs.study, mix)]
+    return all(source.silver if kind == "labelled" else source.synthetic for source in sources)
 
 
 def _f1_of(rows: Sequence[CurveRow]) -> str:
@@ -261,9 +294,7 @@ _ALSO: Mapping[str, Also] = {
 }
 
 
-def trains_on(inputs: Inputs) -> Iterator[str]:
-    """What each experiment of the answers trains on, in words, the steps first."""
-    named = [name for question in inputs.study.questions for pair in question.pairs for name in pair]
-    for name in dict.fromkeys([*inputs.steps, *named]):
-        if name in inputs.results and (sources := inputs.study.experiments[name].sources):
-            yield f"{name}: {listed(sources)}"
+def trains_on(inputs: Inputs, names: Iterable[str]) -> str:
+    """What experiments train on, in a sentence."""
+    sources = {name: inputs.study.experiments[name].sources for name in names}
+    return f"Trained on: {'; '.join(f'{name}: {listed(own)}' for name, own in sources.items() if own)}."

@@ -18,7 +18,7 @@ from medner.tables import Cell, Table
 READING = (
     f"Differences are in points: one point is 0.01 F1. Brackets hold {CONFIDENCE:.0%} intervals. A difference is "
     f"significant if its interval excludes zero and its p, adjusted for the number of comparisons (Holm), is below "
-    f"{ALPHA}."
+    f"{ALPHA}. Suites of few independent texts have no interval, and are left out of the answers."
 )
 ON_A_SLIDE = 4  # answers
 
@@ -32,7 +32,7 @@ def section(inputs: Inputs) -> Section:
     lead: list[Block] = [_block(first, evidence=False)] if first else [Paragraph(found.summary, "lead")]
     blocks = [*caveats, *lead] if untrained or not first else [*lead, *caveats]
     reading, table = Paragraph(READING, "note"), headline_table(inputs.runs, inputs.study)
-    trained = Paragraph(f"Trained on: {'; '.join(trains_on(inputs))}.", "note")
+    trained = Paragraph(trains_on(inputs, table.columns[1:]), "note")
     blocks += [table, trained, reading]
     if answers:
         blocks.append(Fold("The answers in full, and further questions", [_block(answers, evidence=True)]))
@@ -53,8 +53,9 @@ def _slides(
     title, parts = "The answer", [first[at : at + ON_A_SLIDE] for at in range(0, len(first), ON_A_SLIDE)]
     if not parts:
         return [(title, [*caveats, Paragraph(summary)]), ("All scores", scores)]
-    slides = [(title, [_block(part, evidence=False)]) for part in parts]
-    return [*slides, ("All scores", [*scores, *caveats])]
+    slides: list[tuple[str, Sequence[Block]]] = [(title, [_block(part, evidence=False)]) for part in parts]
+    slides[-1] = (title, [*slides[-1][1], *caveats])
+    return [*slides, ("All scores", scores)]
 
 
 def _development(inputs: Inputs) -> list[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from medner.evaluation.calibration import PRECISIONS, Calibration, SuiteCalibration, Threshold
 from medner.report import figures
@@ -38,7 +39,9 @@ def section(inputs: Inputs) -> Section | Missing:
         [Panel(suite, figures.trade(f"{name} {suite}", one.curve), _traded(one)) for suite, one in drawn.items()],
         _curve(drawn),
     )
-    slides = [(TITLE, [diagrams])] if drawn else []
+    real = [number for number, suite in enumerate(drawn) if suite in inputs.real_suites]
+    chosen = [diagrams.panels[number] for number in real] or diagrams.panels
+    slides = [(TITLE, [replace(diagrams, panels=chosen)])] if drawn else []
     return Section("confidence", TITLE, [text, table, *([diagrams, curves] if drawn else [])], slides)
 
 

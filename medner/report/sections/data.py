@@ -21,7 +21,7 @@ def data_card(inputs: Inputs) -> Section | Missing:
     blocks: list[Block] = [notes, _splits_table(inputs.manifest, inputs.scheme.labels)]
     if inputs.quality:
         blocks.append(Fold("Quality of the synthetic corpora", [_quality_table(inputs.quality)]))
-    return Section("data", CARD, blocks, [("The data", [_sources_table(inputs.manifest)])])
+    return Section("data", CARD, blocks, [("The data", [_sources_table(inputs, inputs.manifest)])])
 
 
 def _note(source: SourceManifest) -> str:
@@ -57,13 +57,15 @@ def _quality_table(quality: QualityReport) -> Table:
     return Table(["measure", *quality], rows, caption="Measurements of the synthetic corpora")
 
 
-def _sources_table(manifest: CorpusManifest) -> Table:
+def _sources_table(inputs: Inputs, manifest: CorpusManifest) -> Table:
+    """The sizes of the sources, without those that are a part of another."""
     rows: list[Row] = []
     for name, source in manifest.sources.items():
+        if name in inputs.study.sources and inputs.study.sources[name].kept < 1:
+            continue
         sizes = {split: part.sentences for split, part in source.splits.items()}
-        rows.append([name, _note(source), *(count_cell(sizes.get(split)) for split in ("train", "dev", "test"))])
-    columns = ["source", "description", "train", "dev", "test"]
-    return Table(columns, rows, text=(0, 1), caption="Sentences by source and split")
+        rows.append([name, *(count_cell(sizes.get(split)) for split in ("train", "dev", "test"))])
+    return Table(["source", "train", "dev", "test"], rows, caption="Sentences by source and split")
 
 
 def leakage(inputs: Inputs) -> Section | Missing:

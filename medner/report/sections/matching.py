@@ -24,7 +24,7 @@ def matching(inputs: Inputs, shown: Mapping[str, Sequence[str]]) -> tuple[Items,
         (suite, name, score) for suite, names in shown.items() for name in names if (score := inputs.score(name, suite))
     ]
     several = any(len(score.labels) > 1 for *_, score in found)  # with one label, exact is F1
-    return _reading(inputs.steps[-1], found, several), _table(inputs, found, several)
+    return _reading(inputs.shown[-1], found, several), _table(inputs, found, several)
 
 
 def _reading(last: str, found: Sequence[tuple[str, str, SuiteScore]], several: bool) -> Items:
@@ -80,7 +80,7 @@ def _range(values: Iterable[tuple[str, float]]) -> str:
 
 def matching_figure(inputs: Inputs, suites: Iterable[str], data: Table) -> Figure | Table:
     """F1 of the last step from whole mentions to any part, and from unseen to seen forms; the table alone if none."""
-    name = inputs.steps[-1]
+    name = inputs.shown[-1]
     scores = {suite: score for suite in suites if (score := inputs.score(name, suite))}
     boundaries = {suite: (score.f1, score.matching.type.f1) for suite, score in scores.items()}
     forms = {suite: (score.unseen.f1, score.seen.f1) for suite, score in scores.items() if _both_forms(score)}

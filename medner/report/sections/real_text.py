@@ -16,7 +16,7 @@ TITLE = "Real medical text"
 def section(inputs: Inputs) -> Section | Missing:
     """The scores of the steps on real text, and what is hard there."""
     suites, run = inputs.real_suites, main_run_text(inputs)
-    scored = inputs.scored_by(inputs.steps, suites)
+    scored = inputs.scored_by(inputs.shown, suites)
     skipped = {suite: inputs.skipped.get(suite, "not evaluated") for suite in suites if suite not in scored}
     if not scored:
         reasons = "; ".join(f"{suite}: {reason}" for suite, reason in skipped.items())
@@ -24,7 +24,7 @@ def section(inputs: Inputs) -> Section | Missing:
         return Missing(TITLE, remedy)
     table = scores_table(inputs, suites, f"F1 of {run} on MEDICAL, its interval, precision (P) and recall (R)", skipped)
     figure = steps_figure(inputs, scored, f"F1 of {run} on real medical text (MEDICAL), on one scale")
-    shown = {suite: [inputs.steps[-1], *inputs.references(suite)] for suite in scored}
+    shown = {suite: [inputs.shown[-1], *inputs.references(suite)] for suite in scored}
     reading, values = matching(inputs, shown)
     hard = matching_figure(inputs, scored, values)
     text = Paragraph("People wrote this text, and others annotated it by guidelines of their own. Only MEDICAL counts.")

@@ -30,7 +30,7 @@ def section(inputs: Inputs) -> Section | Missing:
     table = scores_table(inputs, suites, f"F1 of {run}, its interval, precision (P) and recall (R)")
     by_label = Fold("By label", [_label_table(inputs, suites)])
     blocks: list[Block] = [
-        reading, training, figure, table, *matching(inputs, {suite: steps[-1:] for suite in suites}), by_label
+        reading, training, figure, table, *matching(inputs, {suite: inputs.shown[-1:] for suite in suites}), by_label
     ]  # fmt: skip
     return Section("steps", TITLE, blocks, [("From step to step, on news and synthetic text", [figure, reading])])
 
@@ -46,8 +46,8 @@ def _training_table(inputs: Inputs) -> Table:
 
 
 def steps_figure(inputs: Inputs, suites: Sequence[str], caption: str) -> Figure:
-    """F1 of every step with its interval, a panel for each suite."""
-    steps = inputs.steps
+    """F1 of every step, and of the recommended pipeline, with its interval; a panel for each suite."""
+    steps = inputs.shown
     values = {
         suite: [(step, score.f1, score.f1_interval) for step in steps if (score := inputs.score(step, suite))]
         for suite in suites
@@ -72,24 +72,24 @@ def _said(values: Sequence[tuple[str, float, tuple[float, float] | None]]) -> st
 def scores_table(
     inputs: Inputs, suites: Sequence[str], caption: str, skipped: Mapping[str, str] | None = None
 ) -> Table:
-    """F1 of every step with interval, precision and recall, a row for each suite. skipped: why suites have none."""
+    """The same with precision and recall, a row for each suite. skipped: why suites have none."""
     rows: list[Row] = []
     for suite in suites:
-        scores = [inputs.score(step, suite) for step in inputs.steps]
+        scores = [inputs.score(step, suite) for step in inputs.shown]
         support = next((score.support for score in scores if score), None)
         name = Cell(suite, "" if any(scores) else f"skipped: {(skipped or {}).get(suite, 'not evaluated')}")
         rows.append([name, count_cell(support), *(f1_cell(score, rates=True) for score in scores)])
-    return Table(["suite", "mentions", *inputs.steps], rows, caption=caption)
+    return Table(["suite", "mentions", *inputs.shown], rows, caption=caption)
 
 
 def _label_table(inputs: Inputs, suites: Sequence[str]) -> Table:
     rows: list[Row] = []
     for suite in suites:
-        scores = [inputs.score(step, suite) for step in inputs.steps]
+        scores = [inputs.score(step, suite) for step in inputs.shown]
         for label in inputs.scheme.labels:
             own = [score.labels.get(label) if score else None for score in scores]
             if any(own):
                 support = next(score.support for score in own if score)
                 rows.append([suite, label, count_cell(support), *(f1_cell(score) for score in own)])
-    columns = ["suite", "label", "mentions", *inputs.steps]
+    columns = ["suite", "label", "mentions", *inputs.shown]
     return Table(columns, rows, text=(0, 1), caption=f"F1 of {main_run_text(inputs)} by label")

@@ -1,0 +1,73 @@
+"""What README and docs/results.md quote of the results: a table and lists, each between comments of its own.
+
+All of it is made from committed metrics, so that no number in these documents is written by hand.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from medner.report.exchange import curves
+from medner.report.inputs import Inputs
+from medner.report.replies import replies
+from medner.report.summary import headline_table, insert
+from medner.tables import markdown_text
+
+WIDTH = 100  # characters of a line, as in the README
+
+
+def quote(document: str, inputs: Inputs, metrics: str, path: Path) -> str:
+    """The document, which is at ``path``, with all that it has a place for, as ``<!-- answers of METRICS: start -->``.
+
+    headline: the table of mean F1. answers: the first questions, answered in short. evidence: all questions, answered
+    in full. advice: what to train on with sentences of one's own. Raises InputError if it has a place for none of them.
+    """
+    short, full = replies(inputs, in_words=False), replies(inputs)
+    parts = {
+        "headline": headline_table(inputs.runs, inputs.study).markdown().partition("\n\n")[2],
+        "answers": _items((one.question, one.short, ()) for one in short if not one.further),
+        "evidence": _items((one.question, one.short, one.evidence) for one in full),
+        "advice": _items(_advice(inputs)),
+    }
+    asked = [part for part in parts if f"<!-- {part} of {metrics}: start -->" in document]
+    for part in asked or ["headline"]:
+        document = insert(document, f"{part} of {metrics}", parts[part], path)
+    return document
+
+
+def _items(items: Iterable[tuple[str, str, Iterable[str]]]) -> str:
+    lines = []
+    for title, text, evidence in items:
+        lines += _wrapped("- ", f"**{markdown_text(title)}** {markdown_text(text)}")
+        for one in evidence:
+            lines += _wrapped("  - ", markdown_text(one))
+    return "\n".join(lines)
+
+
+def _wrapped(bullet: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=bullet, subsequent_indent=" " * len(bullet), break_on_hyphens=False,
+        break_long_words=False,
+    )  # fmt: skip
+
+
+def _advice(inputs: Inputs) -> Iterator[tuple[str, str, Iterable[str]]]:
+    """For every measured number of real sentences, on the first suite: whether the best other mix does better."""
+    if not inputs.study.curves or not inputs.learning:
+        return
+    suite, reference = next(iter(inputs.study.curves.suites.items()))
+    measured = curves(inputs.learning, suite)
+    human = set(inputs.study.curves.suites.values())
+    others = {mix: line[-1] for mix, line in measured.items() if mix not in human}
+    if reference not in measured or not others:
+        return
+    best = max(others, key=lambda mix: others[mix].mean)
+    what = f"{others[best].sentences:,} sentences of `{inputs.study.curves.mixes[best]}` give {others[best].mean:.2f}"
+    for point in measured[reference][1:]:
+        ours = point.mean > others[best].mean
+        title = f"{point.sentences:,} sentences: train on {'yours' if ours else 'those of a language model'}."
+        yield title, f"{point.sentences:,} real ones give {point.mean:.2f}, {what}.", ()
+        if ours:
+            return
