@@ -20,7 +20,7 @@ from medner.files import read_json
 from medner.model.bio import FACTORY
 from medner.model.provenance import META, Provenance, provenance_in
 from medner.outputs import read_output
-from medner.report.recommendation import RULE, dev_table, threshold_table
+from medner.report.recommendation import dev_table, threshold_table
 from medner.study import Study, load_study
 from medner.tables import Table, markdown_text
 
@@ -165,7 +165,6 @@ def render(subject: Subject, package: str, version: str, wheel: str, licence: st
         thresholds=_threshold_table(subject.calibration).markdown() if subject.calibration else "",
         chosen=chosen.thresholds and threshold_table(chosen).markdown() if chosen else "",
         dev=dev_table(subject.dev).markdown() if subject.dev else "",
-        rule=RULE,
         is_recommended=bool(subject.name) and subject.name == subject.recommended,
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

@@ -61,7 +61,7 @@ class Effect:
 def replies(inputs: Inputs, *, in_words: bool = True) -> list[Reply]:
     """The answers to the study's questions, in their order, as far as there are runs.
 
-    in_words: whether the short answers say what the experiments learn from.
+    in_words: whether the short answers say what the experiments learn from, and what the suites are.
     """
     found = [_reply(inputs, question, in_words=in_words) for question in inputs.study.questions]
     return [one for one in found if one]
@@ -69,7 +69,7 @@ def replies(inputs: Inputs, *, in_words: bool = True) -> list[Reply]:
 
 def _reply(inputs: Inputs, question: Question, *, in_words: bool) -> Reply | None:
     by_pair = {pair: effects for pair in question.pairs if (effects := _effects(inputs, pair, question.suites))}
-    where = "" if question.suites else f" {REAL if _real(inputs) else HELD_OUT}"
+    where = "" if question.suites or not in_words else f" {REAL if _real(inputs) else HELD_OUT}"
     short: list[str] = []
     evidence = [_in_full(pair, effects) for pair, effects in by_pair.items()]
     for (before, after), effects in [*by_pair.items()][:1]:
@@ -259,7 +259,7 @@ def _price(inputs: Inputs, question: Question) -> tuple[list[str], list[str]]:
     each = inputs.price.cost(round(read), round(written), batch=True)
     text = f"Asking it costs ${each:.2f} per 1,000 sentences (Batch API)"
     if once := _once(inputs, pair[1]):
-        text += f", again for every text; the text that {pair[1]} learns from cost ${once:.2f} once"
+        text += f", each time; the text of {pair[1]} cost ${once:.2f}, once"
     llm, own = inputs.runs[pair[0]], inputs.runs[pair[1]]
     suites = [suite for suite in inputs.real_suites if inputs.score(pair[0], suite) and inputs.score(pair[1], suite)]
     shares = [_mean_f1(own, suite) / max(_mean_f1(llm, suite), 1e-9) for suite in suites]
