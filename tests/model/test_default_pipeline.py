@@ -1,0 +1,24 @@
+"""Which pipeline is meant where none is named."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from medner.exceptions import InputError
+from medner.model.pipelines import default_pipeline
+
+
+def test_the_recommended_pipeline_or_the_last_trained_step(tmp_path: Path) -> None:
+    (tmp_path / "configs").mkdir()
+    shutil.copy(ROOT / "configs" / "experiments.yml", tmp_path / "configs")
+    with pytest.raises(InputError, match="no pipeline is trained"):
+        default_pipeline(tmp_path)
+    for name in ("exp1", "exp3", "exp4-bio"):
+        folder = tmp_path / "training" / name / "model-best"
+        folder.mkdir(parents=True)
+        (folder / "meta.json").write_text("{}")
+        assert default_pipeline(tmp_path) == name
