@@ -12,14 +12,12 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from medner.data.labels import CorpusLabels
-from medner.names import Name
+from medner.names import Folder, Name
 from medner.settings import Expression, Settings, load_settings
 
 Names = tuple[Name, ...]
 Pair = tuple[Name, Name]
 DOCUMENT = "[^#]+"  # the document in an id of a generic reader
-# What else is kept there, or below metrics/seeds/.
-RESERVED = frozenset({"encoder", "errors", "logs", "pretraining", "reference", "seeds"})
 WITHOUT_FILES = ("ronec", "synthetic")  # labels of the corpora that need no entry in configs/downloads.yml
 
 
@@ -223,7 +221,7 @@ class Study(Settings):
                 raise ValueError(f"suite {name} has the name of another source")
         if taken := [name for name in self.experiments if name in self.sources or name in self.suites]:
             raise ValueError(f"experiment {taken[0]} has the name of a source or suite")
-        if taken := sorted(RESERVED & self.experiments.keys()):
+        if taken := sorted(set(Folder) & self.experiments.keys()):
             raise ValueError(f"experiment {taken[0]} has the name of a folder that other steps write")
 
     def _check_texts(self) -> None:

@@ -17,7 +17,7 @@ from medner.evaluation.predictions import SUFFIX
 from medner.evaluation.results import read_run
 from medner.exceptions import InputError
 from medner.files import new_folder
-from medner.names import check_name
+from medner.names import Folder, check_name
 from medner.outputs import write_output
 from medner.study import load_study
 
@@ -48,7 +48,7 @@ def main(
     if len(missing) == len(paths) or (experiments and missing):
         remedy = f"Evaluate it first: python scripts/evaluate.py {missing[0]}"
         raise InputError(f"no predictions of {', '.join(missing)}", path=metrics, remedy=remedy)
-    with new_folder(Path(output) if output else metrics / "errors", sign="*.jsonl") as folder:
+    with new_folder(Path(output) if output else metrics / Folder.ERRORS, sign="*.jsonl") as folder:
         for name, own in track(paths.items(), description="Classing errors", transient=True):
             if not own:
                 continue

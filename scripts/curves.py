@@ -8,9 +8,9 @@ import typer
 
 from medner.command_line import EPOCHS_HELP, GPU_HELP, ROOT, good, new_app, note, step, whole_numbers
 from medner.evaluation.learning_curves import points, rows, write_part
-from medner.evaluation.results import SEEDS
 from medner.evaluation.runs import run
 from medner.exceptions import InputError
+from medner.names import Folder
 from medner.outputs import write_output
 from medner.study import load_study
 
@@ -40,7 +40,7 @@ def main(
     done = []
     for number, point in enumerate(wanted, start=1):
         main_run = ROOT / "metrics" / point.experiment
-        seed_run = ROOT / "metrics" / SEEDS / str(point.seed) / point.experiment
+        seed_run = ROOT / "metrics" / Folder.SEEDS / str(point.seed) / point.experiment
         own = {"train": str(write_part(study, ROOT / "corpus", point).relative_to(ROOT))} if point.own else None
         found = run(
             ROOT,

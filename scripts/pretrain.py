@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from medner.command_line import ROOT, good, new_app, note, step
 from medner.model.training import give_memory_back
+from medner.names import Folder
 from medner.pretraining.export import Format, export
 from medner.pretraining.prepare import prepare_text
 from medner.pretraining.recipe import load_recipe
@@ -21,7 +22,7 @@ COLUMNS = (
     TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
 )  # fmt: skip
 RECIPE = ROOT / "configs" / "pretraining" / "from-scratch.yml"
-WORK = ROOT / "training" / "pretraining"
+WORK = ROOT / "training" / Folder.PRETRAINING
 
 
 @app.command(epilog="Example: python scripts/pretrain.py ~/text --any-text --steps 20000 --output ~/mirror/my-encoder")

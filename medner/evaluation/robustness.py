@@ -13,8 +13,6 @@ from medner.evaluation.predictions import Prediction
 from medner.evaluation.scores import DECIMALS, count, total
 from medner.outputs import Output
 
-FOLDER = "robustness"  # below metrics: <experiment>.json
-
 
 class Perturbed(Output):
     """One suite under one perturbation.
