@@ -119,6 +119,21 @@ class Source(Settings):
         return str(self.labels), self.lang if self.labels == "synthetic" else ""
 
 
+def _with_likes(sources: object) -> object:
+    """The sources with ``like: <an earlier source>`` replaced by the keys of that source that they do not set."""
+    if not isinstance(sources, Mapping):
+        return sources
+    whole: dict[str, object] = {}
+    for name, source in sources.items():
+        if isinstance(source, Mapping) and "like" in source:
+            other = whole.get(source["like"]) if isinstance(source["like"], str) else None
+            if not isinstance(other, Mapping):
+                raise ValueError(f"source {name}: like needs the name of a source above it, not {source['like']!r:.80}")
+            source = {**other, **{key: value for key, value in source.items() if key != "like"}}
+        whole[name] = source
+    return whole
+
+
 class Experiment(Settings):
     """A training: ``configs/<model>.cfg`` on the train and dev parts of the sources.
 
@@ -167,12 +182,13 @@ class Curves(Settings):
 class Study(Settings):
     """``configs/experiments.yml``.
 
-    steps: the experiments whose order is the study's argument. main_suite: the suite that stands for the headline
-    group. claims: F1 that the repeated study states for a step. comparisons: families of pairs (before, after); p is
-    adjusted within a family and suite.
+    sources: ``like: <an earlier source>`` stands for the keys of that source that are not given. steps: the experiments
+    whose order is the study's argument. main_suite: the suite that stands for the headline group. claims: F1 that the
+    repeated study states for a step. comparisons: families of pairs (before, after); p is adjusted within a family and
+    suite.
     """
 
-    sources: dict[Name, Source]
+    sources: Annotated[dict[Name, Source], BeforeValidator(_with_likes)]
     experiments: dict[Name, Experiment]
     suites: dict[Name, Suite]
     steps: Names = ()
