@@ -14,7 +14,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=
 
 
 class Folder(StrEnum):
-    """Folders under corpus/, training/ and metrics/ that are not an experiment's. No experiment may have their names."""
+    """Folders under corpus/, training/ and metrics/ that are not an experiment's: names that no experiment may have."""
 
     CURVES = "curves"
     ENCODER = "encoder"

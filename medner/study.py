@@ -129,8 +129,9 @@ def _with_likes(sources: object) -> object:
             other = whole.get(source["like"]) if isinstance(source["like"], str) else None
             if not isinstance(other, Mapping):
                 raise ValueError(f"source {name}: like needs the name of a source above it, not {source['like']!r:.80}")
-            source = {**other, **{key: value for key, value in source.items() if key != "like"}}
-        whole[name] = source
+            whole[name] = {**other, **{key: value for key, value in source.items() if key != "like"}}
+        else:
+            whole[name] = source
     return whole
 
 

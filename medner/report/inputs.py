@@ -119,7 +119,9 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
     errors = {name: _read(metrics / Folder.ERRORS / f"{name}.json", Errors, "errors") for name in results}
     by_suite = dict[str, SuiteCalibration]
     calibration = {name: _read(metrics / name / CALIBRATION, by_suite, "evaluate") for name in results}
-    robustness = {name: _read(metrics / Folder.ROBUSTNESS / f"{name}.json", Robustness, "robustness") for name in results}
+    robustness = {
+        name: _read(metrics / Folder.ROBUSTNESS / f"{name}.json", Robustness, "robustness") for name in results
+    }
     significance = _read(metrics / FILE, Significance, "significance")
     learning = _read(metrics / "curves.json", list[CurveRow], "curves") or []
     manifest = _read(corpus / MANIFEST, CorpusManifest, "corpus")
