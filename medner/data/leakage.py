@@ -58,9 +58,9 @@ def all_pairs(corpus: Path, manifest: CorpusManifest) -> list[tuple[Path, Path]]
 
 
 def joined_files(corpus: Path, manifest: CorpusManifest) -> dict[Path, list[Path]]:
-    """The experiments' files that hold what the corpus step joined in them, each with the files of its sources.
+    """The experiments' train and dev files, each with the files of its sources, which the corpus step joined.
 
-    A file that has changed since, or one of whose sources' files has, is not among them.
+    If a file or one of its sources' files has changed since, it is left out.
     """
 
     @cache

@@ -180,9 +180,9 @@ def medical_splits(
 
     root: the project folder, in which ``data`` of the sources lies. Training sentences that occur in a test part of
     the same language or in their own dev part, exactly or nearly (:class:`Overlap`), are left out and counted as
-    overlapping. Where a corpus has no dev part, a seeded tenth of the others is; sentences of it that occur in the rest
-    are left out and counted as well. Raises InputError for a source without a reader, from the readers, and for unknown
-    labels.
+    overlapping. If a corpus has no dev part, a seeded tenth of the others becomes it; sentences of it that occur in the
+    rest are left out and counted as well. Raises InputError for a source without a reader, from the readers, and for
+    unknown labels.
     """
     parts: dict[str, dict[str, Part]] = {}
     for source in sources:

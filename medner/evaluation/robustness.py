@@ -34,7 +34,7 @@ class Perturbed(Output):
 class Robustness(Output):
     """What ``scripts/measure_robustness.py`` writes: the results by suite and perturbation, ``clean`` first.
 
-    sentences: the largest number that was taken from a suite.
+    sentences: the most that were taken from a suite.
     """
 
     sentences: int

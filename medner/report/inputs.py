@@ -42,7 +42,7 @@ class Inputs:
 
     runs: all runs of each experiment, by seed. results: the scores of the main runs. results, curves, errors and
     calibration are by experiment, in the study's order; calibration, of pipelines that give confidences, is by suite as
-    well. robustness: of the experiments that it was measured of. comparisons: those that were made of these runs.
+    well. robustness: of the experiments for which it was measured. comparisons: those that were made of these runs.
     learning: the rows of the learning curves. price: of what a language model reads and writes, if the study names one.
     manifest: of the corpus that the runs were tested on. workflows: the commands of each.
     """
