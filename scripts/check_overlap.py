@@ -41,9 +41,8 @@ def main(
     sources = load_study(ROOT / "configs" / "experiments.yml").sources
     synthetic = [source for source, about in sources.items() if about.synthetic]
     exempt = [form for forms in load_generic_nouns(ROOT / NOUNS).values() for form in forms]
-    if test:
-        pairs, joined = [(Path(train), Path(test))], {}
-    else:
+    pairs, joined = [(Path(train), Path(test))], dict[Path, list[Path]]()
+    if not test:
         manifest = read_manifest(corpus)
         pairs, joined = all_pairs(corpus, manifest), joined_files(corpus, manifest)
         for suite, reason in manifest.skipped.items():

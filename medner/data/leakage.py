@@ -19,6 +19,7 @@ from medner.tables import Table
 
 LABELS = ("MEDICAL", "PERSON", "ORG")  # forms of these are compared; names of places recur in every text
 SEPARATOR = " > "
+Key = tuple[str, str]  # label and form_key of a mention
 Forms = Mapping[str, Mapping[str, Collection[str]]]  # surface forms by label and form_key
 
 
@@ -109,7 +110,7 @@ def compare(
         return [overlap(train).find(record.text) for record in read(test)]
 
     @cache
-    def mentions(path: Path) -> Mapping[str, set[tuple[str, str]]]:
+    def mentions(path: Path) -> Mapping[str, set[Key]]:
         by_source = defaultdict[str, list[Record]](list)
         for record in read(path):
             by_source[record.meta["source"]].append(record)
@@ -126,14 +127,15 @@ def compare(
         parts = (joined or {}).get(train_path, [train_path])
         kinds = zip(*(overlaps(part, test_path) for part in parts), strict=True)
         keys = [(source, own) for part in parts for source, own in mentions(part).items()]
-        leakage = _leakage(read(test_path), kinds, set().union(*(own for _, own in keys)), forms(test_path))
+        seen = set[Key]().union(*(own for _, own in keys))
+        leakage = _leakage(read(test_path), kinds, seen, forms(test_path))
         sources = {record.meta["source"] for record in read(test_path)}
         faults = []
         if leakage.sentences and (sources <= set(synthetic) or train_path.stem != "dev"):
             faults.append(f"{train} holds {len(leakage.sentences)} sentences of {test}")
         if sources <= set(synthetic):
-            seen = set().union(*(own for source, own in keys if source in sources))
-            if count := sum(map(len, shared_forms(seen, forms(test_path)).values())):
+            seen_there = set[Key]().union(*(own for source, own in keys if source in sources))
+            if count := sum(map(len, shared_forms(seen_there, forms(test_path)).values())):
                 faults.append(f"{train} holds {count} surface forms of {test}")
         yield Comparison(f"{train}{SEPARATOR}{test}", leakage, tuple(faults))
 
@@ -152,9 +154,7 @@ def leakage_table(report: LeakageReport) -> Table:
     return Table(columns, rows, text=(0, 1))
 
 
-def _leakage(
-    test: Iterable[Record], kinds: Iterable[Iterable[str | None]], seen: Set[tuple[str, str]], forms: Forms
-) -> Leakage:
+def _leakage(test: Iterable[Record], kinds: Iterable[Iterable[str | None]], seen: Set[Key], forms: Forms) -> Leakage:
     """What of a test file occurs in training data.
 
     kinds: for each test record, what :meth:`Overlap.find` gives in every part of the training data. seen: the keys of
@@ -183,7 +183,7 @@ def surface_forms(records: Iterable[Record], labels: Iterable[str], exempt: Iter
     return found
 
 
-def shared_forms(seen: Set[tuple[str, str]], forms: Forms) -> dict[str, list[str]]:
+def shared_forms(seen: Set[Key], forms: Forms) -> dict[str, list[str]]:
     """By label, the forms of mentions whose label and key are among those seen (:func:`mention_keys`)."""
     return {
         label: sorted(form for key, same in own.items() if (label, key) in seen for form in same)
