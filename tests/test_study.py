@@ -142,8 +142,8 @@ def test_a_file_that_is_no_yaml(tmp_path: Path) -> None:
 
 
 def test_a_source_like_another() -> None:
-    study = Study.model_validate(changed(sources={"more": {"like": "real", "lang": "ro"}}))
-    assert study.sources["more"] == study.sources["real"].model_copy(update={"lang": "ro"})
+    study = Study.model_validate(changed(sources={"again": {"like": "real", "lang": "ro"}}))
+    assert study.sources["again"] == study.sources["real"].model_copy(update={"lang": "ro"})
 
 
 @pytest.mark.parametrize("like", ["gone", "x", 3, []])
