@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from medner.command_line import EPOCHS_HELP, GPU_HELP, ROOT, good, new_app, note, step, whole_numbers
-from medner.evaluation.learning_curves import points, rows, write_part
-from medner.evaluation.results import SEEDS
-from medner.evaluation.runs import run
+from medner.evaluation.learning_curves import points, rows
+from medner.evaluation.runs import run_point
 from medner.exceptions import InputError
 from medner.outputs import write_output
 from medner.study import load_study
@@ -39,22 +38,8 @@ def main(
             note(f"Curve {mix} is left out: {experiment} has no corpus.")
     done = []
     for number, point in enumerate(wanted, start=1):
-        main_run = ROOT / "metrics" / point.experiment
-        seed_run = ROOT / "metrics" / SEEDS / str(point.seed) / point.experiment
-        own = {"train": str(write_part(study, ROOT / "corpus", point).relative_to(ROOT))} if point.own else None
-        found = run(
-            ROOT,
-            f"{point.mix}, {point.sentences:,} sentences, seed {point.seed} ({number} of {len(wanted)})",
-            point.experiment,
-            seed=point.seed,
-            epochs=epochs,
-            gpu=gpu,
-            elsewhere=[] if point.own else [main_run],
-            training=ROOT / "training" / point.path,
-            metrics=ROOT / "metrics" / point.path if point.own else seed_run,
-            paths=own,
-        )
-        done.append((point, found))
+        title = f"{point.mix}, {point.sentences:,} sentences, seed {point.seed} ({number} of {len(wanted)})"
+        done.append((point, run_point(ROOT, title, study, point, epochs=epochs, gpu=gpu)))
         write_output(ROOT / "metrics" / "curves.json", rows(study, done))
     good(f"Wrote {ROOT / 'metrics' / 'curves.json'}: {len(done)} runs")
 

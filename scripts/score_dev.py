@@ -10,10 +10,11 @@ from rich.progress import track
 
 from medner.command_line import GPU_HELP, ROOT, good, new_app, note, show, step
 from medner.data.manifests import read_manifest
-from medner.evaluation.dev import FOLDER, dev_parts, ranked, score_dev
+from medner.evaluation.dev import dev_parts, ranked, score_dev
 from medner.exceptions import InputError
 from medner.model.arithmetic import choose_processor
 from medner.model.pipelines import find_pipeline
+from medner.names import Folder
 from medner.outputs import write_output
 from medner.report.recommendation import dev_table
 from medner.study import load_study
@@ -46,7 +47,7 @@ def main(
             scores[name] = score_dev(
                 pipeline, corpus, parts, progress=lambda it, text, total: track(it, text, total, transient=True)
             )
-            write_output(metrics / FOLDER / f"{name}.json", scores[name])
+            write_output(metrics / Folder.DEV / f"{name}.json", scores[name])
     if not scores:
         raise InputError("no candidate is trained", path=training, remedy="Train one first")
     show(dev_table(scores))

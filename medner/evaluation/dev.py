@@ -24,8 +24,6 @@ from medner.model.provenance import Provenance, read_provenance
 from medner.outputs import Output
 from medner.study import Study
 
-FOLDER = "dev"  # below metrics: <experiment>.json
-
 
 class DevScores(Output):
     """``metrics/dev/<experiment>.json``.

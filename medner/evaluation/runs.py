@@ -24,12 +24,15 @@ from spacy.cli._util import parse_config_overrides
 
 from medner.command_line import epochs_or_none, good, note
 from medner.data.manifests import read_manifest
+from medner.evaluation.learning_curves import Point, write_part
 from medner.evaluation.pipelines import describe_tests
 from medner.evaluation.results import COUNTS, SCORES, Run, read_run
 from medner.exceptions import InputError
 from medner.model.arithmetic import VARIABLE, cpu_arithmetic
 from medner.model.provenance import read_provenance
 from medner.model.training import prepare
+from medner.names import Folder
+from medner.study import Study
 
 
 def run(
@@ -68,6 +71,27 @@ def run(
     if not keep:
         shutil.rmtree(training)
     return read_run(metrics)
+
+
+def run_point(root: Path, title: str, study: Study, point: Point, *, epochs: str, gpu: int) -> Run:
+    """:func:`run` for a point of a learning curve.
+
+    A point that is a whole experiment shares its run with the train, evaluate and seeds steps.
+    """
+    corpus, metrics = root / "corpus", root / "metrics"
+    seed_run = metrics / Folder.SEEDS / str(point.seed) / point.experiment
+    return run(
+        root,
+        title,
+        point.experiment,
+        seed=point.seed,
+        epochs=epochs,
+        gpu=gpu,
+        training=root / "training" / point.path,
+        metrics=metrics / point.path if point.own else seed_run,
+        elsewhere=[] if point.own else [metrics / point.experiment],
+        paths={"train": str(write_part(study, corpus, point).relative_to(root))} if point.own else None,
+    )
 
 
 def _evaluated(folder: Path, expected: object, tests: object) -> Run | None:

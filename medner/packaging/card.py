@@ -13,12 +13,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from medner.data.downloads import load_downloads
 from medner.evaluation.calibration import FILE as CALIBRATION
 from medner.evaluation.calibration import PRECISIONS, SuiteCalibration
-from medner.evaluation.dev import FOLDER as DEV
 from medner.evaluation.dev import DevScores
 from medner.evaluation.results import SCORES, Scores, read_run, run_table
 from medner.files import read_json
 from medner.model.bio import FACTORY
 from medner.model.provenance import META, Provenance, provenance_in
+from medner.names import Folder
 from medner.outputs import read_output
 from medner.report.recommendation import dev_table, threshold_table
 from medner.study import Study, load_study
@@ -104,7 +104,7 @@ def read_subject(pipeline: Path, metrics: Path, root: Path) -> Subject:
 
 def _dev(study: Study, provenance: Provenance, metrics: Path) -> dict[str, DevScores]:
     """The dev scores of all candidates, if those of the pipeline are of the same run."""
-    paths = {name: metrics / DEV / f"{name}.json" for name in study.candidates}
+    paths = {name: metrics / Folder.DEV / f"{name}.json" for name in study.candidates}
     found = {name: read_output(path, DevScores, "score-dev") for name, path in paths.items() if path.is_file()}
     own = found.get(provenance.experiment)
     return found if own and own.provenance.settings == provenance.settings else {}

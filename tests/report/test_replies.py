@@ -10,8 +10,9 @@ import pytest
 from made_report import STUDY, compared, comparison, curve_rows, least, read, report_md, scores
 
 from medner.data.records import Entity
-from medner.evaluation.dev import FOLDER, DevScores, ranked, scored
+from medner.evaluation.dev import DevScores, ranked, scored
 from medner.evaluation.predictions import Prediction
+from medner.names import Folder
 from medner.outputs import write_output
 from medner.report.exchange import real_worth
 from medner.report.inputs import Inputs
@@ -112,7 +113,7 @@ def test_thresholds_are_chosen_on_dev_text_by_label() -> None:
 def test_the_pipeline_with_the_highest_f1_on_dev_text_is_recommended(metrics: Path) -> None:
     compared(metrics, [comparison("real", "one", "two", 0.01, 0.03, 0.01)])
     for name, right in {"one": 3, "two": 8, "three": 5}.items():
-        write_output(metrics / FOLDER / f"{name}.json", dev(name, right))
+        write_output(metrics / Folder.DEV / f"{name}.json", dev(name, right))
     which = Question(ask="Which?", also="recommended")
     wanted = {"recommended": Recommended(pipeline="two", dev=("ronec", "med-ro", "med-fr"))}
     inputs = asked(metrics, which, **wanted)
@@ -125,7 +126,7 @@ def test_the_pipeline_with_the_highest_f1_on_dev_text_is_recommended(metrics: Pa
 
 
 def test_dev_scores_of_another_run_do_not_count(metrics: Path) -> None:
-    write_output(metrics / FOLDER / "two.json", dev("two", 8))
+    write_output(metrics / Folder.DEV / "two.json", dev("two", 8))
     assert list(read(metrics).dev) == ["two"]
     made.run(metrics, scores("two", 0.3, seed=5))
     assert list(read(metrics).dev) == []
