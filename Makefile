@@ -40,7 +40,7 @@ readme: $(INSTALLED)
 	cd docs; ../$(BIN)/python ../scripts/write_headline.py ../$(MAIN) results.md
 
 # Keeps this machine's scores as reference results: `make reference NAME=ronec-v1`, then `make readme`.
-KEPT := -name scores.json -o -name counts.json -o -name curve.json -o -name significance.json -o -name significance.md -o -name curves.json -o -name summary.md -o -name calibration.json -o -path './dev/*.json' -o -path './robustness/*.json'
+KEPT := -name scores.json -o -name counts.json -o -name curve.json -o -name significance.json -o -name significance.md -o -name curves.json -o -name summary.md -o -regex './[^/]*/calibration.json' -o -path './dev/*.json' -o -path './robustness/*.json'
 reference:
 	test -n '$(NAME)'  # else the next line would remove all of them
 	rm -rf metrics/reference/$(NAME)

@@ -163,7 +163,7 @@ def render(subject: Subject, package: str, version: str, wheel: str, licence: st
         no_scores=subject.no_scores,
         has_confidence=subject.has_confidence,
         thresholds=_threshold_table(subject.calibration).markdown() if subject.calibration else "",
-        chosen=chosen.thresholds and threshold_table(chosen).markdown() if chosen else "",
+        chosen=threshold_table(chosen).markdown() if chosen and chosen.thresholds else "",
         dev=dev_table(subject.dev).markdown() if subject.dev else "",
         is_recommended=bool(subject.name) and subject.name == subject.recommended,
     )

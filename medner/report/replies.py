@@ -12,6 +12,7 @@ from statistics import mean
 import numpy as np
 
 from medner.evaluation.learning_curves import CurveRow, added
+from medner.evaluation.results import Run
 from medner.evaluation.statistics import CONFIDENCE
 from medner.report.answer import GAINS, LOSSES, findings
 from medner.report.budget import EqualCost, equal_costs, equal_sizes, usd
@@ -73,8 +74,8 @@ def _reply(inputs: Inputs, question: Question, *, in_words: bool) -> Reply | Non
     short: list[str] = []
     evidence = [_in_full(pair, effects) for pair, effects in by_pair.items()]
     for (before, after), effects in [*by_pair.items()][:1]:
-        named = (_named(inputs, name) if in_words else name for name in (before, after))
-        short.append(f"{_word(question, effects)}: {_sentence(*named, effects, where)}")
+        one, other = (_named(inputs, name) if in_words else name for name in (before, after))
+        short.append(f"{_word(question, effects)}: {_sentence(one, other, effects, where)}")
     more, shorter = _ALSO[question.also](inputs, question) if question.also else ([], [])
     if question.also == "equal cost" and shorter:  # the fairer comparison begins the answer
         short = shorter
@@ -165,7 +166,8 @@ def _equal_cost(inputs: Inputs, question: Question) -> tuple[list[str], list[str
         return [], []
     at_cost = equal_costs(inputs.learning, curves.budgets, inputs.price) if inputs.price else []
     ways = [("cost", at_cost), ("number", equal_sizes(inputs.learning, curves.budgets))]
-    evidence, shown = [], {}
+    evidence: list[str] = []
+    shown: dict[str, tuple[Pair, EqualCost, list[Effect]]] = {}
     for way, found in ways:
         for pair in curves.budgets:
             own = [one for one in found if (one.before, one.after) == pair and one.interval]
@@ -267,8 +269,8 @@ def _price(inputs: Inputs, question: Question) -> tuple[list[str], list[str]]:
     return [kept] if kept else [], [f"{text}."]
 
 
-def _mean_f1(runs: Sequence[object], suite: str) -> float:
-    return mean(run.scores.suites[suite].f1 for run in runs)  # type: ignore[attr-defined]
+def _mean_f1(runs: Sequence[Run], suite: str) -> float:
+    return mean(run.scores.suites[suite].f1 for run in runs)
 
 
 def _once(inputs: Inputs, experiment: str) -> float | None:
