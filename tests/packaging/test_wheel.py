@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 import spacy
 from conftest import ROOT
-from made import provenance, scores, suite_score
+from made import group_score, provenance, scores, source_under_test, suite_score
 from made_wheel import MADE_WITH, TEXT, train
 from thinc.api import Config
 from typer.testing import CliRunner, Result
 
 from medner.cli import app
 from medner.evaluation.calibration import FILE, Calibration, SuiteCalibration, Threshold
+from medner.evaluation.dev import DevScores
 from medner.evaluation.results import SCORES
 from medner.outputs import write_output
 from medner.packaging.card import read_subject, render
@@ -52,6 +53,15 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> Path:
     some = Calibration(entities=9, gold=8, ece=0.05, brier=0.1, thresholds={"0.8": threshold, "0.9": None})
     calibration = SuiteCalibration(**dict(some), bins=[], curve=[], seen=some, unseen=some, labels={"MEDICAL": some})
     write_output(folder / "exp2-bio" / FILE, {"simonero": calibration})
+    of_dev = DevScores(
+        provenance=MADE_WITH,
+        parts={"ronec": source_under_test()},
+        score=group_score(0.625),
+        f1_interval=(0.5, 0.75),
+        sources={"ronec": group_score(0.625)},
+        thresholds={"MEDICAL": {"0.8": threshold, "0.9": None}},
+    )
+    write_output(folder / "dev" / "exp2-bio.json", of_dev)
     return folder
 
 
@@ -126,6 +136,8 @@ def test_the_card_says_what_is_known(wheel: Path) -> None:
     assert "| simonero | 2 | 0.500 | 0.500 | **0.500** | [0.480, 0.520] |" in card
     assert "| simonero | 0.500 (2) |" in card
     assert "| simonero | MEDICAL | 0.050 | 0.71 (0.404) | – |" in card
+    assert "| exp2-bio | **0.625** [0.500, 0.750] | 0.625 |" in card  # on dev text
+    assert "| MEDICAL | 0.71 R 0.40 | none |" in card
     assert "not for clinical decisions" in card
     assert f"pip install {WHEEL}" in card
 
