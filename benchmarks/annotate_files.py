@@ -27,8 +27,8 @@ from medner.data.docbins import read_docbin
 from medner.exceptions import InputError
 
 WORDS = 8  # of a short text
-RUNS = ("short", "long", "processes")
-RUNS_HELP = f"Runs to make, with commas: {', '.join(RUNS)}."
+RUNS = ("short", "processes", "long")
+RUNS_HELP = f"Runs to make, with commas: {', '.join(RUNS)} (the short texts with two processes as well)."
 
 
 def short_texts(path: Path, sentences: Sequence[str], number: int) -> int:
@@ -105,24 +105,22 @@ def main(
     only: Annotated[str, typer.Option(help=RUNS_HELP)] = ",".join(RUNS),
     texts: Annotated[int, typer.Option(help="Short texts.")] = 100_000,
     characters: Annotated[int, typer.Option(help="Characters of the long text.")] = 5_000_000,
-    shared: Annotated[int, typer.Option(help="Short texts that one and two processes annotate.")] = 40_000,
 ) -> None:
     """Print time and memory of every run."""
     runs = only.split(",")
     nlp = spacy.blank("xx")
     sentences = [record.text for folder in sources for record in read_docbin(folder / "test.spacy", nlp)]
     with tempfile.TemporaryDirectory() as work:
-        if "short" in runs:
+        if "short" in runs or "processes" in runs:
             path = Path(work) / "short.jsonl"
-            annotate(f"{texts:,} short texts", path, model, short_texts(path, sentences, texts), "--processes", "1")
+            words = short_texts(path, sentences, texts)
+            one = annotate(f"{texts:,} short texts, one process", path, model, words, "--processes", "1")
+            if "processes" in runs:
+                two = annotate("the same, two processes", path, model, words, "--processes", "2")
+                print(f"two processes are {one / two:.2f} times as fast as one, loading included", flush=True)
         if "long" in runs:
             path = Path(work) / "long.txt"
             annotate("one long text", path, model, long_text(path, sentences, characters), "--processes", "1")
-        if "processes" in runs:
-            path = Path(work) / "shared.jsonl"
-            words = short_texts(path, sentences, shared)
-            one, two = (annotate(f"{n} processes", path, model, words, "--processes", str(n)) for n in (1, 2))
-            print(f"two processes are {one / two:.2f} times as fast as one, loading included")
 
 
 if __name__ == "__main__":

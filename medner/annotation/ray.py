@@ -190,7 +190,7 @@ def _texts(batch: pa.Table, field: str, job: Job) -> Iterator[Document | InputEr
 def _json_lines(folder: Path) -> Any:
     from ray.data.datasource import BlockBasedFileDatasink  # noqa: PLC0415 - an extra
 
-    class JsonLines(BlockBasedFileDatasink):
+    class JsonLines(BlockBasedFileDatasink):  # type: ignore[misc]
         """Writes rows, with a document's other keys put back first."""
 
         def write_block_to_file(self, block: Any, file: Any) -> None:
