@@ -1,6 +1,6 @@
 """How fast scripts/generate.py works as its output grows, against a server on this machine.
 
-Example: python benchmarks/generation.py 500 2000 8000 32000
+Example: PYTHONPATH=scripts python benchmarks/generation.py 500 2000 8000 32000
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def write_embedded(folder: Path, texts: Iterable[str], **options: Any) -> None:
     from medner.model.encoder import EncoderInfo, write_manifest
 
     write_encoder(folder, texts, **{k: v for k, v in options.items() if k in ("vocabulary", "hidden")})
-    about = {k: v for k, v in options.items() if k in ("learning_rate", "epochs")}
+    about = {k: v for k, v in options.items() if k in ("learning_rate", "head_rate", "epochs")}
     digest = sha256(read_bytes(folder / "model.safetensors"))
     identity = {"name": "tiny", "revision": "1", "untrained": False, "sha256": digest}
     write_manifest(folder, EncoderInfo(parameters=0, vocabulary=0, **identity, **about))

@@ -136,7 +136,7 @@ def _exported(source: Path, folder: Path, name: str) -> EncoderInfo:
     _copy(source, folder)
     check_export(source)
     manifest = _inspect(folder, source, name, stated.revision)
-    return manifest.model_copy(update={"learning_rate": stated.learning_rate, "epochs": stated.epochs})
+    return manifest.model_copy(update=stated.model_dump(include={"learning_rate", "head_rate", "epochs"}))
 
 
 def _without_training(source: Path, folder: Path, seed: int) -> EncoderInfo:

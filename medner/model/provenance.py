@@ -25,8 +25,9 @@ class EncoderInfo(Output):
 
     revision: of the model hub, or what the makers call it. untrained: whether the weights are random. parameters: None
     where nobody knows them (a language model behind an interface), 0 without an encoder. sha256: of the weights.
-    learning_rate, epochs: what the encoder asks for when it is fine-tuned. embedded: whether it is the compact encoder
-    that comes with the project.
+    learning_rate, head_rate, epochs: what the encoder asks for when it is fine-tuned; head_rate is the rate of all
+    other parameters, as a multiple of the encoder's. embedded: whether it is the compact encoder that comes with the
+    project.
     """
 
     name: str
@@ -36,6 +37,7 @@ class EncoderInfo(Output):
     vocabulary: int = 0
     sha256: str
     learning_rate: float | None = None
+    head_rate: float | None = None
     epochs: int | None = None
     embedded: bool = False
 

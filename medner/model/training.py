@@ -65,7 +65,7 @@ def schedule(documents: int, batch_size: int, epochs: int) -> dict[str, float]:
 
 
 def overrides(config: Config, encoder: EncoderInfo, documents: int, *, epochs: int | None, seed: int) -> dict[str, Any]:
-    """All overrides of a training config: schedule, seed, and the learning rate that the encoder asks for.
+    """All overrides of a training config: schedule, seed, and the learning rates that the encoder asks for.
 
     documents: of the training corpus. epochs: None takes the encoder's number, else the config's.
     """
@@ -73,6 +73,8 @@ def overrides(config: Config, encoder: EncoderInfo, documents: int, *, epochs: i
     chosen = schedule(documents, training["batcher"]["size"], epochs or encoder.epochs or training["max_epochs"])
     if encoder.learning_rate:
         chosen["training.optimizer.learn_rate.initial_rate"] = encoder.learning_rate
+    if encoder.head_rate and "head_rate" in training["optimizer"]:
+        chosen["training.optimizer.head_rate"] = encoder.head_rate
     return {"system.seed": seed, **chosen}
 
 

@@ -19,9 +19,10 @@ REMEDY = "Correct it; the files in configs/pretraining of the repository are exa
 
 
 class Tuning(Settings):
-    """How the encoder should be fine-tuned; goes into its manifest."""
+    """How the encoder should be fine-tuned; goes into its manifest, where ``EncoderInfo`` describes it."""
 
     learning_rate: Positive | None = None
+    head_rate: Positive | None = None
     epochs: Number | None = None
 
 

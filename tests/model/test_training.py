@@ -25,6 +25,7 @@ from medner.model.training import NO_ENCODER, Training, made_with, overrides, sc
 
 CONFIG = load_training_config(ROOT / "configs" / "transformer.cfg")
 RATE = "training.optimizer.learn_rate.initial_rate"
+HEAD_RATE = "training.optimizer.head_rate"
 
 
 def encoder(**wishes: float) -> EncoderInfo:
@@ -54,6 +55,14 @@ def test_the_last_evaluation_comes_at_the_end(documents: int, epochs: int) -> No
 def test_epochs_and_learning_rate(manifest: EncoderInfo, asked: int | None, epochs: int, rate: float | None) -> None:
     chosen = overrides(CONFIG, manifest, 100, epochs=asked, seed=7)
     assert (chosen["training.max_epochs"], chosen.get(RATE), chosen["system.seed"]) == (epochs, rate, 7)
+    assert HEAD_RATE not in chosen
+
+
+def test_the_head_s_rate_is_the_encoder_s_wish_where_the_optimizer_has_one() -> None:
+    assert overrides(CONFIG, encoder(head_rate=4.0), 100, epochs=None, seed=0)[HEAD_RATE] == 4.0
+    other = CONFIG.copy()
+    del other["training"]["optimizer"]["head_rate"]
+    assert HEAD_RATE not in overrides(other, encoder(head_rate=4.0), 100, epochs=None, seed=0)
 
 
 def test_another_run_that_trains_into_the_same_folder_is_told_at_once(tmp_path: Path) -> None:
