@@ -139,3 +139,12 @@ def test_parquet_has_one_option_of_reading(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").touch()
     done = annotate(tmp_path, "--model", "m", "--output", tmp_path / "found")
     assert "x.jsonl: is beside Parquet files" in done.stderr
+
+
+def test_a_cluster_that_is_not_there(tmp_path: Path, rules: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"text": "a"}')
+    arguments = ["annotate", str(tmp_path / "x.jsonl"), "--model", str(rules), "--output", str(tmp_path / "found")]
+    done = CliRunner().invoke(app, [*arguments, "--ray", "127.0.0.1:9"])
+    assert done.exit_code == 1
+    assert "--ray 127.0.0.1:9: no Ray answers" in done.stderr
+    assert done.stderr.count("\n") == 1
