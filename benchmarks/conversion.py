@@ -20,14 +20,13 @@ import typer
 from spacy.cli.convert import convert as spacy_convert
 from spacy.tokens import DocBin
 
+from medner.command_line import ROOT
 from medner.data.build import convert
 from medner.data.labels import NameLexicon, load_scheme, map_record
 from medner.data.readers.ronec import read_ronec
 from medner.data.records import Part, Tally
 from medner.data.tokenizer import blank
 from medner.files import read_text
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def seconds(work: Callable[[], int], rounds: int) -> tuple[list[float], int]:

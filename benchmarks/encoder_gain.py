@@ -17,13 +17,12 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from medner.command_line import ROOT
 from medner.evaluation.comparisons import compare, counts_by_seed, data_differing
 from medner.evaluation.results import Run, load_runs
 from medner.evaluation.statistics import MIN_UNITS, Array, f1_by_run, seed_variance
 from medner.report.wording import p_text, signed
 from medner.study import load_study
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def tables(runs: Mapping[str, Sequence[Run]], suite: str) -> dict[str, Array]:

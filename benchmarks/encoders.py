@@ -26,12 +26,11 @@ from spacy.util import load_config, load_model_from_config, registry
 from thinc.api import fix_random_seed
 from transformers import AutoTokenizer, BertConfig, BertModel
 
+from medner.command_line import ROOT
 from medner.data.readers.synthetic import read_synthetic
 from medner.data.records import Tally
 from medner.data.tokenizer import blank, reference_doc
 from medner.model.arithmetic import cpu_arithmetic, mixed_precision
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def large_bert(folder: Path, tokenizer: Path) -> Path:

@@ -18,12 +18,12 @@ import spacy
 import typer
 from spacy.language import Language
 
+from medner.command_line import ROOT
 from medner.data.docbins import read_docbin
 from medner.data.records import Entity, Record
 from medner.evaluation.predictions import Prediction
 from medner.evaluation.scores import count, total
 
-ROOT = Path(__file__).resolve().parent.parent
 WAYS = ((1, ""), (5, " "), (5, "\n"), (20, " "), (20, "\n"))  # sentences in a text, what stands between
 
 

@@ -19,13 +19,13 @@ from typing import Annotated
 import srsly
 import typer
 
+from medner.command_line import ROOT
 from medner.data.build import convert
 from medner.data.labels import CorpusLabels, Scheme, load_scheme
 from medner.data.manifests import read_fetch_manifest
 from medner.data.sources import ronec_splits
 from medner.data.tokenizer import blank
 
-ROOT = Path(__file__).resolve().parent.parent
 V2_NAMES = {"ORGANIZATION": "ORG", "NUMERIC_VALUE": "NUMERIC"}  # v1's labels that v2 spells differently
 V1_ONLY = frozenset({"PRODUCT"})
 

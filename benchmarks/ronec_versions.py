@@ -10,10 +10,10 @@ Example: python benchmarks/ronec_versions.py
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from ronec_classes import every_class
 
+from medner.command_line import ROOT
 from medner.data.labels import CorpusLabels, NameLexicon, Scheme, load_scheme, map_record
 from medner.data.overlap import Overlap
 from medner.data.readers.ronec import read_ronec
@@ -22,7 +22,6 @@ from medner.data.records import Entity, Record, Tally
 from medner.evaluation.predictions import Prediction
 from medner.evaluation.scores import Counts, count, total
 
-ROOT = Path(__file__).resolve().parent.parent
 FETCHED = ROOT / "assets" / "fetched"
 V1, TEST = FETCHED / "ronec_v1" / "ronec_iob.zip", FETCHED / "ronec" / "test.json"
 

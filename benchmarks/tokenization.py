@@ -11,6 +11,7 @@ from typing import Annotated
 import spacy
 import typer
 
+from medner.command_line import ROOT
 from medner.data.downloads import mirrored
 from medner.data.labels import load_scheme, map_record
 from medner.data.manifests import MANIFEST, read_fetch_manifest
@@ -20,8 +21,6 @@ from medner.data.records import Record, Tally
 from medner.data.sources import medical_splits, missing_sources
 from medner.data.tokenizer import blank, ceiling
 from medner.study import load_study
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(

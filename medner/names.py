@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -10,6 +11,21 @@ from medner.exceptions import InputError
 from medner.settings import describe
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+
+
+class Folder(StrEnum):
+    """Folders under corpus/, training/ and metrics/ that are not an experiment's: names that no experiment may have."""
+
+    CURVES = "curves"
+    ENCODER = "encoder"
+    ERRORS = "errors"
+    LOGS = "logs"
+    OWN = "own"
+    PRETRAINING = "pretraining"
+    REFERENCE = "reference"
+    REPORT = "report"
+    ROBUSTNESS = "robustness"
+    SEEDS = "seeds"
 
 
 def check_name(name: str) -> str:

@@ -12,14 +12,12 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from medner.data.labels import CorpusLabels
-from medner.names import Name
+from medner.names import Folder, Name
 from medner.settings import Expression, Settings, load_settings
 
 Names = tuple[Name, ...]
 Pair = tuple[Name, Name]
 DOCUMENT = "[^#]+"  # the document in an id of a generic reader
-# What else is kept there, or below metrics/seeds/.
-RESERVED = frozenset({"encoder", "errors", "logs", "pretraining", "reference", "seeds"})
 WITHOUT_FILES = ("ronec", "synthetic")  # labels of the corpora that need no entry in configs/downloads.yml
 
 
@@ -121,6 +119,22 @@ class Source(Settings):
         return str(self.labels), self.lang if self.labels == "synthetic" else ""
 
 
+def _with_likes(sources: object) -> object:
+    """The sources with ``like: <an earlier source>`` replaced by the keys of that source that they do not set."""
+    if not isinstance(sources, Mapping):
+        return sources
+    whole: dict[str, object] = {}
+    for name, source in sources.items():
+        if isinstance(source, Mapping) and "like" in source:
+            other = whole.get(source["like"]) if isinstance(source["like"], str) else None
+            if not isinstance(other, Mapping):
+                raise ValueError(f"source {name}: like needs the name of a source above it, not {source['like']!r:.80}")
+            whole[name] = {**other, **{key: value for key, value in source.items() if key != "like"}}
+        else:
+            whole[name] = source
+    return whole
+
+
 class Experiment(Settings):
     """A training: ``configs/<model>.cfg`` on the train and dev parts of the sources.
 
@@ -169,12 +183,13 @@ class Curves(Settings):
 class Study(Settings):
     """``configs/experiments.yml``.
 
-    steps: the experiments whose order is the study's argument. main_suite: the suite that stands for the headline
-    group. claims: F1 that the repeated study states for a step. comparisons: families of pairs (before, after); p is
-    adjusted within a family and suite.
+    sources: ``like: <an earlier source>`` stands for the keys of that source that are not given. steps: the experiments
+    whose order is the study's argument. main_suite: the suite that stands for the headline group. claims: F1 that the
+    repeated study states for a step. comparisons: families of pairs (before, after); p is adjusted within a family and
+    suite.
     """
 
-    sources: dict[Name, Source]
+    sources: Annotated[dict[Name, Source], BeforeValidator(_with_likes)]
     experiments: dict[Name, Experiment]
     suites: dict[Name, Suite]
     steps: Names = ()
@@ -223,7 +238,7 @@ class Study(Settings):
                 raise ValueError(f"suite {name} has the name of another source")
         if taken := [name for name in self.experiments if name in self.sources or name in self.suites]:
             raise ValueError(f"experiment {taken[0]} has the name of a source or suite")
-        if taken := sorted(RESERVED & self.experiments.keys()):
+        if taken := sorted(set(Folder) & self.experiments.keys()):
             raise ValueError(f"experiment {taken[0]} has the name of a folder that other steps write")
 
     def _check_texts(self) -> None:

@@ -9,7 +9,7 @@ import typer
 from rich.progress import track
 
 from medner.command_line import ROOT, good, new_app, note, show, step
-from medner.data.leakage import all_pairs, compare, leakage_table
+from medner.data.leakage import all_pairs, compare, joined_files, leakage_table
 from medner.data.manifests import read_manifest
 from medner.data.overlap import load_generic_nouns
 from medner.exceptions import InputError
@@ -41,14 +41,13 @@ def main(
     sources = load_study(ROOT / "configs" / "experiments.yml").sources
     synthetic = [source for source, about in sources.items() if about.synthetic]
     exempt = [form for forms in load_generic_nouns(ROOT / NOUNS).values() for form in forms]
-    if test:
-        pairs = [(Path(train), Path(test))]
-    else:
+    pairs, joined = [(Path(train), Path(test))], dict[Path, list[Path]]()
+    if not test:
         manifest = read_manifest(corpus)
-        pairs = all_pairs(corpus, manifest)
+        pairs, joined = all_pairs(corpus, manifest), joined_files(corpus, manifest)
         for suite, reason in manifest.skipped.items():
             note(f"Suite {suite} is skipped: {reason}.")
-    found = compare(pairs, corpus, synthetic, exempt)
+    found = compare(pairs, corpus, synthetic, exempt, joined)
     comparisons = list(track(found, description="Comparing", total=len(pairs), transient=True))
     report = {one.name: one.leakage for one in comparisons}
     show(leakage_table(report))

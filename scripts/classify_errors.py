@@ -13,11 +13,11 @@ from medner.command_line import ROOT, good, new_app, note, step
 from medner.data.labels import load_scheme
 from medner.data.overlap import form_key, load_generic_nouns
 from medner.evaluation.error_analysis import analyse_run
-from medner.evaluation.predictions import SUFFIX
+from medner.evaluation.predictions import prediction_files
 from medner.evaluation.results import read_run
 from medner.exceptions import InputError
 from medner.files import new_folder
-from medner.names import check_name
+from medner.names import Folder, check_name
 from medner.outputs import write_output
 from medner.study import load_study
 
@@ -40,18 +40,14 @@ def main(
     scheme = load_scheme(ROOT / "configs" / "labels.yml")
     nouns = load_generic_nouns(ROOT / "assets" / "synthetic" / "generic_nouns.yml")
     generic = {lang: frozenset(map(form_key, forms)) for lang, forms in nouns.items()}
-    paths = {
-        name: {suite: path for suite in study.suites if (path := metrics / name / f"{suite}{SUFFIX}").is_file()}
-        for name in map(check_name, experiments or study.experiments)
-    }
-    missing = [name for name, own in paths.items() if not own]
-    if len(missing) == len(paths) or (experiments and missing):
+    names = [check_name(name) for name in experiments or study.experiments]
+    paths = prediction_files(metrics, names, study.suites)
+    missing = [name for name in names if name not in paths]
+    if not paths or (experiments and missing):
         remedy = f"Evaluate it first: python scripts/evaluate.py {missing[0]}"
         raise InputError(f"no predictions of {', '.join(missing)}", path=metrics, remedy=remedy)
-    with new_folder(Path(output) if output else metrics / "errors", sign="*.jsonl") as folder:
+    with new_folder(Path(output) if output else metrics / Folder.ERRORS, sign="*.jsonl") as folder:
         for name, own in track(paths.items(), description="Classing errors", transient=True):
-            if not own:
-                continue
             lines, result = analyse_run(read_run(metrics / name), own, corpus, scheme, generic)
             srsly.write_jsonl(folder / f"{name}.jsonl", lines)
             write_output(folder / f"{name}.json", result)

@@ -8,9 +8,9 @@ import typer
 from rich.progress import track
 
 from medner.command_line import EPOCHS_HELP, GPU_HELP, RAY_HELP, ROOT, good, new_app, note, step, whole_numbers
-from medner.evaluation.learning_curves import Point, points, rows, write_part
-from medner.evaluation.results import SEEDS, Run
-from medner.evaluation.runs import Wanted, run_all
+from medner.evaluation.learning_curves import Point, points, rows
+from medner.evaluation.results import Run
+from medner.evaluation.runs import Wanted, run_all, wanted_point
 from medner.exceptions import InputError
 from medner.outputs import write_output
 from medner.study import load_study
@@ -41,19 +41,8 @@ def main(
             note(f"Curve {mix} is left out: {experiment} has no corpus.")
     asked: dict[Wanted, Point] = {}
     for number, point in enumerate(track(wanted, description="Training files", transient=True), start=1):
-        seed_run = ROOT / "metrics" / SEEDS / str(point.seed) / point.experiment
-        one = Wanted(
-            f"{point.mix}, {point.sentences:,} sentences, seed {point.seed} ({number} of {len(wanted)})",
-            point.experiment,
-            seed=point.seed,
-            epochs=epochs,
-            gpu=gpu,
-            training=ROOT / "training" / point.path,
-            metrics=ROOT / "metrics" / point.path if point.own else seed_run,
-            elsewhere=() if point.own else (ROOT / "metrics" / point.experiment,),
-            train=str(write_part(study, ROOT / "corpus", point).relative_to(ROOT)) if point.own else None,
-        )
-        asked[one] = point
+        title = f"{point.mix}, {point.sentences:,} sentences, seed {point.seed} ({number} of {len(wanted)})"
+        asked[wanted_point(ROOT, title, study, point, epochs=epochs, gpu=gpu)] = point
     done: dict[Point, Run] = {}
     for one, found in run_all(ROOT, list(asked), ray=ray):
         done[asked[one]] = found

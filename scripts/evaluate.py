@@ -12,7 +12,7 @@ from medner.command_line import GPU_HELP, ROOT, good, new_app, note, show, step
 from medner.evaluation.pipelines import evaluate
 from medner.evaluation.results import run_table
 from medner.model.arithmetic import choose_processor
-from medner.names import check_name
+from medner.names import Folder, check_name
 
 app = new_app()
 
@@ -40,7 +40,7 @@ def main(
         Path(model) if model else ROOT / "training" / name / "model-best",
         ROOT,
         corpus,
-        Path(output) if output else ROOT / "metrics" / (f"own/{test.stem}" if test else "") / name,
+        Path(output) if output else ROOT / "metrics" / (f"{Folder.OWN}/{test.stem}" if test else "") / name,
         test=test,
         progress=lambda found, name, total: track(found, description=name, total=total, transient=True),
     )

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from medner.command_line import ROOT, good, new_app, note, step
 from medner.model.training import give_memory_back
+from medner.names import Folder
 from medner.pretraining.export import Format, export
 from medner.pretraining.prepare import prepare_text
 from medner.pretraining.recipe import load_recipe
@@ -17,11 +18,8 @@ from medner.pretraining.run import pretrain
 from medner.pretraining.transplant import read_source
 
 app = new_app()
-COLUMNS = (
-    TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-)  # fmt: skip
 RECIPE = ROOT / "configs" / "pretraining" / "from-scratch.yml"
-WORK = ROOT / "training" / "pretraining"
+WORK = ROOT / "training" / Folder.PRETRAINING
 
 
 @app.command(epilog="Example: python scripts/pretrain.py ~/text --any-text --steps 20000 --output ~/mirror/my-encoder")
@@ -55,7 +53,7 @@ def main(
     source = read_source(start) if start else None
     folder = {"": start, "new": None}.get(vocabulary, Path(vocabulary))
     prepare_text(work, text, recipe, tests=parts, start=source, vocabulary=folder)
-    with Progress(*COLUMNS) as bar:
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn()) as bar:
         task = bar.add_task(recipe.objective, total=recipe.steps)
         for at in pretrain(work, recipe, seed=seed, start=source):
             losses = ", ".join(f"{name} {value:.3f}" for name, value in at.losses.items() if name != "loss")

@@ -11,9 +11,8 @@ import typer
 from medner.command_line import ROOT, good, new_app, step
 from medner.data.labels import load_scheme
 from medner.data.manifests import read_fetch_manifest
-from medner.data.overlap import Overlap
 from medner.data.silver import Sampling, places_path, sample
-from medner.data.sources import missing_sources, read_sources, silver_texts
+from medner.data.sources import held_out_text, missing_sources, read_sources, silver_texts
 from medner.exceptions import InputError
 from medner.files import write_text
 from medner.settings import load_settings
@@ -40,14 +39,7 @@ def main(
     study, scheme = load_study(ROOT / "configs" / "experiments.yml"), load_scheme(ROOT / "configs" / "labels.yml")
     silver = {name: "" for name, about in study.sources.items() if about.silver}
     possible = study.without(missing_sources(study, fetched.files) | silver)
-    parts = read_sources(possible, scheme, root, fetched)
-    held_out = Overlap(
-        record.text
-        for splits in parts.values()
-        for split in ("dev", "test")
-        if split in splits
-        for record in splits[split].records
-    )
+    held_out = held_out_text(read_sources(possible, scheme, root, fetched).values())
     drawn = list(sample(load_settings(settings, Sampling), lang, silver_texts(possible, fetched, root, lang), held_out))
     write_text(output, "".join(f"{sentence}\n" for _, sentence in drawn))
     write_text(places_path(output), "".join(f"{place.model_dump_json()}\n" for place, _ in drawn))

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from medner.command_line import EPOCHS_HELP, GPU_HELP, RAY_HELP, ROOT, good, new_app, step, whole_numbers
-from medner.evaluation.results import SEEDS
 from medner.evaluation.runs import Wanted, run_all
+from medner.names import Folder
 
 app = new_app()
 
@@ -38,8 +38,8 @@ def main(
             seed=seed,
             epochs=epochs,
             gpu=gpu,
-            training=ROOT / "training" / SEEDS / str(seed) / experiment,
-            metrics=ROOT / "metrics" / SEEDS / str(seed) / experiment,
+            training=ROOT / "training" / Folder.SEEDS / str(seed) / experiment,
+            metrics=ROOT / "metrics" / Folder.SEEDS / str(seed) / experiment,
             elsewhere=(ROOT / "metrics" / experiment,),
             keep=keep_models,
         )

@@ -9,6 +9,7 @@ import typer
 
 from medner.command_line import ROOT, good, new_app, note, step
 from medner.data.labels import load_scheme
+from medner.names import Folder
 from medner.report.inputs import read_inputs
 from medner.report.pages import write_report
 from medner.study import load_study
@@ -26,7 +27,7 @@ def main(
     """Write index.html, report.md and slides.html. What was not run yet is left out, and said so with its command."""
     study = load_study(ROOT / "configs" / "experiments.yml")
     scheme = load_scheme(ROOT / "configs" / "labels.yml")
-    folder = Path(output) if output else metrics / "report"
+    folder = Path(output) if output else metrics / Folder.REPORT
     missing = write_report(read_inputs(metrics, corpus, study, scheme, ROOT / "project.yml"), folder)
     for part in missing:
         note(f"Left out: {part.title}: {part.remedy.replace('`', '')}")

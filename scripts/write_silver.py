@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +11,12 @@ import typer
 from medner.command_line import ROOT, good, new_app, note, show, step
 from medner.data.labels import load_scheme
 from medner.data.manifests import read_fetch_manifest
-from medner.data.silver import SilverCost, read_places, stand_off
+from medner.data.silver import read_places
 from medner.data.sources import gold_records
 from medner.evaluation.silver import agreement, agreement_table
 from medner.exceptions import InputError
 from medner.files import write_text
-from medner.generation.annotating import annotation_id
-from medner.generation.ledger import Ledger
+from medner.generation.annotating import annotation_id, silver_of
 from medner.outputs import write_output
 from medner.study import load_study
 
@@ -38,18 +36,7 @@ def main(
     if not labels.is_file():
         raise InputError("no such file", path=labels, remedy="Run scripts/annotate_llm.py first")
     places = {annotation_id(lang, n): place for n, place in read_places(textfile)}
-    with closing(Ledger(labels)) as ledger:
-        sentences = stand_off(places, ledger.records, labels)
-        made = {(answer.model, answer.prompt) for answer in ledger.answers}
-        if len(made) != 1:
-            what = f"was made by {len(made)} models or versions of the prompt"
-            raise InputError(what, path=labels, remedy="Label the sentences with one model and one version")
-        ((model, prompt),) = made
-        read, written = ledger.tokens()
-        usd = None if ledger.unpriced() else round(ledger.spent(), 4)
-    cost = SilverCost(
-        model=model, prompt=prompt, sentences=len(sentences), input_tokens=read, output_tokens=written, usd=usd
-    )
+    sentences, cost = silver_of(labels, places)
     write_text(output / f"{lang}.jsonl", "".join(f"{srsly.json_dumps(s.model_dump())}\n" for s in sentences))
     write_output(output / f"{lang}.cost.json", cost)
     study, scheme = load_study(ROOT / "configs" / "experiments.yml"), load_scheme(ROOT / "configs" / "labels.yml")

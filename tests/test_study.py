@@ -97,6 +97,10 @@ def test_the_project_s_study() -> None:
             changed(curves={"base": "base", "sizes": [1], "mixes": {}, "suites": {"ro": "gone"}}),
             "curves: mix gone is not defined",
         ),
+        (
+            changed(experiments={"robustness": {"model": "cnn", "sources": ["news"]}}),
+            "experiment robustness has the name of a folder that other steps write",
+        ),
         (changed(experiment={}), "experiments.yml, experiment: unknown key."),
         ({"sources": {}}, "experiments.yml, experiments: missing."),
         ([], "experiments.yml: Input should be a valid dictionary"),
@@ -135,6 +139,17 @@ def test_a_file_that_is_no_yaml(tmp_path: Path) -> None:
     path.write_text("sources: [")
     with pytest.raises(InputError, match=r"experiments.yml: not valid YAML"):
         load_study(path)
+
+
+def test_a_source_like_another() -> None:
+    study = Study.model_validate(changed(sources={"again": {"like": "real", "lang": "ro"}}))
+    assert study.sources["again"] == study.sources["real"].model_copy(update={"lang": "ro"})
+
+
+@pytest.mark.parametrize("like", ["gone", "x", 3, []])
+def test_a_source_like_none(tmp_path: Path, like: object) -> None:
+    expected = f"sources: source x: like needs the name of a source above it, not {like!r}"
+    assert expected in refused(tmp_path, changed(sources={"x": {"like": like}}))
 
 
 def test_a_missing_source_takes_its_experiments_and_suites_along() -> None:

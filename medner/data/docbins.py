@@ -40,7 +40,7 @@ def parse_docbin(data: bytes, path: Path) -> DocBin:
         if any(len(spaces) != len(tokens) for spaces, tokens in zip(found.spaces, found.tokens, strict=True)):
             raise ValueError("its spaces are not those of its tokens")
         if any(not isinstance(text, str) for text in found.strings):
-            raise ValueError("its strings are none")
+            raise ValueError("not all of its strings are text")
     except DAMAGED as error:
         raise _not_one(error, path) from None
     return found
@@ -58,7 +58,7 @@ def identity(doc: Doc, path: Path, number: int) -> tuple[str, str, str]:
     """Id, source and language of a document, which the corpus step writes into its user data.
 
     In a DocBin of another program these are the document's number (from 1), the file's name and the vocabulary's
-    language. Raises InputError for values that are no strings.
+    language. Raises InputError for values that are not strings.
     """
     standard = {"id": f"{path.stem}-{number}", "source": path.stem, "lang": doc.lang_ or "xx"}
     values = [doc.user_data.get(key, value) for key, value in standard.items()]
@@ -69,7 +69,7 @@ def identity(doc: Doc, path: Path, number: int) -> tuple[str, str, str]:
 
 
 def read_docbin(path: Path, nlp: Language) -> list[Record]:
-    """The records of a DocBin file, also of one that another program wrote (:func:`identity`).
+    """The records of a DocBin file, even of one that another program wrote (:func:`identity`).
 
     ``meta`` holds their source. Raises InputError for a file that cannot be read.
     """

@@ -103,16 +103,23 @@ def read_sources(study: Study, scheme: Scheme, root: Path, fetched: FetchManifes
             splits[source] = synthetic_splits(assets / "synthetic" / about.lang, scheme, about.lang)
         else:
             splits[source] = ronec_splits(fetched.ronec.variant, assets / "fetched", assets / "sample", scheme)
+    labelled: dict[str, dict[str, Part]] = {}
     for source in silver:
-        lang = study.sources[source].lang
-        others = [own for other, own in splits.items() if other not in silver and study.sources[other].lang == lang]
-        held_out = Overlap(
-            r.text for own in others for split in ("dev", "test") if split in own for r in own[split].records
-        )
-        texts = silver_texts(study, fetched, root, lang)
-        kept = study.sources[source].kept
-        splits[source] = silver_splits(root / silver_path(lang), scheme, lang, texts, held_out, kept)
+        lang, kept = study.sources[source].lang, study.sources[source].kept
+        if lang not in labelled:
+            others = [own for other, own in splits.items() if other not in silver and study.sources[other].lang == lang]
+            texts = silver_texts(study, fetched, root, lang)
+            labelled[lang] = silver_splits(root / silver_path(lang), scheme, lang, texts, held_out_text(others))
+        splits[source] = {
+            split: Part([thinned(record, kept) for record in part.records], part.tally)
+            for split, part in labelled[lang].items()
+        }
     return splits
+
+
+def held_out_text(sources: Iterable[Mapping[str, Part]]) -> Overlap:
+    """The dev and test parts of some sources, given by split."""
+    return Overlap(r.text for own in sources for split in ("dev", "test") if split in own for r in own[split].records)
 
 
 def silver_texts(study: Study, fetched: FetchManifest, root: Path, lang: str) -> Texts:
@@ -148,19 +155,15 @@ def gold_records(
     return gold
 
 
-def silver_splits(
-    path: Path, scheme: Scheme, lang: str, texts: Texts, held_out: Overlap, kept: float = 1
-) -> dict[str, Part]:
+def silver_splits(path: Path, scheme: Scheme, lang: str, texts: Texts, held_out: Overlap) -> dict[str, Part]:
     """Train and dev part of a silver corpus: the labels of a stand-off file with the text that is at hand.
 
-    Sentences that occur in held-out text are left out and counted; a seeded tenth is the dev part. kept: the share of
-    the mentions that is kept, drawn with a fixed seed. Raises InputError
+    Sentences that occur in held-out text are left out and counted; a seeded tenth is the dev part. Raises InputError
     as :func:`medner.data.silver.join` does.
     """
     tally = Tally()
     records = join(path, lang, texts, tally)
-    part = _outside(_mapped(records, scheme.corpus(SILVER), tally, path), held_out)
-    return _with_dev(Part([thinned(record, kept) for record in part.records], tally))
+    return _with_dev(_outside(_mapped(records, scheme.corpus(SILVER), tally, path), held_out))
 
 
 def origin(source: Source, ronec: RonecVersion) -> Origin:
@@ -177,9 +180,9 @@ def medical_splits(
 
     root: the project folder, in which ``data`` of the sources lies. Training sentences that occur in a test part of
     the same language or in their own dev part, exactly or nearly (:class:`Overlap`), are left out and counted as
-    overlapping. Where a corpus has no dev part, a seeded tenth of the others is; sentences of it that occur in the rest
-    are left out and counted as well. Raises InputError for a source without a reader, from the readers, and for unknown
-    labels.
+    overlapping. If a corpus has no dev part, a seeded tenth of the others becomes it; sentences of it that occur in the
+    rest are left out and counted as well. Raises InputError for a source without a reader, from the readers, and for
+    unknown labels.
     """
     parts: dict[str, dict[str, Part]] = {}
     for source in sources:

@@ -30,7 +30,7 @@ _Model = TypeVar("_Model", bound=Output)
 
 
 class Bin(Output):
-    """Entities of a confidence above ``low`` and at most ``high``: how many, their mean confidence, the share right.
+    """Entities with a confidence above ``low`` and at most ``high``: how many, their mean confidence, the share right.
 
     Without entities, ``confidence`` and ``precision`` are None.
     """
@@ -51,10 +51,10 @@ class Threshold(Output):
 
 
 class Calibration(Output):
-    """How good the confidences of some entities are.
+    """How well the confidences of some entities agree with precision.
 
-    entities: found. gold: to be found. ece, brier: None without entities. thresholds: by the precision that was asked
-    for, the lowest threshold that gives it; None where none does.
+    entities: how many were found. gold: how many there are to find. ece, brier: None without entities. thresholds: by
+    precision, the lowest threshold that gives it; None if there is none.
     """
 
     entities: int
@@ -65,7 +65,7 @@ class Calibration(Output):
 
 
 class SuiteCalibration(Calibration):
-    """The confidences of a suite: of all entities, of those with seen and unseen surface forms, and by label."""
+    """The calibration of a suite: of all entities, of those with seen and unseen surface forms, and by label."""
 
     bins: list[Bin]
     curve: list[Threshold]
@@ -89,9 +89,9 @@ def reliability(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> li
 
 
 def expected_calibration_error(confidence: ArrayLike, right: ArrayLike, bins: int = BINS) -> float:
-    """Mean distance of confidence and precision, by bin, weighted by the bins' entities (Guo et al. 2017); 0 to 1.
+    """Mean difference of confidence and precision over bins, weighted by entities (Guo et al. 2017); 0 to 1.
 
-    Not a number without entities.
+    NaN if there are no entities.
     """
     filled = [one for one in reliability(confidence, right, bins) if one.confidence is not None]
     distances = [abs((one.confidence or 0) - (one.precision or 0)) for one in filled]
@@ -99,7 +99,7 @@ def expected_calibration_error(confidence: ArrayLike, right: ArrayLike, bins: in
 
 
 def brier_score(confidence: ArrayLike, right: ArrayLike) -> float:
-    """Mean squared distance of confidence and what is right, 0 or 1 (Brier 1950). Not a number without entities."""
+    """Mean squared difference between confidence and 1 (right) or 0 (Brier 1950). NaN if there are no entities."""
     confidence, right = _arrays(confidence, right)
     return float(np.mean((confidence - right) ** 2)) if len(confidence) else float("nan")
 
@@ -107,7 +107,7 @@ def brier_score(confidence: ArrayLike, right: ArrayLike) -> float:
 def precision_recall(confidence: ArrayLike, right: ArrayLike, gold: int) -> list[Threshold]:
     """Precision and recall at every confidence that occurs, from the highest down.
 
-    gold: number of gold entities, those that were not found among them; without any, recall is 0.
+    gold: the number of gold entities, found or not. If it is 0, recall is 0.
     """
     confidence, right = _arrays(confidence, right)
     order = np.argsort(-confidence, kind="stable")
@@ -124,7 +124,7 @@ def precision_recall(confidence: ArrayLike, right: ArrayLike, gold: int) -> list
 
 
 def threshold_for_precision(curve: Sequence[Threshold], precision: float) -> Threshold | None:
-    """The lowest threshold that gives at least this precision, so the one of the highest recall; None without one."""
+    """The lowest threshold that gives at least this precision, and so the highest recall. None if no threshold does."""
     return min((one for one in curve if one.precision >= precision), key=lambda one: one.threshold, default=None)
 
 

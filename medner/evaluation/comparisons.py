@@ -34,7 +34,7 @@ Pair = tuple[str, str]
 
 
 class TextsOnly(Output):
-    """Interval and p over texts alone: sampling variance, and nothing of another training."""
+    """Interval and p over texts alone: they cover sampling variance, but not seed variance."""
 
     interval: tuple[float, float]
     p: float
@@ -71,7 +71,7 @@ class Comparison(Difference, _Pair):
 
 
 class TestKeys(Output):
-    """What of a test source scores depend on."""
+    """The properties of a test source that scores depend on."""
 
     __test__ = False
 
@@ -169,7 +169,7 @@ def _rounded(value: Any) -> Any:
 def comparable_pairs(
     runs: Mapping[str, Sequence[Run]], study: Study
 ) -> tuple[dict[str, list[Pair]], dict[Pair, list[str]]]:
-    """The study's comparisons whose experiments are evaluated and comparable, by family, and in what others differ.
+    """The study's comparisons whose experiments are evaluated and comparable, by family; how the others differ.
 
     Two experiments may differ in what they train on. They must agree in the meaning of the labels, in the sources that
     both train on and in the test data. With an encoder on both sides, they must agree in the encoder and the epochs;
@@ -200,7 +200,7 @@ def _training_differing(one: Run, other: Run, *, same_model: bool) -> list[str]:
 
 
 def data_differing(one: Run, other: Run) -> list[str]:
-    """In what two runs differ that rules a comparison out, whatever trained them."""
+    """The differences between the data of two runs that rule a comparison out, whatever the model."""
     left, right = one.scores, other.scores
     shared = left.provenance.sources.keys() & right.provenance.sources.keys()
     sources = [f"source {n}" for n in shared if left.provenance.sources[n] != right.provenance.sources[n]]
@@ -233,10 +233,10 @@ def compare_suite(
 ) -> Iterator[Comparison]:
     """All wanted comparisons on one suite; experiments that were not evaluated on it are passed over.
 
-    wanted: the pairs of each family (:func:`comparable_pairs`). All runs of both experiments are compared. Where no
-    experiment has several, and for what is said of texts alone, it is the runs of the seeds that both have, or the
-    first of each. A suite of fewer than ``MIN_UNITS`` independent texts has no comparison.
-    Raises InputError from :func:`medner.evaluation.results.read_counts`.
+    wanted: the pairs of each family (:func:`comparable_pairs`). All runs of both experiments are compared. If no
+    experiment has several runs, and for what is said of texts alone, the runs with seeds that both have are compared,
+    or the first run of each. A suite of fewer than ``MIN_UNITS`` independent texts has no comparison. Raises InputError
+    from :func:`medner.evaluation.results.read_counts`.
     """
     tables = counts_by_seed(runs, suite)
     whole = {name: np.stack(list(own.values())) for name, own in tables.items()}

@@ -1,4 +1,4 @@
-"""Error analysis: what kind of mistake every false positive and false negative is, and where mistakes gather.
+"""Error analysis: the kind of every false positive and false negative, and where errors are frequent.
 
 Mentions of labels that a source does not annotate count neither way, as in :mod:`medner.evaluation.scores`, so that
 the false positives and false negatives here add up to those of ``scores.json``.
@@ -55,7 +55,7 @@ class Guideline(StrEnum):
 
 @dataclass(frozen=True)
 class Error:
-    """One error: a gold mention, a predicted one, or the two that stand for each other.
+    """One error: a gold mention, a predicted one, or a pair of both that overlap.
 
     ``fp`` and ``fn`` say what it counts for: a wrong boundary is one false positive and one false negative, unless
     its counterpart has been charged already (a predicted mention that swallows two gold ones).
@@ -77,7 +77,7 @@ class Error:
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What tells errors apart beyond their spans.
+    """What classifying an error needs, beside spans.
 
     seen: (label, :func:`medner.data.overlap.form_key`) of every training mention of the model. generic: keys of generic
     nouns, by language.
@@ -142,7 +142,7 @@ def _kind(gold: Entity, predicted: Entity) -> Kind:
 def confusion(
     units: Iterable[tuple[int, int]], gold: Sequence[Entity], predicted: Sequence[Entity]
 ) -> Counter[tuple[str, str]]:
-    """How often a unit of text (character offsets) is (gold label, predicted label); O is outside of any mention.
+    """Counts of (gold label, predicted label) over units of text (character offsets); O is outside any mention.
 
     A unit has the label that covers most of its characters; of two that cover the same number, a label wins over O.
     """

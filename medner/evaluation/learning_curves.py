@@ -16,11 +16,11 @@ from medner.evaluation.results import Run, read_counts
 from medner.evaluation.statistics import MIN_UNITS, f1_by_run
 from medner.exceptions import InputError
 from medner.files import read_bytes, write_bytes
+from medner.names import Folder
 from medner.outputs import Output
 from medner.study import Study
 
 RESAMPLES = 500
-FOLDER = "curves"  # corpus/curves, training/curves, metrics/curves: <mix>/<sentences>/<seed>
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Point:
 
     @property
     def path(self) -> Path:
-        """Where its corpus, its model and its metrics lie, under :data:`FOLDER` of each."""
-        return Path(FOLDER) / self.mix / str(self.sentences) / str(self.seed)
+        """Where its corpus, its model and its metrics lie, in corpus, training and metrics."""
+        return Path(Folder.CURVES) / self.mix / str(self.sentences) / str(self.seed)
 
 
 def added(study: Study, mix: str) -> tuple[str, ...]:

@@ -46,14 +46,14 @@ def read_examples(nlp: Language, path: Path, source: str = "") -> list[Example]:
 
 
 def own_manifest(nlp: Language, path: Path) -> CorpusManifest:
-    """What the corpus step would say of a DocBin of a user's own, as the one suite, with the name of the file.
+    """The manifest that the corpus step would write for a user's own DocBin: one suite, named like the file.
 
     Raises InputError for a damaged file, one without mentions, and for labels that the pipeline does not have.
     """
     labels = sorted({entity.label for record in read_docbin(path, nlp) for entity in record.entities})
     known = {label for _, pipe in nlp.pipeline for label in getattr(pipe, "labels", ())}
     if not labels or set(labels) - known:
-        what = f"has mentions labelled {', '.join(labels) or 'not at all'}"
+        what = f"has mentions labelled {', '.join(labels)}" if labels else "has no mentions"
         remedy = f"The pipeline has {', '.join(sorted(known))}; for other labels add a source with a map to the study"
         raise InputError(what, path=path, remedy=remedy)
     name = path.name.removesuffix(".spacy")
@@ -74,7 +74,7 @@ def predict(nlp: Language, examples: Sequence[Example]) -> Iterator[Example]:
 
 
 def spacy_scores(nlp: Language, examples: Sequence[Example], seconds: float) -> dict[str, Any]:
-    """What `spacy evaluate` writes, from predictions that are there already; seconds: that predicting them took."""
+    """What `spacy evaluate` writes, computed from predictions. seconds: the time that predicting them took."""
     words = sum(len(example.predicted) for example in examples)
     return {**Scorer(nlp).score(examples), "speed": words / seconds}
 
@@ -130,9 +130,9 @@ def evaluate(
     """Write ``target``: what `spacy evaluate` writes of each suite, the predictions, ``scores.json``, ``counts.json``.
 
     The pipeline reads every text once; all scores are computed from these predictions. root: the project folder, which
-    the paths in the pipeline's config refer to. corpus: of the corpus step. test: a DocBin to evaluate on, instead of
-    the test suites. Raises InputError if the pipeline or the
-    corpus is missing or damaged, or if the pipeline's training data has changed.
+    the paths in the pipeline's config refer to. corpus: the folder of the corpus step. test: a DocBin to
+    evaluate on, instead of the test suites. Raises InputError if the pipeline or the corpus is missing or damaged, or
+    if the pipeline's training data has changed.
     """
     nlp = load_pipeline(pipeline)
     manifest = own_manifest(nlp, test) if test else read_manifest(corpus)

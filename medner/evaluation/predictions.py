@@ -99,3 +99,13 @@ def read_predictions(path: Path) -> list[Prediction]:
 
 def _are_probabilities(values: tuple[float, ...], number: int) -> bool:
     return len(values) == number and all(0 <= value <= 1 for value in values)
+
+
+def prediction_files(metrics: Path, experiments: Iterable[str], suites: Iterable[str]) -> dict[str, dict[str, Path]]:
+    """The predictions below a metrics folder, by experiment and suite; without experiments that have none."""
+    suites = list(suites)
+    found = {
+        name: {suite: path for suite in suites if (path := metrics / name / f"{suite}{SUFFIX}").is_file()}
+        for name in experiments
+    }
+    return {name: own for name, own in found.items() if own}

@@ -22,10 +22,10 @@ from medner.evaluation.statistics import CONFIDENCE
 from medner.exceptions import InputError
 from medner.files import read_json, write_text
 from medner.model.provenance import Provenance
+from medner.names import Folder
 from medner.outputs import Output, read_output, write_output
 from medner.tables import Cell, Row, Table
 
-SEEDS = "seeds"
 SCORES = "scores.json"
 COUNTS = "counts.json"  # all that comparisons need of the predictions, which hold texts that are not ours to publish
 
@@ -141,7 +141,7 @@ def load_runs(metrics: Path, experiments: Iterable[str]) -> tuple[dict[str, list
     runs: dict[str, list[Run]] = {}
     left_out: list[Path] = []
     for name in experiments:
-        further = (metrics / SEEDS).glob(f"*/{name}")
+        further = (metrics / Folder.SEEDS).glob(f"*/{name}")
         folders = [metrics / name, *sorted(further, key=lambda folder: (len(folder.parent.name), folder))]
         found = [read_run(folder) for folder in folders if (folder / SCORES).is_file()]
         kept: dict[int, Run] = {}

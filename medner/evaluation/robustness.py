@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from medner.data.docbins import read_docbin
+from medner.data.manifests import read_manifest
 from medner.data.records import Entity, Record
-from medner.evaluation.perturbations import CLEAN, perturbed
+from medner.evaluation.perturbations import CLEAN, NAMES, perturbed
 from medner.evaluation.predictions import Prediction
 from medner.evaluation.scores import DECIMALS, count, total
+from medner.exceptions import InputError
 from medner.outputs import Output
-
-FOLDER = "robustness"  # below metrics: <experiment>.json
+from medner.tables import Cell, Row, Table
 
 
 class Perturbed(Output):
@@ -29,9 +32,9 @@ class Perturbed(Output):
 
 
 class Robustness(Output):
-    """What ``benchmarks/robustness.py`` writes: the results by suite and perturbation, ``clean`` first.
+    """What ``scripts/measure_robustness.py`` writes: the results by suite and perturbation, ``clean`` first.
 
-    sentences: the largest number that was taken from a suite.
+    sentences: the most that were taken from a suite.
     """
 
     sentences: int
@@ -43,14 +46,55 @@ class Robustness(Output):
         return found[perturbation].f1 - found[CLEAN].f1
 
 
-def measure(
+def measure_corpus(
     nlp: Language,
-    records: Sequence[Record],
-    annotated: Sequence[str],
-    names: Iterable[str],
-    seen: Callable[[str], None] = lambda name: None,
+    corpus: Path,
+    sentences: int,
+    only: Collection[str] | None = None,
+    progress: Callable[[Sequence[str], str], Iterable[str]] = lambda names, source: names,
+) -> Robustness:
+    """Results on the test part of every source of a corpus folder, under every perturbation.
+
+    sentences: the first so many of each test part are taken. only: the sources to measure; None: all. progress: passes
+    the names of the perturbations on for each source. Raises InputError for a source in ``only`` that has no test part.
+    """
+    sources = read_manifest(corpus).sources
+    files = {name: path for name in sources if (path := corpus / name / "test.spacy").is_file()}
+    if unknown := sorted(set(only or ()) - files.keys()):
+        what = f"there is no test part of {', '.join(unknown)}"
+        raise InputError(what, path=corpus, remedy=f"Choose from {', '.join(files)}")
+    return Robustness(
+        sentences=sentences,
+        suites={
+            name: measure(nlp, read_docbin(path, nlp)[:sentences], sources[name].annotated, progress(NAMES, name))
+            for name, path in files.items()
+            if only is None or name in only
+        },
+    )
+
+
+def robustness_table(experiment: str, found: Robustness) -> Table:
+    """F1 by perturbation (row) and suite (column), each with its change from clean text, and the counts over suites."""
+    rows: list[Row] = []
+    for name in dict.fromkeys(name for suite in found.suites.values() for name in suite):
+        own = [suite[name] for suite in found.suites.values() if name in suite]
+        counts = (str(sum(one.edges for one in own)), str(sum(one.unseen for one in own)))
+        rows.append([name, *(_cell(found, suite, name) for suite in found.suites), *counts])
+    header = ["perturbation", *found.suites, "white-space edges", "unseen"]
+    return Table(header, rows, text=(0,), caption=f"F1 of {experiment} under each perturbation, and the change")
+
+
+def _cell(found: Robustness, suite: str, name: str) -> Cell:
+    if name not in found.suites[suite]:
+        return Cell("–")
+    change = "" if name == CLEAN else f"{found.change(suite, name):+.3f}".replace("-", "−")
+    return Cell(f"{found.suites[suite][name].f1:.3f}", change)
+
+
+def measure(
+    nlp: Language, records: Sequence[Record], annotated: Sequence[str], names: Iterable[str]
 ) -> dict[str, Perturbed]:
-    """A suite's results by perturbation. annotated: the suite's labels. seen: told each perturbation that is done."""
+    """Results on some records by perturbation. annotated: the labels that their source annotates."""
     results = {}
     for name in names:
         counts, edges, unseen = [], 0, 0
@@ -62,7 +106,6 @@ def measure(
                 unseen += _unseen(doc)
                 doc.user_data.clear()
         results[name] = Perturbed(f1=round(total(counts).f1, DECIMALS), edges=edges, unseen=unseen)
-        seen(name)
     return results
 
 

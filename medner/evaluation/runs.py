@@ -27,12 +27,15 @@ from spacy.cli._util import parse_config_overrides
 from medner.cluster import explained, start_ray
 from medner.command_line import epochs_or_none, good, note
 from medner.data.manifests import read_manifest
+from medner.evaluation.learning_curves import Point, write_part
 from medner.evaluation.pipelines import describe_tests
 from medner.evaluation.results import COUNTS, SCORES, Run, read_run
 from medner.exceptions import InputError
 from medner.model.arithmetic import VARIABLE, cpu_arithmetic
 from medner.model.provenance import read_provenance
 from medner.model.training import prepare
+from medner.names import Folder
+from medner.study import Study
 
 OVERRIDES = "SPACY_CONFIG_OVERRIDES"  # spaCy's environment variable for settings of a config
 
@@ -56,6 +59,26 @@ class Wanted:
     elsewhere: tuple[Path, ...] = ()
     train: str | None = None
     keep: bool = False
+
+
+def wanted_point(root: Path, title: str, study: Study, point: Point, *, epochs: str, gpu: int) -> Wanted:
+    """The run of a point of a learning curve; its training file is written.
+
+    A point that is a whole experiment shares its run with the train, evaluate and seeds steps.
+    """
+    corpus, metrics = root / "corpus", root / "metrics"
+    seed_run = metrics / Folder.SEEDS / str(point.seed) / point.experiment
+    return Wanted(
+        title,
+        point.experiment,
+        seed=point.seed,
+        epochs=epochs,
+        gpu=gpu,
+        training=root / "training" / point.path,
+        metrics=metrics / point.path if point.own else seed_run,
+        elsewhere=() if point.own else (metrics / point.experiment,),
+        train=str(write_part(study, corpus, point).relative_to(root)) if point.own else None,
+    )
 
 
 def run(root: Path, wanted: Wanted, *, captured: bool = False) -> Run:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from medner.data.docbins import docs_of, parse_docbin
 from medner.data.markup import MarkupError, holds_tag, parse
 from medner.data.records import Entity, Record
+from medner.data.silver import Place, SilverCost, SilverSentence, stand_off
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
 from medner.files import read_bytes, read_text
@@ -48,6 +50,26 @@ def read_texts(path: Path) -> list[str]:
     if path.suffix == ".spacy":
         return [doc.text for doc in docs_of(parse_docbin(read_bytes(path), path), blank().vocab, path)]
     return read_text(path).split("\n")
+
+
+def silver_of(labels: Path, places: Mapping[str, Place]) -> tuple[list[SilverSentence], SilverCost]:
+    """The labels of an output without their text, and what making them cost.
+
+    places: of the sentences, by the id of their record. Raises InputError for an output that more than one model or
+    version of the prompt has made, and as :func:`medner.data.silver.stand_off` does.
+    """
+    with closing(Ledger(labels)) as ledger:
+        sentences = stand_off(places, ledger.records, labels)
+        made = {(answer.model, answer.prompt) for answer in ledger.answers}
+        if len(made) != 1:
+            what = f"was made by {len(made)} models or versions of the prompt"
+            raise InputError(what, path=labels, remedy="Label the sentences with one model and one version")
+        ((model, prompt),) = made
+        read, written = ledger.tokens()
+        usd = None if ledger.unpriced() else round(ledger.spent(), 4)
+    return sentences, SilverCost(
+        model=model, prompt=prompt, sentences=len(sentences), input_tokens=read, output_tokens=written, usd=usd
+    )
 
 
 class Annotating:

@@ -64,7 +64,7 @@ def exchange_rates(rows: Sequence[CurveRow], suite: str) -> list[Worth]:
     """For every size of every synthetic mix: how many real sentences give the same F1, seed by seed.
 
     A seed's F1 is read off the same seed's curve of the suite's reference, a mix of real annotation. That curve is F1
-    over sentences, made monotone by isotonic regression, since but for noise more annotation does not lower F1. From
+    over sentences, made monotone by isotonic regression, since more annotation lowers F1 by noise alone. From
     the first measured size on, it is linear in the logarithm of the number of sentences, since such curves flatten.
     Seeds whose reference curve lacks a size are left out. The interval is a percentile bootstrap: every reading is
     repeated on the same resampled texts (``resampled``), and the seeds are drawn again.

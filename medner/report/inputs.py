@@ -19,12 +19,12 @@ from medner.evaluation.comparisons import FILE, Comparison, Significance
 from medner.evaluation.error_analysis import Errors
 from medner.evaluation.learning_curves import CurveRow
 from medner.evaluation.results import Run, Scores, main_run, some_runs
-from medner.evaluation.robustness import FOLDER as ROBUSTNESS
 from medner.evaluation.robustness import Robustness
 from medner.evaluation.scores import SuiteScore
 from medner.evaluation.statistics import MIN_UNITS
 from medner.generation.config import Price, known_price, load_prices
 from medner.model.curve import CURVE, TrainingCurve
+from medner.names import Folder
 from medner.outputs import read_output
 from medner.settings import load_settings
 from medner.study import Study
@@ -42,7 +42,7 @@ class Inputs:
 
     runs: all runs of each experiment, by seed. results: the scores of the main runs. results, curves, errors and
     calibration are by experiment, in the study's order; calibration, of pipelines that give confidences, is by suite as
-    well. robustness: of the experiments that it was measured of. comparisons: those that were made of these runs.
+    well. robustness: of the experiments for which it was measured. comparisons: those that were made of these runs.
     learning: the rows of the learning curves. price: of what a language model reads and writes, if the study names one.
     manifest: of the corpus that the runs were tested on. workflows: the commands of each.
     """
@@ -116,10 +116,12 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
     runs, _ = some_runs(metrics, study.experiments)
     results = {name: main_run(found, metrics).scores for name, found in runs.items()}
     curves = {name: _read(metrics / name / CURVE, TrainingCurve, "evaluate") for name in results}
-    errors = {name: _read(metrics / "errors" / f"{name}.json", Errors, "errors") for name in results}
+    errors = {name: _read(metrics / Folder.ERRORS / f"{name}.json", Errors, "errors") for name in results}
     by_suite = dict[str, SuiteCalibration]
     calibration = {name: _read(metrics / name / CALIBRATION, by_suite, "evaluate") for name in results}
-    robustness = {name: _read(metrics / ROBUSTNESS / f"{name}.json", Robustness, "robustness") for name in results}
+    robustness = {
+        name: _read(metrics / Folder.ROBUSTNESS / f"{name}.json", Robustness, "robustness") for name in results
+    }
     significance = _read(metrics / FILE, Significance, "significance")
     learning = _read(metrics / "curves.json", list[CurveRow], "curves") or []
     manifest = _read(corpus / MANIFEST, CorpusManifest, "corpus")

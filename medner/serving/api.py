@@ -12,11 +12,10 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from medner import __version__
-from medner.serving.batching import Annotate, Batcher, BusyError, FailedError, log_failure
+from medner.serving.batching import REQUEST, Annotate, Batcher, BusyError, FailedError, log_failure
 from medner.serving.pages import POLICY, api_page, index_page
 
 TEXTS = 1_000  # most texts of a request
-CHARACTERS = 100_000  # most characters of a request, all texts together
 # A character takes at most 12 bytes in JSON (an escaped pair of surrogates); the rest is names and punctuation.
 BYTES_A_CHARACTER, BYTES_MORE = 12, 65_536
 HEADERS = {
@@ -106,7 +105,7 @@ class Served:
     annotate: Annotate
 
 
-def create_app(pipelines: Sequence[Served], *, max_characters: int = CHARACTERS) -> FastAPI:
+def create_app(pipelines: Sequence[Served], *, max_characters: int = REQUEST) -> FastAPI:
     """The server of pipelines with different names. It keeps no text and logs no request."""
     held = {one.info.name: one for one in pipelines}
     batcher = Batcher({name: one.annotate for name, one in held.items()})

@@ -13,6 +13,7 @@ from medner.annotation.entities import Entity
 
 Annotate = Callable[[Sequence[str]], list[list[Entity]]]  # the entities of every text
 Annotations = dict[str, list[list[Entity]]]  # by pipeline
+REQUEST = 100_000  # most characters of a request, all texts together, unless --max-characters is given
 BATCH = 100_000  # most characters of a batch, which has one request at least
 WAITING = 2_000_000  # most characters of all requests that are not answered yet
 

@@ -9,6 +9,7 @@ import typer
 
 from medner.command_line import GPU_HELP, good, note
 from medner.exceptions import InputError
+from medner.serving.batching import REQUEST
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -21,7 +22,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; the default is for this machine alone.")] = (
         "127.0.0.1"
     ),
-    max_characters: Annotated[int, typer.Option(min=1, help="Largest number of characters in a request.")] = 100_000,
+    max_characters: Annotated[int, typer.Option(min=1, help="Largest number of characters in a request.")] = REQUEST,
     gpu: Annotated[int, typer.Option(help=GPU_HELP)] = -1,
 ) -> None:
     """Serve pipelines on this machine: a page that shows them side by side, POST /annotate and GET /health.

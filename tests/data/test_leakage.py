@@ -7,13 +7,15 @@ from pathlib import Path
 import check_overlap as step
 import pytest
 from conftest import ROOT
+from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from medner.data.build import convert
-from medner.data.leakage import LeakageReport, all_pairs, compare, find_leakage, leakage_table
+from medner.data.leakage import LeakageReport, all_pairs, compare, joined_files, leakage_table
 from medner.data.manifests import CorpusManifest
 from medner.data.records import Entity, Part, Record, Tally
 from medner.data.tokenizer import blank
+from medner.files import sha256
 from medner.outputs import read_output
 
 
@@ -29,17 +31,20 @@ RECORDS = [
 ]
 
 
-def test_leakage_of_sentences_and_forms() -> None:
-    leak = find_leakage(RECORDS[:1], [RECORDS[0], RECORDS[1]], ["MEDICAL", "PERSON"])
-    assert leak.sentences == ["1 (exact)"]
-    assert leak.forms == {"MEDICAL": ["febră", "tuse"]}
-    assert leak.seen == {"MEDICAL": 0.6667}
-    assert find_leakage(RECORDS[:1], RECORDS[:1], ["MEDICAL"], exempt=["febra", "tusea"]).forms == {"MEDICAL": ["tuse"]}
-
-
 def docbin(path: Path, records: list[Record], source: str) -> str:
     path.write_bytes(convert(blank(), Part(records, Tally()), source)[0].to_bytes())
     return str(path)
+
+
+def test_leakage_of_sentences_and_forms(tmp_path: Path) -> None:
+    pair = tmp_path / "train.spacy", tmp_path / "test.spacy"
+    docbin(pair[0], RECORDS[:1], "ronec")
+    docbin(pair[1], RECORDS[:2], "ronec")
+    leak = next(compare([pair], tmp_path, [])).leakage
+    assert leak.sentences == ["1 (exact)"]
+    assert leak.forms == {"MEDICAL": ["febră", "tuse"]}
+    assert leak.seen == {"MEDICAL": 0.6667}
+    assert next(compare([pair], tmp_path, [], exempt=["febra", "tusea"])).leakage.forms == {"MEDICAL": ["tuse"]}
 
 
 def test_two_files_are_compared(tmp_path: Path) -> None:
@@ -107,6 +112,34 @@ def test_every_training_file_is_compared_with_every_test_file(tmp_path: Path) ->
     assert all_pairs(tmp_path, manifest) == [
         (tmp_path / "exp" / f"{split}.spacy", tmp_path / "a" / "test.spacy") for split in ("train", "dev")
     ]
+
+
+def test_a_file_that_was_joined_from_others_gives_what_they_give(tmp_path: Path) -> None:
+    """Until it is changed: then it is read itself."""
+    for folder in ("exp", "ronec", "med-ro"):
+        (tmp_path / folder).mkdir()
+    for source, records in (("ronec", RECORDS[2:3]), ("med-ro", [RECORDS[0], RECORDS[3]])):
+        for split in ("train", "dev"):
+            docbin(tmp_path / source / f"{split}.spacy", records, source)
+    docbin(tmp_path / "med-ro" / "test.spacy", RECORDS[:2], "med-ro")
+    for split in ("train", "dev"):
+        whole = DocBin(store_user_data=True)
+        for source in ("ronec", "med-ro"):
+            whole.merge(DocBin(store_user_data=True).from_disk(tmp_path / source / f"{split}.spacy"))
+        whole.to_disk(tmp_path / "exp" / f"{split}.spacy")
+    files = {path.relative_to(tmp_path).as_posix(): path for path in tmp_path.glob("*/*.spacy")}
+    manifest = CorpusManifest(
+        sources={}, persons="named", experiments={"exp": ["ronec", "med-ro"]}, suites={}, skipped={},
+        sha256={name: sha256(path.read_bytes()) for name, path in files.items()},
+    )  # fmt: skip
+    joined = joined_files(tmp_path, manifest)
+    assert joined[files["exp/train.spacy"]] == [files["ronec/train.spacy"], files["med-ro/train.spacy"]]
+    pairs = [(files["exp/train.spacy"], files["med-ro/test.spacy"])]
+    (whole_file,) = compare(pairs, tmp_path, ["med-ro"])
+    assert whole_file.leakage.sentences == ["1 (exact)"]
+    assert list(compare(pairs, tmp_path, ["med-ro"], joined=joined)) == [whole_file]
+    docbin(files["exp/train.spacy"], RECORDS[3:], "ronec")
+    assert list(joined_files(tmp_path, manifest)) == [files["exp/dev.spacy"]]
 
 
 def test_the_report_and_its_table(tmp_path: Path) -> None:

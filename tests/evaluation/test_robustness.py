@@ -3,11 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import made
+import measure_robustness as step
 import pytest
-import robustness as program
 import spacy
 from spacy.language import Language
 from spacy.tokens import DocBin
+from typer.testing import CliRunner
 
 from medner.data.manifests import CorpusManifest, SourceManifest
 from medner.data.records import Entity, Record
@@ -41,9 +42,7 @@ def test_every_perturbation_is_measured(nlp: Language) -> None:
     assert nlp.pipe_names == ["entity_ruler", "doc_cleaner"]
 
 
-def test_the_program_writes_what_the_report_reads(
-    nlp: Language, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_step_writes_what_the_report_reads(nlp: Language, tmp_path: Path) -> None:
     docs = DocBin(store_user_data=True)
     for record in RECORDS:
         doc, _ = reference_doc(nlp, record)
@@ -56,9 +55,14 @@ def test_the_program_writes_what_the_report_reads(
     write_output(tmp_path / "corpus" / "manifest.json", manifest)
     nlp.to_disk(tmp_path / "model")
     stamp(tmp_path / "model", made.provenance("exp1"))
-    program.main(tmp_path / "model", tmp_path / "corpus", tmp_path / "out", sentences=5, only="")
+    command = [str(tmp_path / "model"), "--corpus", str(tmp_path / "corpus"), "--output", str(tmp_path / "out")]
+    done = CliRunner().invoke(step.app, [*command, "--sentences", "5"])
+    assert done.exit_code == 0, done.output
     found = read_output(tmp_path / "out" / "exp1.json", Robustness, "robustness")
     assert found.sentences == 5
-    assert f"| capitals | {found.suites['s']['capitals'].f1:.3f} (-1.000) | 0 | 0 |" in capsys.readouterr().out
+    assert f"| capitals | {found.suites['s']['capitals'].f1:.3f} −1.000 | 0 | 0 |" in done.output
+    unknown = CliRunner().invoke(step.app, [*command, "--only", "s,gone"])
+    assert unknown.exit_code == 1
+    assert "there is no test part of gone. Choose from s." in unknown.output
     meta = spacy.load(tmp_path / "model").meta
     assert (meta["name"], meta["author"], bool(meta["version"])) == ("medner_exp1", "medner", True)

@@ -46,7 +46,7 @@ class _Row(BaseModel):
 
 
 def read_jsonl(path: Path, tally: Tally) -> Iterator[Document]:
-    """Documents of a JSONL file (plain or ``.gz``). Raises InputError naming the line for what is not one."""
+    """Documents of a JSONL file (plain or ``.gz``). Raises InputError naming a line that is not one."""
     count = 0
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.strip():

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from medner.evaluation.perturbations import CLEAN
-from medner.evaluation.robustness import Perturbed, Robustness
+from medner.evaluation.robustness import Perturbed, robustness_table
 from medner.report import figures
 from medner.report.blocks import Figure, Missing, Panel, Paragraph, Section
-from medner.report.cells import EMPTY, command
+from medner.report.cells import command
 from medner.report.inputs import Inputs
-from medner.tables import Cell, Row, Table
 
 TITLE = "Text as hospitals have it"
 
@@ -25,11 +24,11 @@ def section(inputs: Inputs) -> Section | Missing:
         "start or end with a token that the encoder has no word-piece for. Both should be 0."
     )
     name, found = list(inputs.robustness.items())[-1]
-    tables = [_table(*one) for one in inputs.robustness.items()]
+    tables = [robustness_table(*one) for one in inputs.robustness.items()]
     most = f"at most {found.sentences:,} sentences of a suite"
     panels = [_panel(name, suite, own) for suite, own in found.suites.items()]
     caption = f"F1 of {name} under each perturbation, {most}; the line is clean text"
-    plot = Figure(caption, panels, _table(name, found))
+    plot = Figure(caption, panels, robustness_table(name, found))
     return Section("robustness", TITLE, [text, *tables, plot])
 
 
@@ -39,21 +38,3 @@ def _panel(experiment: str, suite: str, found: Mapping[str, Perturbed]) -> Panel
     worst = min(found, key=lambda name: found[name].f1)
     said = f"F1 {clean:.3f} on clean text; lowest under “{worst}”, {found[worst].f1:.3f}."
     return Panel(suite, figures.levels(f"{experiment} {suite}", bars, clean), said)
-
-
-def _table(experiment: str, found: Robustness) -> Table:
-    names = list(dict.fromkeys(name for suite in found.suites.values() for name in suite))
-    rows: list[Row] = []
-    for name in names:
-        own = [suite[name] for suite in found.suites.values() if name in suite]
-        counts = (str(sum(one.edges for one in own)), str(sum(one.unseen for one in own)))
-        rows.append([name, *(_cell(found, suite, name) for suite in found.suites), *counts])
-    header = ["perturbation", *found.suites, "white-space edges", "unseen"]
-    return Table(header, rows, text=(0,), caption=f"F1 of {experiment} under each perturbation, and the change")
-
-
-def _cell(found: Robustness, suite: str, name: str) -> Cell:
-    if name not in found.suites[suite]:
-        return EMPTY
-    change = "" if name == CLEAN else f"{found.change(suite, name):+.3f}".replace("-", "−")
-    return Cell(f"{found.suites[suite][name].f1:.3f}", change)
