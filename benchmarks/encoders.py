@@ -42,14 +42,15 @@ def large_bert(folder: Path, tokenizer: Path) -> Path:
 
 
 def pipeline(config: str, encoder: Path | None, corpus: Path) -> Language:
-    """An initialised pipeline of one of the configs."""
+    """A pipeline of one of the configs, initialised for the labels of a DocBin file."""
     overrides = {"paths.train": str(corpus), "paths.dev": str(corpus), "paths.log": ""}
     if encoder:
         overrides["paths.encoder"] = str(encoder)
     raw = load_config(ROOT / "configs" / f"{config}.cfg", overrides=overrides)
     fix_random_seed(0)
     nlp = load_model_from_config(raw, auto_fill=True)
-    nlp.initialize()
+    docs = list(DocBin(store_user_data=True).from_disk(corpus).get_docs(nlp.vocab))
+    nlp.initialize(lambda: [Example(nlp.make_doc(doc.text), doc) for doc in docs])
     return nlp
 
 

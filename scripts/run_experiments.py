@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from medner.command_line import EPOCHS_HELP, GPU_HELP, ROOT, good, new_app, step
-from medner.evaluation.runs import run
+from medner.evaluation.runs import Wanted, run
 
 app = new_app()
 
@@ -26,8 +26,7 @@ def main(
     moment, the same command continues.
     """
     for number, experiment in enumerate(experiments, start=1):
-        run(
-            ROOT,
+        wanted = Wanted(
             f"{experiment} ({number} of {len(experiments)})",
             experiment,
             seed=seed,
@@ -37,6 +36,7 @@ def main(
             metrics=ROOT / "metrics" / experiment,
             keep=True,
         )
+        run(ROOT, wanted)
     good(f"{', '.join(experiments)}: trained and evaluated")
 
 

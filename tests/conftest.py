@@ -86,6 +86,26 @@ def output(tmp_path: Path) -> Path:
     return tmp_path / "out" / "ro.jsonl"
 
 
+@pytest.fixture(scope="session")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved pipeline that finds Arad, diabet zaharat, asthme and Maria Dobre."""
+    from medner.data.tokenizer import blank
+
+    nlp = blank()
+    ruler = nlp.add_pipe("entity_ruler", config={"phrase_matcher_attr": "LOWER"})
+    ruler.add_patterns(  # type: ignore[attr-defined]
+        [
+            {"label": "LOC", "pattern": "Arad"},
+            {"label": "MEDICAL", "pattern": "diabet zaharat"},
+            {"label": "MEDICAL", "pattern": "asthme"},
+            {"label": "PERSON", "pattern": "Maria Dobre"},
+        ]
+    )
+    folder = tmp_path_factory.mktemp("pipelines") / "rules"
+    nlp.to_disk(folder)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Headless Chromium."""
@@ -93,3 +113,16 @@ def browser() -> Iterator[Any]:
 
     with chromium() as chrome:
         yield chrome
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """Ray with two cores on this machine, as `--ray local` finds it."""
+    ray = pytest.importorskip("ray", reason="needs medner[ray]")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")  # beside other tests, its workers would hardly run
+        patch.setenv("RAY_raylet_start_wait_time_s", "300")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+        yield
+        ray.shutdown()

@@ -47,20 +47,8 @@ def annotate(
     model = model or default_pipeline()
     model = str(find_pipeline(model) or model)
     wanted = [label.strip() for label in labels.split(",") if label.strip()]
-    if ray:
-        others = {"--resume": resume, "--limit": limit, "--skip-bad": skip_bad, "--no-text": no_text, "--lines": lines}
-        if refused := [option for option, value in others.items() if value]:
-            raise InputError(f"--ray does not go with {', '.join(refused)}", remedy="Leave one of them out")
-        from medner.annotation.ray import annotate_on_ray
-
-        count = annotate_on_ray(
-            inputs, model, output, address=ray, format=to, field=field, arithmetic=arithmetic,
-            labels=wanted, min_confidence=min_confidence, processes=processes,
-        )  # fmt: skip
-        good(f"{output}: {count:,} documents")
-        return
-    for named, known in ((to, WRITTEN), (format, READ.values())):
-        if named and named not in known:
+    for named, known in ((to, () if ray else WRITTEN), (format, READ.values())):
+        if named and known and named not in known:
             raise InputError(f"{named!r} is not a known format", remedy=f"Give one of {', '.join(known)}")
     job = Job(
         inputs=inputs,
@@ -77,6 +65,11 @@ def annotate(
         arithmetic=arithmetic,
         processes=processes,
     )
+    if ray:
+        from medner.annotation.ray import annotate_on_ray
+
+        good(f"{output}: {annotate_on_ray(job, ray):,} documents")
+        return
     columns = (TextColumn("{task.fields[documents]:,} documents"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, TextColumn("{task.fields[rate]}"), transient=True) as bar:
         task = bar.add_task("", total=None, documents=0, rate="")

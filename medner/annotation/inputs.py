@@ -168,7 +168,7 @@ def _lines(name: str, reading: Reading) -> Iterator[tuple[int, str | InputError]
                 yield number, InputError(f"not {codec.upper()}", path=name, place=f"line {number}", remedy=remedy)
 
 
-def _checked(document: Document, name: str, place: str) -> Document | InputError:
+def check_document(document: Document, name: str, place: str) -> Document | InputError:
     """The document, or what no pipeline can read in it."""
     if "\0" in document.text:
         remedy = "Remove it; the file may be damaged, or in another encoding"
@@ -190,14 +190,14 @@ def _read_text(name: str, reading: Reading) -> Found:
             if isinstance(line, InputError):
                 yield line
             elif line.strip():
-                yield _checked(Document(f"{name}:{number}", line.rstrip("\r\n")), name, f"line {number}")
+                yield check_document(Document(f"{name}:{number}", line.rstrip("\r\n")), name, f"line {number}")
         return
     parts: list[str] = []
     for _, line in _lines(name, reading):
         if isinstance(line, InputError):
             raise line
         parts.append(line)
-    yield _checked(Document(name, "".join(parts)), name, "")
+    yield check_document(Document(name, "".join(parts)), name, "")
 
 
 def _read_jsonl(name: str, reading: Reading) -> Found:
@@ -221,7 +221,9 @@ def _json_document(line: str, name: str, number: int, field: str) -> Document | 
         return InputError(f"has no text under the key {field!r}", path=name, place=place, remedy=remedy)
     extra = {key: value for key, value in data.items() if key != field}
     given = extra.pop("id", None)
-    return _checked(Document(f"{name}:{number}" if given is None else str(given), data[field], extra), name, place)
+    return check_document(
+        Document(f"{name}:{number}" if given is None else str(given), data[field], extra), name, place
+    )
 
 
 def _read_table(name: str, reading: Reading) -> Found:
@@ -258,7 +260,7 @@ def _read_table(name: str, reading: Reading) -> Found:
             continue
         extra: dict[str, Any] = dict(zip(header, row, strict=True))
         text = extra.pop(reading.column)
-        yield _checked(Document(extra.pop("id", "") or f"{name}:{number}", text, extra), name, place)
+        yield check_document(Document(extra.pop("id", "") or f"{name}:{number}", text, extra), name, place)
 
 
 def _read_docbin(name: str, reading: Reading) -> Found:

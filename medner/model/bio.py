@@ -6,6 +6,7 @@ This file imports spaCy, thinc and torch alone, so that ``spacy package --code m
 pipeline's wheel. (No ``from __future__ import annotations``: spaCy reads the annotations of registered functions.)
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -28,6 +29,7 @@ from torch.nn.utils.rnn import pad_sequence
 FACTORY = "medner_bio"  # in a pipeline's config
 ANNOTATED = "annotated"  # key of a gold document's user data: the labels that its source annotates
 SPANS = "entities"  # key of doc.spans
+UNANNOTATED = 0.05  # the default of ``make_bio``
 SAMPLE = 10  # documents that the model's sizes are taken from
 FORBIDDEN = -1e4  # a log-score whose exponential is 0; infinity would give gradients that are no numbers
 
@@ -76,21 +78,18 @@ class Lattice:
         """The same in double precision, which long texts need: their scores are sums over all tokens."""
         return Lattice(self.emissions.double(), self.transitions.double(), self.lengths)
 
-    def restricted(self, allowed: Tensor) -> "Lattice":
-        """The same with those sequences only whose every tag is allowed, a mask of the emissions' shape."""
-        return Lattice(self.emissions.masked_fill(~allowed, FORBIDDEN), self.transitions, self.lengths)
-
     def log_partition(self) -> Tensor:
         """Logarithm of the sum of all sequences' exponentiated scores, [sentences]."""
         return torch.where(self.lengths > 0, self._forward()[-1].logsumexp(1), 0.0)
 
-    def log_likelihood(self, allowed: Tensor) -> Tensor:
-        """Log-probability that a sequence's tags are all allowed, [sentences].
+    def log_likelihood(self, known: Tensor) -> Tensor:
+        """Log-probability of what is known of the tags, [sentences].
 
-        With one tag allowed for every token it is the usual log-likelihood of a CRF; with more it sums over all
-        sequences that agree with what is known (Tsuboi et al. 2008).
+        known: logarithm of every tag's weight, of the emissions' shape; 0 where a tag is possible and FORBIDDEN where
+        it is not. With one possible tag for every token this is the usual log-likelihood of a CRF; with more it sums
+        over all sequences that agree with what is known (Tsuboi et al. 2008), each counted with its tags' weights.
         """
-        return self.restricted(allowed).log_partition() - self.log_partition()
+        return Lattice(self.emissions + known, self.transitions, self.lengths).log_partition() - self.log_partition()
 
     def viterbi(self) -> Tensor:
         """The tags of every sentence's best sequence, [sentences, tokens]; padding has tags without a meaning."""
@@ -180,12 +179,12 @@ def annotated_labels(reference: Doc, labels: Iterable[str]) -> set[str]:
     return set(labels) if listed is None else set(labels) & set(listed)
 
 
-def allowed_tags(example: Example, labels: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """What the gold document says of the tag of every word of the predicted one, [words, tags].
+def known_tags(example: Example, labels: Sequence[str], unannotated: float) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """What the gold document says of the tags of the predicted one's words: logarithms of weights, [words, tags].
 
-    A word of a mention has one tag. Any other word is O, or bears a tag of a label that the source does not annotate.
-    Of a word whose annotation is missing, or that a gold mention starts or ends inside, nothing is known. Mentions of
-    labels that are not among ``labels`` are O.
+    A word of a mention has one tag. Any other word is O, or is in a mention of a label that the source does not
+    annotate, which has the weight ``unannotated``. Of a word whose annotation is missing, or that a gold mention starts
+    or ends inside, nothing is known. Mentions of labels that are not among ``labels`` are O.
     """
     spans, known = example.get_aligned_ents_and_ner()
     words = words_of(example.predicted)
@@ -207,7 +206,10 @@ def allowed_tags(example: Example, labels: Sequence[str]) -> np.ndarray[Any, np.
             allowed[number, begin if number == mention[0] else begin + 1] = True
         if mention and mention[-1] + 1 < len(words):
             allowed[mention[-1] + 1, begin + 1] = False  # the mention ends here
-    return allowed
+    weights = np.where(allowed, 0, FORBIDDEN).astype("float32")
+    others = [2 * number + 1 for number, label in enumerate(labels) if label not in annotated]
+    weights[:, others] += math.log(unannotated)
+    return weights
 
 
 # --- The component ----------------------------------------------------------------------------------------------------
@@ -304,21 +306,34 @@ def annotated_scorer() -> Callable[..., dict[str, Any]]:
 @Language.factory(
     FACTORY,
     assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
-    default_config={"model": DEFAULT_MODEL, "scorer": {"@scorers": "medner.annotated_ents_scorer.v1"}},
+    default_config={
+        "model": DEFAULT_MODEL,
+        "unannotated": UNANNOTATED,
+        "scorer": {"@scorers": "medner.annotated_ents_scorer.v1"},
+    },
     default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
 )
 def make_bio(
-    nlp: Language, name: str, model: Model[list[Doc], Output], scorer: Callable[..., dict[str, Any]] | None
+    nlp: Language,
+    name: str,
+    model: Model[list[Doc], Output],
+    unannotated: float,
+    scorer: Callable[..., dict[str, Any]] | None,
 ) -> "BioRecogniser":
-    """What ``factory = "medner_bio"`` makes."""
-    return BioRecogniser(nlp.vocab, model, name, scorer=scorer)
+    """What ``factory = "medner_bio"`` makes.
+
+    unannotated: in training, the weight of a mention whose label the document's source does not annotate, against that
+    of no mention. With 1 the source says nothing about that label; near 0 it says that its text has none.
+    """
+    return BioRecogniser(nlp.vocab, model, name, unannotated=unannotated, scorer=scorer)
 
 
 class BioRecogniser(TrainablePipe):  # type: ignore[misc]
     """Finds entities with BIO tags and a linear-chain CRF.
 
     Sets ``doc.ents`` (what is there already stays, and what overlaps it is left out) and ``doc.spans["entities"]``,
-    whose ``attrs["scores"]`` are the entities' probabilities; ``ent._.confidence`` looks them up there.
+    whose ``attrs["scores"]`` are the entities' probabilities; ``ent._.confidence`` looks them up there. What is less
+    probable than the threshold is left out.
     """
 
     def __init__(
@@ -327,10 +342,12 @@ class BioRecogniser(TrainablePipe):  # type: ignore[misc]
         model: Model[list[Doc], Output],
         name: str = "medner_bio",
         *,
+        unannotated: float = UNANNOTATED,
         scorer: Callable[..., dict[str, Any]] | None = score_annotated,
     ) -> None:
         self.vocab, self.model, self.name, self.scorer = vocab, model, name, scorer
-        self.cfg: dict[str, Any] = {"labels": [], "temperature": 1.0}
+        self.unannotated = unannotated
+        self.cfg: dict[str, Any] = {"labels": [], "temperature": 1.0, "threshold": 0.0}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -350,6 +367,15 @@ class BioRecogniser(TrainablePipe):  # type: ignore[misc]
     @temperature.setter
     def temperature(self, value: float) -> None:
         self.cfg["temperature"] = value
+
+    @property
+    def threshold(self) -> float:
+        """Probability below which an entity is left out."""
+        return float(self.cfg.get("threshold", 0.0))
+
+    @threshold.setter
+    def threshold(self, value: float) -> None:
+        self.cfg["threshold"] = value
 
     def add_label(self, label: str) -> int:
         """Add a label before initialisation; returns 1 if it is new, else 0. Raises ValueError for a later one."""
@@ -399,11 +425,11 @@ class BioRecogniser(TrainablePipe):  # type: ignore[misc]
         examples = list(examples)
         tagged = [one[words_of(example.predicted)] for one, example in zip(emissions, examples, strict=True)]
         lattice = Lattice.of(tagged, transitions)
-        known = [torch.from_numpy(allowed_tags(example, self.labels)) for example in examples]
-        allowed = torch.ones_like(lattice.emissions, dtype=torch.bool)
-        for row, mask in zip(allowed, known, strict=True):
-            row[: len(mask)] = mask.to(row.device)
-        loss = -lattice.log_likelihood(allowed).sum()
+        known = torch.zeros_like(lattice.emissions)
+        for row, example in zip(known, examples, strict=True):
+            weights = torch.from_numpy(known_tags(example, self.labels, self.unannotated))
+            row[: len(weights)] = weights.to(row.device)
+        loss = -lattice.log_likelihood(known).sum()
         gradients = [torch2xp(one) for one in torch.autograd.grad(loss, [transitions, *emissions])]
         return loss.item(), cast(Output, (gradients[1:], gradients[0]))
 
@@ -427,6 +453,8 @@ class BioRecogniser(TrainablePipe):  # type: ignore[misc]
         found: list[list[ScoredEntity]] = [[] for _ in docs]
         words = [words_of(doc) for doc in docs]
         for (doc, first, end, label), probability in zip(spans.tolist(), probabilities, strict=True):
+            if probability < self.threshold:
+                continue
             start, last = words[doc][first], words[doc][end - 1]
             found[doc].append(ScoredEntity(start, last + 1, self.labels[label], probability))
         return found

@@ -1,10 +1,10 @@
-"""Fits the temperature of a pipeline's ``medner_bio`` to what it finds in text that it was not trained on."""
+"""Fits temperature and threshold of a pipeline's ``medner_bio`` to text that it was not trained on."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 
 import torch
 from scipy.optimize import minimize_scalar
@@ -18,13 +18,16 @@ DOCUMENTS = 64  # of a batch
 
 
 def calibrate(nlp: Language, examples: Sequence[Example]) -> dict[str, float]:
-    """Fit and set the temperature of every ``medner_bio`` of a pipeline; by component name, the temperatures.
+    """Fit and set temperature and threshold of every ``medner_bio`` of a pipeline; by component name, temperatures.
 
     One temperature for all of a component's scores (Guo et al. 2017), at which the entities that it finds in the
     examples have the least log loss: an entity is right if gold has it with the same label. It is fitted to entities
     and not to the likelihood of whole sentences, since an entity's probability is what users read, and since most of a
     sentence's likelihood is that of words outside entities. Entities of labels that a document's source does not
-    annotate are left out: gold cannot say whether they are right. Without any entity a temperature stays as it is.
+    annotate are left out: gold cannot say whether they are right.
+
+    The threshold is the one with the best micro-F1, about half of that F1 where probabilities are true (Lipton, Elkan &
+    Naryanaswamy 2014). Without any entity both stay as they are.
     """
     temperatures = {}
     for name, recogniser in nlp.pipeline:
@@ -34,6 +37,8 @@ def calibrate(nlp: Language, examples: Sequence[Example]) -> dict[str, float]:
                 batches = list(_batches(nlp, recogniser, examples))
             if any(len(spans) for _, spans, _ in batches):
                 recogniser.temperature = _fitted(batches)
+                mentions = _mentions(examples, recogniser.labels)
+                recogniser.threshold = _threshold(batches, recogniser.temperature, mentions)
             temperatures[name] = recogniser.temperature
     return temperatures
 
@@ -53,6 +58,27 @@ def _fitted(batches: list[Batch]) -> float:
     bounds = [math.log(limit) for limit in LIMITS]
     found = minimize_scalar(lambda log: _log_loss(batches, math.exp(log)), bounds=bounds, method="bounded")
     return math.exp(found.x)
+
+
+def _mentions(examples: Iterable[Example], labels: tuple[str, ...]) -> int:
+    """Gold mentions that a recogniser of these labels can find."""
+    references = [example.reference for example in examples]
+    return sum(ent.label_ in annotated_labels(doc, labels) for doc in references for ent in doc.ents)
+
+
+def _threshold(batches: list[Batch], temperature: float, mentions: int) -> float:
+    """The probability from which on entities have the best F1."""
+    found = [
+        (probability, ok)
+        for lattice, spans, right in batches
+        for probability, ok in zip(
+            lattice.at(temperature).span_log_probability(spans).exp().tolist(), right.tolist(), strict=True
+        )
+    ]
+    found.sort(reverse=True)
+    correct = list(accumulate(int(ok) for _, ok in found))
+    kept = max(range(len(found)), key=lambda n: correct[n] / (n + 1 + mentions))
+    return (found[kept][0] + found[kept + 1][0]) / 2 if kept + 1 < len(found) else 0.0
 
 
 def _judged(lattice: Lattice, batch: list[Example], labels: tuple[str, ...]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -24,26 +24,6 @@ from medner.cli import app
 NOTE = "Pacienta Maria Dobre (Arad) are diabet zaharat.\r\nDr. Arad, diabet\r\nzaharat.\n"
 
 
-@pytest.fixture(scope="session")
-def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A saved pipeline that finds Arad, diabet zaharat, asthme and Maria Dobre."""
-    from medner.data.tokenizer import blank
-
-    nlp = blank()
-    ruler = nlp.add_pipe("entity_ruler", config={"phrase_matcher_attr": "LOWER"})
-    ruler.add_patterns(  # type: ignore[attr-defined]
-        [
-            {"label": "LOC", "pattern": "Arad"},
-            {"label": "MEDICAL", "pattern": "diabet zaharat"},
-            {"label": "MEDICAL", "pattern": "asthme"},
-            {"label": "PERSON", "pattern": "Maria Dobre"},
-        ]
-    )
-    folder = tmp_path_factory.mktemp("pipelines") / "rules"
-    nlp.to_disk(folder)
-    return folder
-
-
 def annotate(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["annotate", *map(str, arguments), "--processes", "1"])
 

@@ -27,7 +27,7 @@ from medner.data.build import convert
 from medner.data.records import Entity, Record, Tally
 from medner.data.sources import Part
 from medner.data.tokenizer import blank
-from medner.model.bio import BioRecogniser, allowed_tags
+from medner.model.bio import BioRecogniser, known_tags
 from medner.model.temperature import calibrate
 
 Spans = list[tuple[int, int, str]]
@@ -175,6 +175,25 @@ def test_calibration_makes_confidence_the_share_that_is_right(trained: Language)
     assert not any(example.predicted.ents for example in examples)  # left as they were
 
 
+def test_an_entity_below_the_threshold_is_left_out(trained: Language) -> None:
+    nlp = copy_of(trained)
+    less, more = sorted(one[2] for one in found(nlp(TRAIN[0][0])))
+    bio_of(nlp).threshold = (less + more) / 2
+    assert [one[2] for one in found(copy_of(nlp)(TRAIN[0][0]))] == [more]
+
+
+def test_calibration_finds_the_threshold_of_the_best_f1(trained: Language) -> None:
+    """The less probable of two entities goes if gold never has it."""
+    nlp = copy_of(trained)
+    text, spans = TRAIN[0]
+    least = min(found(nlp(text)), key=lambda one: one[2])
+    right = [span for span in spans if text[span[0] : span[1]] != least[0]]
+    calibrate(nlp, [gold(nlp, text, right) for _ in range(20)])
+    assert least[:2] not in [one[:2] for one in found(nlp(text))]
+    calibrate(nlp, dev(nlp, wrong=0))
+    assert bio_of(nlp).threshold == 0.0
+
+
 def test_calibration_stays_within_limits_where_all_is_right(trained: Language) -> None:
     nlp = copy_of(trained)
     calibrate(nlp, dev(nlp, wrong=0))
@@ -202,8 +221,8 @@ TAGS = ["O", "B-MEDICAL", "I-MEDICAL", "B-PERSON", "I-PERSON"]
 
 
 def known(example: Example) -> list[str]:
-    """By word, the tags that are allowed; * for all of them."""
-    allowed = allowed_tags(example, ["MEDICAL", "PERSON"])
+    """By word, the tags that are possible; * for all of them."""
+    allowed = known_tags(example, ["MEDICAL", "PERSON"], unannotated=0.1) > -10
     return ["*" if row.all() else " ".join(np.array(TAGS)[row]) for row in allowed]
 
 
@@ -215,6 +234,12 @@ def test_a_word_may_bear_any_tag_of_a_label_that_is_not_annotated() -> None:
     example = gold(blank(), "Ana Pop are gripă", [(0, 7, "PERSON")], annotated=["PERSON", "LOC"])
     either = "O B-MEDICAL I-MEDICAL"
     assert known(example) == ["B-PERSON", "I-PERSON", either, either]
+
+
+def test_a_mention_of_a_label_that_is_not_annotated_has_its_weight() -> None:
+    example = gold(blank(), "Ana are gripă", [(0, 3, "PERSON")], annotated=["PERSON"])
+    weights = np.exp(known_tags(example, ["MEDICAL", "PERSON"], unannotated=0.1))
+    assert weights.tolist()[1] == pytest.approx([1, 0.1, 1, 0, 0])
 
 
 def test_a_mention_ends_where_it_ends_though_its_label_is_not_annotated() -> None:
@@ -295,9 +320,9 @@ def half_annotated(nlp: Language, *, mark: bool) -> tuple[list[Example], list[Ex
 def test_two_half_annotated_sources_teach_both_labels() -> None:
     """ner takes what a source leaves out for O, and so loses about half; the lists of annotated labels keep it all."""
     f1 = {}
-    for factory, model in (("ner", None), ("medner_bio", MODEL)):
+    for factory, config in (("ner", {}), ("medner_bio", {"model": MODEL, "unannotated": 1.0})):
         nlp = blank()
-        nlp.add_pipe(factory, config={"model": model} if model else {})
+        nlp.add_pipe(factory, config=config)
         train_part, test_part = half_annotated(nlp, mark=True)
         train(nlp, train_part, steps=30)
         f1[factory] = nlp.evaluate(test_part)["ents_f"]
@@ -456,7 +481,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 import medner.data.tokenizer, medner.model.augment, medner.model.batches, medner.model.bio, medner.model.edges
 from spacy.cli.train import train
 train({str(ROOT / "configs" / "bio.cfg")!r}, "training/exp3-bio", overrides={{
-    "training.max_epochs": 12, "training.eval_frequency": 20, "training.optimizer.learn_rate.initial_rate": 0.01,
+    "components.ner.unannotated": 1.0, "training.max_epochs": 12, "training.eval_frequency": 20,
+    "training.optimizer.learn_rate.initial_rate": 0.01,
     "training.optimizer.learn_rate.total_steps": 60, "training.optimizer.learn_rate.warmup_steps": 6}})
 """
     result = run(code, folder)

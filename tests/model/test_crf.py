@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medner.model.bio import Lattice, best_spans, spans_of_tags
+from medner.model.bio import FORBIDDEN, Lattice, best_spans, spans_of_tags
 
 ALL = st.integers(1, 2**5 - 1)  # which tags are allowed, as bits
 
@@ -62,17 +62,18 @@ def test_the_likelihood_is_the_share_of_the_sequences_that_agree(
 ) -> None:
     """With any sets of tags that some BIO sequence agrees with, one tag a token among them."""
     lattice, emissions = drawn
-    allowed = torch.ones_like(lattice.emissions, dtype=torch.bool)
+    known = torch.zeros_like(lattice.emissions)
     expected = []
     for row, one in enumerate(emissions):
         scores = sequences(one, lattice.transitions)
         truth = data.draw(st.sampled_from(sorted(scores)))
         for token, tag in enumerate(truth):
             bits = data.draw(st.one_of(st.just(0), ALL)) | 1 << tag
-            allowed[row, token] = torch.tensor([bool(bits >> n & 1) for n in range(one.shape[1])])
-        agreeing = (score for tags, score in scores.items() if all(allowed[row, n, tag] for n, tag in enumerate(tags)))
-        expected.append(log_sum(agreeing) - log_sum(iter(scores.values())))
-    assert lattice.log_likelihood(allowed).tolist() == pytest.approx(expected, abs=1e-9)
+            weight = data.draw(st.sampled_from([0.0, -1.5]))
+            known[row, token] = torch.tensor([weight if bits >> n & 1 else FORBIDDEN for n in range(one.shape[1])])
+        weighted = (s + sum(float(known[row, n, tag]) for n, tag in enumerate(tags)) for tags, s in scores.items())
+        expected.append(log_sum(weighted) - log_sum(iter(scores.values())))
+    assert lattice.log_likelihood(known).tolist() == pytest.approx(expected, abs=1e-9)
 
 
 @given(lattices())
@@ -118,12 +119,12 @@ def test_gradients() -> None:
     torch.manual_seed(0)
     emissions = [torch.randn(n, 5, dtype=torch.float64, requires_grad=True) for n in (4, 1, 0, 3)]
     transitions = torch.randn(6, 5, dtype=torch.float64, requires_grad=True)
-    allowed = torch.rand(4, 4, 5) < 0.5
-    allowed[:, :, :2] = True
+    known = torch.where(torch.rand(4, 4, 5) < 0.5, 0.0, FORBIDDEN).double()
+    known[:, :, :2] = torch.tensor([0.0, -2.0])
     spans = torch.tensor([[0, 1, 4, 0], [0, 0, 2, 1], [1, 0, 1, 1], [3, 0, 3, 0]])
 
     def likelihood(transitions: torch.Tensor, *emissions: torch.Tensor) -> torch.Tensor:
-        return Lattice.of(emissions, transitions).log_likelihood(allowed)
+        return Lattice.of(emissions, transitions).log_likelihood(known)
 
     def probability(transitions: torch.Tensor, *emissions: torch.Tensor) -> torch.Tensor:
         return Lattice.of(emissions, transitions).span_log_probability(spans)
