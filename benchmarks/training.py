@@ -21,7 +21,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
-from encoders import ROOT, pipeline, seconds
+from encoders import pipeline, seconds
 from spacy.schemas import ConfigSchemaTraining
 from spacy.tokens import DocBin
 from spacy.training import Example
@@ -29,6 +29,7 @@ from spacy.util import registry
 from thinc.api import Adam, Optimizer
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from medner.command_line import ROOT
 from medner.data.docbins import parse_docbin
 from medner.data.tokenizer import blank
 from medner.files import read_bytes

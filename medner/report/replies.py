@@ -229,9 +229,10 @@ def _is(inputs: Inputs, mix: str, kind: str) -> bool:
 
 def _f1_of(rows: Sequence[CurveRow]) -> str:
     text = f"{mean(row.f1 for row in rows):.3f}"
-    if not all(row.resampled for row in rows):
+    resampled = [row.resampled for row in rows if row.resampled]
+    if len(resampled) < len(rows):
         return text
-    over = np.mean([row.resampled for row in rows], axis=0)
+    over = np.mean(resampled, axis=0)
     low, high = np.percentile(over, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
     return f"{text} [{low:.3f}, {high:.3f}]"
 
