@@ -323,8 +323,11 @@ def make_bio(
     """What ``factory = "medner_bio"`` makes.
 
     unannotated: in training, the weight of a mention whose label the document's source does not annotate, against that
-    of no mention. With 1 the source says nothing about that label; near 0 it says that its text has none.
+    of no mention. With 1 the source says nothing about that label; near 0 it says that its text has none. Raises
+    ValueError if it is not between 0 and 1.
     """
+    if not 0 < unannotated <= 1:
+        raise ValueError(f"{FACTORY}: unannotated is {unannotated}; it must be above 0, and 1 at most")
     return BioRecogniser(nlp.vocab, model, name, unannotated=unannotated, scorer=scorer)
 
 

@@ -159,8 +159,8 @@ def train(root: Path, training: Training, target: Path, *, gpu: int) -> None:
         try:
             spacy_train(training.config, folder, use_gpu=gpu, overrides=overrides)
         except ValueError as error:
-            # spaCy's numbered ones, and thinc's of a setting that is no number, say what is wrong with config or data.
-            if not str(error).startswith(("[E", "Invalid schedule")):
+            # spaCy's numbered ones, thinc's of a setting that is no number, and ours say what is wrong with the config.
+            if not str(error).startswith(("[E", "Invalid schedule", FACTORY)):
                 raise
             what = f"spaCy cannot train with it: {' '.join(str(error).split())}"
             remedy = "Compare it with configs/transformer.cfg in the repository"
