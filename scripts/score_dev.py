@@ -10,7 +10,7 @@ from rich.progress import track
 
 from medner.command_line import GPU_HELP, ROOT, good, new_app, note, show, step
 from medner.data.manifests import read_manifest
-from medner.evaluation.dev import dev_parts, ranked, score_dev
+from medner.evaluation.dev import dev_parts, ranked, score_dev, scored_before
 from medner.exceptions import InputError
 from medner.model.arithmetic import choose_processor
 from medner.model.pipelines import find_pipeline
@@ -33,7 +33,8 @@ def main(
 ) -> None:
     """Write metrics/dev/EXPERIMENT.json of every candidate that is trained, and say which one is ahead.
 
-    `recommended` in configs/experiments.yml names the dev parts. Test text is not read.
+    Scores of the same pipeline and dev text that are there already are not made again. `recommended` in
+    configs/experiments.yml names the dev parts. Test text is not read.
     """
     study = load_study(ROOT / "configs" / "experiments.yml")
     parts = dev_parts(study, corpus, read_manifest(corpus))
@@ -43,11 +44,14 @@ def main(
     choose_processor(gpu)
     scores = {}
     for name, pipeline in found.items():
-        if pipeline:
+        target = metrics / Folder.DEV / f"{name}.json"
+        if pipeline and (before := scored_before(target, pipeline, parts)):
+            scores[name] = before
+        elif pipeline:
             scores[name] = score_dev(
                 pipeline, corpus, parts, progress=lambda it, text, total: track(it, text, total, transient=True)
             )
-            write_output(metrics / Folder.DEV / f"{name}.json", scores[name])
+            write_output(target, scores[name])
     if not scores:
         raise InputError("no candidate is trained", path=training, remedy="Train one first")
     show(dev_table(scores))

@@ -21,7 +21,7 @@ from medner.exceptions import InputError
 from medner.files import read_bytes, sha256
 from medner.model.loading import load_pipeline
 from medner.model.provenance import Provenance, read_provenance
-from medner.outputs import Output
+from medner.outputs import Output, read_output
 from medner.study import Study
 
 
@@ -63,6 +63,15 @@ def dev_parts(study: Study, corpus: Path, manifest: CorpusManifest) -> dict[str,
     if not found:
         raise InputError("has no dev part of the sources in question", path=corpus, remedy="Run the corpus step")
     return found
+
+
+def scored_before(path: Path, pipeline: Path, parts: Mapping[str, TestSource]) -> DevScores | None:
+    """The scores in ``path`` if they are those of this pipeline on these parts, else None."""
+    try:
+        found = read_output(path, DevScores, "score-dev")
+    except InputError:
+        return None
+    return found if (found.provenance, found.parts) == (read_provenance(pipeline), parts) else None
 
 
 def score_dev(pipeline: Path, corpus: Path, parts: Mapping[str, TestSource], *, progress: Progress) -> DevScores:

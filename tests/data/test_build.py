@@ -76,7 +76,7 @@ def test_suites_without_data_are_skipped_with_a_reason(root: Path, tmp_path: Pat
         "quaero-medline": f"quaero is {ABSENT}",
         "mantra": "mantra is unknown to the fetch step (configs/downloads.yml)",
     }
-    assert list(manifest["suites"]) == ["ronec", "med-ro", "med-fr", "combined", "e3c"]
+    assert list(manifest["suites"]) == ["e3c", "ronec", "med-ro", "med-fr", "combined"]
     lacking = ("gold", "silver", "exp4")
     assert list(manifest["experiments"]) == [name for name in STUDY.trained if not name.startswith(lacking)]
     about = manifest["sources"]["e3c"]
