@@ -17,7 +17,6 @@ import pytest
 import spacy
 import torch
 from conftest import ROOT, write_embedded
-from spacy.cli.package import package
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus, Example
@@ -581,9 +580,15 @@ assert sum(map(len, one)) == 12 and all(abs(a[2] - b[2]) < 1e-5 for x, y in zip(
 def test_a_package_carries_the_component(project: Path, tmp_path: Path) -> None:
     """`spacy package --code medner/model/bio.py` makes one that loads without medner."""
     options = {"name": "bio", "version": "1.0.0", "create_meta": False, "create_sdist": False, "create_wheel": False}
-    package(
-        project / "training" / "exp3-bio" / "model-best", tmp_path, code_paths=[ROOT / "medner/model/bio.py"], **options
-    )
+    pipeline = project / "training" / "exp3-bio" / "model-best"
+    # In a process of its own: spaCy imports the code, which registers the component a second time.
+    code = f"""
+from pathlib import Path
+from spacy.cli.package import package
+package(Path({str(pipeline)!r}), Path({str(tmp_path)!r}), code_paths=[Path("{ROOT}/medner/model/bio.py")], **{options})
+"""
+    result = run(code, tmp_path)
+    assert result.returncode == 0, result.stderr
     shutil.copytree(tmp_path / "xx_bio-1.0.0" / "xx_bio", tmp_path / "site" / "xx_bio")
     shutil.copy(tmp_path / "xx_bio-1.0.0" / "meta.json", tmp_path / "site" / "xx_bio")  # as its setup.py does
     code = """
