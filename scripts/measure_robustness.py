@@ -10,6 +10,7 @@ from rich.progress import track
 
 from medner.command_line import ROOT, good, new_app, show, step
 from medner.evaluation.robustness import measure_corpus, robustness_table
+from medner.model.inference import speed_up
 from medner.model.loading import load_pipeline
 from medner.model.provenance import read_provenance
 from medner.names import Folder
@@ -30,7 +31,7 @@ def main(
     only: Annotated[str, typer.Option(help="Sources, separated by commas; empty: all that have a test part.")] = "",
 ) -> None:
     """Print F1 of each test part under each perturbation, and write it to EXPERIMENT.json."""
-    nlp, experiment = load_pipeline(model), read_provenance(model).experiment
+    nlp, experiment = speed_up(load_pipeline(model)), read_provenance(model).experiment
     found = measure_corpus(
         nlp,
         corpus,

@@ -19,6 +19,7 @@ from medner.evaluation.scores import DECIMALS, GroupScore, TestSource, count, un
 from medner.evaluation.statistics import f1_interval
 from medner.exceptions import InputError
 from medner.files import read_bytes, sha256
+from medner.model.inference import speed_up
 from medner.model.loading import load_pipeline
 from medner.model.provenance import Provenance, read_provenance
 from medner.outputs import Output, read_output
@@ -76,7 +77,7 @@ def scored_before(path: Path, pipeline: Path, parts: Mapping[str, TestSource]) -
 
 def score_dev(pipeline: Path, corpus: Path, parts: Mapping[str, TestSource], *, progress: Progress) -> DevScores:
     """The scores of a pipeline on the dev parts. Raises InputError if the pipeline or a part is missing or damaged."""
-    nlp = load_pipeline(pipeline)
+    nlp = speed_up(load_pipeline(pipeline))
     predictions: list[Prediction] = []
     for source in parts:
         asked = read_examples(nlp, _path(corpus, source), source)

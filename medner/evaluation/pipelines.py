@@ -23,6 +23,7 @@ from medner.exceptions import InputError
 from medner.files import new_folder, read_bytes, read_text, sha256, write_text
 from medner.model.bio import confidences
 from medner.model.curve import CURVE
+from medner.model.inference import speed_up
 from medner.model.loading import load_pipeline
 from medner.model.provenance import Provenance, read_provenance
 
@@ -134,7 +135,7 @@ def evaluate(
     evaluate on, instead of the test suites. Raises InputError if the pipeline or the corpus is missing or damaged, or
     if the pipeline's training data has changed.
     """
-    nlp = load_pipeline(pipeline)
+    nlp = speed_up(load_pipeline(pipeline))
     manifest = own_manifest(nlp, test) if test else read_manifest(corpus)
     about, tests = read_provenance(pipeline), describe_tests(corpus, manifest, test)
     train = nlp.config.interpolate().get("paths", {}).get("train", "")
