@@ -304,6 +304,15 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
+def check_folder(path: Path, sign: str) -> None:
+    """Raises InputError where :func:`new_folder` would put its folder in the place of something else."""
+    if path.exists() and not path.is_dir():
+        raise InputError("is a file, not a folder", path=path, remedy="Name another folder")
+    if path.is_dir() and any(path.iterdir()) and not any(path.glob(sign)):
+        remedy = f"Name an empty or a new folder; one that this step wrote, with {sign}, is replaced as well"
+        raise InputError("holds other files, which would be lost", path=path, remedy=remedy)
+
+
 @contextmanager
 def new_folder(path: Path, sign: str, *, durable: bool = False) -> Iterator[Path]:
     """A folder that appears at ``path`` only if the block ends without an exception; it replaces one of its kind.
@@ -316,11 +325,7 @@ def new_folder(path: Path, sign: str, *, durable: bool = False) -> Iterator[Path
     """
     path = path.resolve()  # a link, and a way through the folder itself (a/../a)
     with _explained(path), _workshop(path) as shop:
-        if path.exists() and not path.is_dir():
-            raise InputError("is a file, not a folder", path=path, remedy="Name another folder")
-        if path.is_dir() and any(path.iterdir()) and not any(path.glob(sign)):
-            remedy = f"Name an empty or a new folder; one that this step wrote, with {sign}, is replaced as well"
-            raise InputError("holds other files, which would be lost", path=path, remedy=remedy)
+        check_folder(path, sign)
         work = shop / _NEW
         work.mkdir()
         yield work

@@ -7,13 +7,15 @@ import csv
 import gzip
 import io
 import json
+import os
+import re
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from medner.exceptions import InputError
 
@@ -23,6 +25,7 @@ AUTO = "auto"
 WINDOWS = ("cp1250", "cp1252", "cp1251", "cp1253", "cp1254", "cp1257")  # what old text that is not Unicode is in
 SAMPLE = 1 << 20  # bytes that an encoding is guessed from
 LONGEST_CELL = 1 << 30  # characters; Python's default would refuse a long note
+COLUMN = re.compile(r"[\w.-]{1,30}")  # what looks like a column's name, and not like the text of a patient
 
 Found = Iterator["Document | InputError"]
 
@@ -54,8 +57,8 @@ class Reading:
 def find_files(inputs: Sequence[str], reading: Reading, leave_out: Iterable[Path] = ()) -> list[str]:
     """The files that are meant: those given, and those of a known suffix in folders, sorted.
 
-    leave_out: files that are never found in a folder, such as the output. Raises InputError for what is missing, and
-    for what is of an unknown format.
+    leave_out: files and folders that are never found in a folder, such as the output. Raises InputError for what is
+    missing, cannot be read twice or is of an unknown format, and for a folder that cannot be read.
     """
     known = ", ".join(f"{suffix}[.gz]" for suffix in FORMATS)
     left_out = {path.resolve() for path in leave_out}
@@ -63,6 +66,10 @@ def find_files(inputs: Sequence[str], reading: Reading, leave_out: Iterable[Path
     for given in inputs:
         path = Path(given)
         if given == STDIN or (path.exists() and not path.is_dir()):
+            if given != STDIN and not path.is_file():
+                raise InputError("is not a file, and cannot be read twice", path=given, remedy="Give - and pipe it in")
+            if given == STDIN and STDIN in files:
+                raise InputError("standard input is given twice", remedy="Give - once")
             if not _format(given, reading):
                 what = "its suffix names no known format"
                 raise InputError(what, path=given, remedy=f"Say what it is with --from, or rename it: {known}")
@@ -70,16 +77,33 @@ def find_files(inputs: Sequence[str], reading: Reading, leave_out: Iterable[Path
         elif path.is_dir():
             inside = [
                 file
-                for file in sorted(path.rglob("*"))
-                if file.is_file() and _format(str(file), Reading()) and file.resolve() not in left_out
-                if not any(part.startswith(".") for part in file.relative_to(path).parts)
+                for file in _files_below(path)
+                if _format(str(file), Reading()) and left_out.isdisjoint((file.resolve(), *file.resolve().parents))
             ]
             if not inside:
                 raise InputError("holds no file to annotate", path=path, remedy=f"Files are found by suffix: {known}")
             files += [file.as_posix() for file in inside]
         else:
             raise InputError("no such file", path=given, remedy="Check the path")
+    for name in files:
+        if not _is_unicode(name):
+            remedy = "Rename it, for example with convmv"
+            raise InputError("the file's name is not UTF-8", path=ascii(name), remedy=remedy)
     return files
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """The files in a folder and its subfolders, sorted, without hidden ones."""
+
+    def refuse(error: OSError) -> None:
+        what = f"the folder cannot be read ({error.strerror})"
+        raise InputError(what, path=error.filename, remedy="Check its permissions")
+
+    found = []
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    return sorted(file for file in found if file.is_file())
 
 
 def _format(name: str, reading: Reading) -> str:
@@ -126,8 +150,9 @@ def _codec(sample: bytes, name: str, encoding: str) -> str:
     """The name of the codec. Raises InputError for one that does not exist, and where none fits the sample."""
     if encoding != AUTO:
         try:
+            "".encode(encoding)  # which refuses what is no encoding of text, such as hex
             return codecs.lookup(encoding).name
-        except LookupError:
+        except (LookupError, UnicodeError):
             remedy = "Give one that Python knows, such as utf-8 or cp1250, or auto"
             raise InputError(f"--encoding is {encoding!r}", remedy=remedy) from None
     with_bom = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -147,25 +172,37 @@ def _codec(sample: bytes, name: str, encoding: str) -> str:
         return best.encoding
 
 
-def _lines(name: str, reading: Reading) -> Iterator[tuple[int, str | InputError]]:
-    """Number and text of every line, with its end as it stands there; an InputError where it cannot be decoded."""
+class _Line(NamedTuple):
+    """A line with its end as it stands there. fault: why it cannot be decoded; the text then has U+FFFD in places."""
+
+    number: int
+    text: str
+    fault: InputError | None = None
+
+
+def _lines(name: str, reading: Reading) -> Iterator[_Line]:
+    """Every line of a file, without a byte-order mark. Raises InputError where the rest cannot be read."""
     with _opened(name) as raw:
         buffered = io.BufferedReader(cast(io.RawIOBase, raw), SAMPLE)
         codec = _codec(_sample(name, buffered) if reading.encoding == AUTO else b"", name, reading.encoding)
         if codec.startswith(("utf-16", "utf-32")):  # a line feed is no byte of its own
             text = io.TextIOWrapper(buffered, codec, newline="\n")
             try:
-                yield from enumerate(text, start=1)
+                for number, row in enumerate(text, start=1):
+                    yield _Line(number, row.removeprefix("\ufeff") if number == 1 else row)
             except UnicodeError:
-                yield 0, InputError(f"not {codec}", path=name, remedy="Give its encoding with --encoding")
+                remedy = "Give its encoding with --encoding"
+                raise InputError(f"not {codec.upper()}", path=name, remedy=remedy) from None
             return
         for number, line in enumerate(buffered, start=1):
+            fault = None
             try:
                 decoded = line.decode(codec)
-                yield number, decoded.removeprefix("\ufeff") if number == 1 else decoded
-            except UnicodeDecodeError:
+            except UnicodeError:
                 remedy = "Save it as UTF-8, or give its encoding (--encoding auto guesses it)"
-                yield number, InputError(f"not {codec.upper()}", path=name, place=f"line {number}", remedy=remedy)
+                fault = InputError(f"not {codec.upper()}", path=name, place=f"line {number}", remedy=remedy)
+                decoded = line.decode(codec, errors="replace")
+            yield _Line(number, decoded.removeprefix("\ufeff") if number == 1 else decoded, fault)
 
 
 def check_document(document: Document, name: str, place: str) -> Document | InputError:
@@ -173,12 +210,24 @@ def check_document(document: Document, name: str, place: str) -> Document | Inpu
     if "\0" in document.text:
         remedy = "Remove it; the file may be damaged, or in another encoding"
         return InputError("contains a NUL character", path=name, place=place, remedy=remedy)
-    try:
-        document.text.encode()
-    except UnicodeEncodeError:
+    if not _is_unicode(document.text, document.id, *map(_as_json, document.extra.items())):
         remedy = "Write the text again from its source"
         return InputError("contains half a character (a lone surrogate)", path=name, place=place, remedy=remedy)
     return document
+
+
+def _as_json(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False)
+
+
+def _is_unicode(*texts: str) -> bool:
+    """Whether the texts can be written: halves of characters (lone surrogates) cannot."""
+    try:
+        for text in texts:
+            text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 # --- Formats ----------------------------------------------------------------------------------------------------------
@@ -186,24 +235,24 @@ def check_document(document: Document, name: str, place: str) -> Document | Inpu
 
 def _read_text(name: str, reading: Reading) -> Found:
     if reading.lines:
-        for number, line in _lines(name, reading):
-            if isinstance(line, InputError):
-                yield line
+        for number, line, fault in _lines(name, reading):
+            if fault:
+                yield fault
             elif line.strip():
                 yield check_document(Document(f"{name}:{number}", line.rstrip("\r\n")), name, f"line {number}")
         return
     parts: list[str] = []
-    for _, line in _lines(name, reading):
-        if isinstance(line, InputError):
-            raise line
+    for _, line, fault in _lines(name, reading):
+        if fault:
+            raise fault
         parts.append(line)
     yield check_document(Document(name, "".join(parts)), name, "")
 
 
 def _read_jsonl(name: str, reading: Reading) -> Found:
-    for number, line in _lines(name, reading):
-        if isinstance(line, InputError):
-            yield line
+    for number, line, fault in _lines(name, reading):
+        if fault:
+            yield fault
         elif line.strip():
             yield _json_document(line, name, number, reading.field)
 
@@ -227,30 +276,44 @@ def _json_document(line: str, name: str, number: int, field: str) -> Document | 
 
 
 def _read_table(name: str, reading: Reading) -> Found:
+    faults: dict[int, InputError] = {}
+
     def lines() -> Iterator[str]:
-        for _, line in _lines(name, reading):
-            if isinstance(line, InputError):
-                raise line
+        for number, line, fault in _lines(name, reading):
+            if fault:
+                faults[number] = fault
             yield line
 
     csv.field_size_limit(LONGEST_CELL)
     source = lines()
     first = next(source, "")
     delimiter = "\t" if _format(name, reading) == "tsv" else ";" if first.count(";") > first.count(",") else ","
-    header = next(csv.reader([first], delimiter=delimiter), [])
+    try:
+        header = next(csv.reader([first], delimiter=delimiter), [])
+    except csv.Error as error:
+        remedy = "Save it with line ends that are LF or CRLF"
+        raise InputError(f"not CSV ({error})", path=name, place="line 1", remedy=remedy) from None
+    if 1 in faults:
+        raise faults[1]
     if reading.column not in header:
-        remedy = f"Name it with --column (here: {', '.join(header)})" if header else "Write a first line with names"
+        named = bool(header) and all(map(COLUMN.fullmatch, header))
+        here = f" (here: {', '.join(header)})" if named else "; the first line must have the names of the columns"
+        remedy = f"Name it with --column{here}"
         raise InputError(f"has no column {reading.column!r}", path=name, place="line 1", remedy=remedy)
     rows = csv.reader(source, delimiter=delimiter, strict=True)
     while True:
-        place = f"line {rows.line_num + 2}"  # where the row starts; the header is line 1
-        number = rows.line_num + 2
+        number = rows.line_num + 2  # where the row starts; the header is line 1
+        place = f"line {number}"
         try:
             row = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
             yield InputError(f"not CSV ({error})", path=name, place=place, remedy="Correct its quotes")
+            continue
+        if bad := [line for line in sorted(faults) if number <= line < rows.line_num + 2]:
+            yield faults[bad[0]]
+            faults.clear()
             continue
         if not row:
             continue
@@ -273,7 +336,8 @@ def _read_docbin(name: str, reading: Reading) -> Found:
     try:
         docs = parse_docbin(data, Path(name)).get_docs(spacy.blank("xx").vocab)
         for number, doc in enumerate(docs, start=1):
-            yield Document(str(doc.user_data.get("id", f"{name}:{number}")), doc.text)
+            document = Document(str(doc.user_data.get("id", f"{name}:{number}")), doc.text)
+            yield check_document(document, name, f"document {number}")
     except InputError as error:
         raise InputError(error.what, path=name, remedy="Give a file that spaCy's DocBin.to_disk wrote") from None
 

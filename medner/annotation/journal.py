@@ -21,13 +21,17 @@ BLOCK = 1 << 20  # bytes
 
 @dataclass(frozen=True)
 class Annotated:
-    """A document with its entities; or one that could not be read, and why. text: None where it is not kept."""
+    """A document with its entities; or one that could not be read, and why.
+
+    text: None where it is not kept. mark: of the document that was read (:func:`medner.annotation.run.mark_of`).
+    """
 
     id: str
     text: str | None
     extra: Mapping[str, Any]
     entities: tuple[Entity, ...]
     fault: str = ""
+    mark: str = ""
 
 
 class Journal:
@@ -38,7 +42,7 @@ class Journal:
         self._file: IO[bytes] | None = None
 
     def open(self, *, resume: bool) -> list[str]:
-        """Start, or continue after what is there; returns the ids of the documents that are done, in order.
+        """Start, or continue after what is there; returns the marks of the documents that are done, in order.
 
         Raises InputError if a run is unfinished and is not to be continued, was started with other settings, or goes
         on in another process.
@@ -57,7 +61,7 @@ class Journal:
         self._drop_torn_line(self._file)
         if not self._file.tell():
             self._write({"settings": self.settings})
-        return [one.id for one in self.read()]
+        return [one.mark for one in self.read()]
 
     def _unwritable(self, error: OSError) -> InputError:
         what = f"cannot be written ({error.strerror or error})"
@@ -87,13 +91,18 @@ class Journal:
 
     def add(self, one: Annotated) -> None:
         """Keep a document. Raises InputError where it cannot be written."""
-        self._write({"id": one.id, "text": one.text, "extra": one.extra, "entities": one.entities, "fault": one.fault})
+        self._write(vars(one))
 
     def read(self) -> Iterator[Annotated]:
-        """What is kept, in order. Raises InputError for settings other than these."""
+        """What is kept, in order. Raises InputError for settings other than these, and for a damaged journal."""
+        try:
+            yield from self._read()
+        except (ValueError, TypeError, AttributeError, KeyError):
+            raise InputError("is damaged", path=self.path, remedy="Delete it and start again") from None
+
+    def _read(self) -> Iterator[Annotated]:
         with self.path.open(encoding="utf-8", newline="\n") as file:
-            header = json.loads(next(file, "{}"))
-            was = header.get("settings", self.settings)
+            was = json.loads(next(file, ""))["settings"]
             if differing := [key for key, value in self.settings.items() if was.get(key) != value]:
                 what = f"was started with another value of {', '.join(differing)}"
                 raise InputError(what, path=self.path, remedy="Give the same options, or delete the file")

@@ -16,7 +16,7 @@ from medner.annotation.entities import Entity
 from medner.annotation.journal import Annotated
 from medner.annotation.passages import passages
 from medner.exceptions import InputError
-from medner.files import new_file, new_folder, write_bytes, write_text
+from medner.files import check_folder, new_file, new_folder, write_bytes, write_text
 
 SUFFIXES = {
     ".jsonl": "jsonl",
@@ -30,6 +30,7 @@ SUFFIXES = {
     "": "brat",
 }
 WITHOUT_TEXT = ("csv", "tsv")  # formats that hold the mentions alone
+BRAT = "*.ann"  # what every folder of brat has
 FORMATS = ("jsonl", "csv", "tsv", "brat", "conll", "docbin", "label-studio", "doccano", "html")
 
 Documents = Iterable[Annotated]
@@ -42,6 +43,14 @@ def output_format(path: Path, chosen: str) -> str:
         what = f"--to is {chosen!r}" if chosen else "its suffix names no format"
         raise InputError(what, path=path, remedy=f"Give one with --to: {', '.join(FORMATS)}")
     return found
+
+
+def check_output(path: Path, format: str) -> None:
+    """Raises InputError for an output that could not be written after all the work, because of what is there."""
+    if format == "brat":
+        check_folder(path, BRAT)
+    elif path.is_dir():
+        raise InputError("is a folder, not a file", path=path, remedy="Name another file")
 
 
 def write_documents(path: Path, format: str, documents: Documents) -> None:
@@ -66,13 +75,18 @@ def _text(one: Annotated) -> str:
     return one.text or ""
 
 
+def _other_keys(one: Annotated, *taken: str) -> dict[str, Any]:
+    """The other keys of the input. One that the output needs for itself is kept as ``input_<key>``."""
+    return {f"input_{key}" if key in taken else key: value for key, value in one.extra.items()}
+
+
 def write_jsonl(path: Path, documents: Documents) -> None:
     """A document a line: the keys of the input, id, text where it is kept, entities."""
     with _new_text(path) as file:
         for one in documents:
             text = {} if one.text is None else {"text": one.text}
             entities = [entity._asdict() for entity in one.entities]
-            file.write(_json_line({**one.extra, "id": one.id, **text, "entities": entities}))
+            file.write(_json_line({**_other_keys(one, "text", "entities"), "id": one.id, **text, "entities": entities}))
 
 
 def write_table(path: Path, documents: Documents, delimiter: str = ",") -> None:
@@ -90,12 +104,13 @@ def _write_tsv(path: Path, documents: Documents) -> None:
 
 def write_brat(path: Path, documents: Documents) -> None:
     """A folder with a ``.txt`` and an ``.ann`` file a document, named after its id."""
-    with new_folder(path, sign="*.ann") as folder:
+    with new_folder(path, sign=BRAT) as folder:
         used: set[str] = set()
         for number, one in enumerate(documents, start=1):
             name = re.sub(r"[^\w.-]+", "_", one.id.removesuffix(".txt")).strip("._")[:100] or "text"
-            if name.lower() in used:
-                name = f"{name}-{number}"
+            first, more = name, number
+            while name.lower() in used:
+                name, more = f"{first}-{more}", more + 1
             used.add(name.lower())
             write_text(folder / f"{name}.txt", _text(one))
             lines = (f"T{n}\t{e.label} {e.start} {e.end}\t{e.text}\n" for n, e in enumerate(one.entities, start=1))
@@ -160,7 +175,8 @@ def write_label_studio(path: Path, documents: Documents) -> None:
                 }
                 for number, e in enumerate(one.entities, start=1)
             ]
-            task = {"data": {**one.extra, "id": one.id, "text": one.text}, "predictions": [{"result": results}]}
+            data = {**_other_keys(one, "text"), "id": one.id, "text": one.text}
+            task = {"data": data, "predictions": [{"result": results}]}
             file.write(separator + json.dumps(task, ensure_ascii=False))
             separator = ",\n"
         file.write("\n]\n" if separator == ",\n" else "[]\n")
@@ -171,7 +187,9 @@ def write_doccano(path: Path, documents: Documents) -> None:
     with _new_text(path) as file:
         for one in documents:
             label = [[e.start, e.end, e.label] for e in one.entities]
-            file.write(_json_line({**one.extra, "id": one.id, "text": one.text, "label": label}))
+            file.write(
+                _json_line({**_other_keys(one, "text", "label"), "id": one.id, "text": one.text, "label": label})
+            )
 
 
 def write_html(path: Path, documents: Documents) -> None:

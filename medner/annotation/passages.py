@@ -9,7 +9,8 @@ from typing import NamedTuple
 LONGEST = 1000  # characters: a longer sentence is cut, at white space if there is some
 
 _LINE = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+")
-_END = re.compile(r"([.!?…]+)[\"”»’')\]]*\s+(?=[\"„“«‘(\[]?[A-ZÀ-ÖØ-ÞĂȘȚŞŢŒŠŽ])")
+# Possessive, and only from the first mark of a run: a row of dots, as forms have it, is read once.
+_END = re.compile(r"(?<![.!?…])([.!?…]++)[\"”»’')\]]*+\s++(?=[\"„“«‘(\[]?[A-ZÀ-ÖØ-ÞĂȘȚŞŢŒŠŽ])")
 _LAST_WORD = re.compile(r"[\w.'’-]*$")
 # A full stop after one of these, or after up to three letters or digits, ends no sentence: Dr. Popa, nr. 5, M. Petit.
 _SHORT = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -13,11 +14,11 @@ from typing import Any
 from medner.annotation.entities import About, Arithmetic, Entity
 from medner.annotation.inputs import STDIN, Document, Reading, find_files, read_documents
 from medner.annotation.journal import Annotated, Journal, journal_of
-from medner.annotation.outputs import WITHOUT_TEXT, output_format, write_documents
+from medner.annotation.outputs import WITHOUT_TEXT, check_output, output_format, write_documents
 from medner.annotation.passages import passages
 from medner.annotation.workers import Chunks, Found, cores, start_workers
 from medner.exceptions import InputError
-from medner.files import write_text
+from medner.files import read_bytes, sha256, write_text
 
 CHUNK = 100_000  # characters that are annotated together: one to three seconds
 DOCUMENT = 100  # what an empty document counts for
@@ -113,7 +114,10 @@ def run(job: Job, *, count: Callable[[int, int], None], tick: Tick) -> Summary:
     input, unless it is to be skipped; what is done then stays for a run with ``resume``.
     """
     to = output_format(job.output, job.to)
-    files = find_files(job.inputs, job.reading, (job.output, journal_of(job.output)))
+    if not (job.keep_text or to == "jsonl" or to in WITHOUT_TEXT):
+        raise InputError(f"--no-text does not go with {to}", remedy="Write JSONL, CSV or TSV")
+    check_output(job.output, to)
+    files = find_files(job.inputs, job.reading, (job.output, journal_of(job.output), _report_of(job.output)))
 
     def documents() -> Iterator[Document | InputError]:
         return itertools.islice(read_documents(files, job.reading), job.limit)
@@ -123,6 +127,7 @@ def run(job: Job, *, count: Callable[[int, int], None], tick: Tick) -> Summary:
     settings = {
         "inputs": list(job.inputs),
         "model": job.model,
+        "pipeline": _pipeline_mark(Path(job.model)),
         "to": to,
         "no-text": not job.keep_text,
         "labels": sorted(job.labels),
@@ -162,12 +167,22 @@ def _finish(job: Job, to: str, journal: Journal) -> Summary:
             entities.update(entity.label for entity in one.entities)
     if documents:
         write_documents(job.output, to, (one for one in journal.read() if not one.fault))
-    report = job.output.with_name(f"{job.output.name}.skipped.txt")
+    report = _report_of(job.output)
     report.unlink(missing_ok=True)
     if skipped:
         write_text(report, "".join(f"{fault}\n" for fault in skipped))
     journal.path.unlink()
     return Summary(documents, skipped, entities)
+
+
+def _report_of(output: Path) -> Path:
+    return output.with_name(f"{output.name}.skipped.txt")
+
+
+def _pipeline_mark(folder: Path) -> str:
+    """What changes when a pipeline is trained again; empty for an installed package."""
+    meta = folder / "meta.json"
+    return sha256(read_bytes(meta)) if meta.is_file() else ""
 
 
 def _counted(documents: Iterable[Document | InputError], skip_bad: bool) -> tuple[int, int]:
@@ -186,16 +201,19 @@ def _counted(documents: Iterable[Document | InputError], skip_bad: bool) -> tupl
 
 def _after(documents: Iterator[Document | InputError], done: Sequence[str], path: Path) -> Iterator[Any]:
     """The documents after those that are done. Raises InputError if the input is another than it was."""
-    for id in done:
+    for number, mark in enumerate(done, start=1):
         document = next(documents, None)
-        if document is None or _id(document) != id:
-            what = f"was started with other input: {id} has moved or is missing"
+        if document is None or mark_of(document) != mark:
+            what = f"was started with other input: document {number} has changed, moved or is missing"
             raise InputError(what, path=path, remedy="Restore the input, or delete this file")
     return documents
 
 
-def _id(document: Document | InputError) -> str:
-    return document.id if isinstance(document, Document) else f"{document.path}:{document.place}"
+def mark_of(document: Document | InputError) -> str:
+    """Tells a document of the input from others: its id and a checksum of its text."""
+    if isinstance(document, InputError):
+        return str(document)
+    return f"{document.id} {zlib.crc32(document.text.encode()):08x}"
 
 
 def check_wishes(model: str, about: About, labels: Sequence[str], min_confidence: float) -> None:
@@ -218,7 +236,8 @@ def _kept(document: Document | InputError, entities: Sequence[Entity], job: Job,
     if isinstance(document, InputError):
         if not job.skip_bad:
             raise document
-        return Annotated(_id(document), None, {}, (), fault=str(document))
+        return Annotated("", None, {}, (), fault=str(document), mark=mark_of(document))
     keep_text = to not in WITHOUT_TEXT and (job.keep_text or to != "jsonl")
     wanted = tuple(entity for entity in entities if is_wanted(entity, job.labels, job.min_confidence))
-    return Annotated(document.id, document.text if keep_text else None, document.extra, wanted)
+    text = document.text if keep_text else None
+    return Annotated(document.id, text, document.extra, wanted, mark=mark_of(document))

@@ -67,16 +67,18 @@ def _mentions(examples: Iterable[Example], labels: tuple[str, ...]) -> int:
 
 
 def _threshold(batches: list[Batch], temperature: float, mentions: int) -> float:
-    """The probability from which on entities have the best F1."""
+    """The probability from which on entities have the best F1; 0 where none is right."""
     found = [
         (probability, ok)
         for lattice, spans, right in batches
         for probability, ok in zip(
-            lattice.at(temperature).span_log_probability(spans).exp().tolist(), right.tolist(), strict=True
+            lattice.at(temperature).span_log_probability(spans).exp().clamp(max=1).tolist(), right.tolist(), strict=True
         )
     ]
     found.sort(reverse=True)
     correct = list(accumulate(int(ok) for _, ok in found))
+    if not correct or not correct[-1]:
+        return 0.0
     kept = max(range(len(found)), key=lambda n: correct[n] / (n + 1 + mentions))
     return (found[kept][0] + found[kept + 1][0]) / 2 if kept + 1 < len(found) else 0.0
 

@@ -65,7 +65,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
         listening.listen()  # so that nobody is refused between the message and the first answer
-    except OSError as error:
-        what = f"cannot listen on {host}, port {port} ({error.strerror})"
+    except (OSError, UnicodeError) as error:
+        what = f"cannot listen on {host}, port {port} ({getattr(error, 'strerror', None) or error})"
         raise InputError(what, remedy="Give another --port or --host") from None
     return listening

@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -131,6 +132,15 @@ BAD = [
     (["x.csv"], {"x.csv": b"a,b\n1,2\n"}, "x.csv, line 1: has no column 'text'. Name it with --column (here: a, b)"),
     (["x.csv"], {"x.csv": b"id,text\n1,a\n2,b,c\n"}, "x.csv, line 3: has 3 cells, the header 2"),
     (["x.csv"], {"x.csv": b'id,text\n1,"a\n'}, "x.csv, line 2: not CSV"),
+    (["x.csv"], {"x.csv": b"id,text\r1,a\r"}, "x.csv, line 1: not CSV"),
+    (["x.csv"], {"x.csv": b"Maria Dobre,HTA de 3 ani\n"}, "--column; the first line must have the names of the columns"),
+    (["x.csv"], {"x.csv": b"id,text\n1,\xe3\n"}, "x.csv, line 2: not UTF-8"),
+    (["x.jsonl"], {"x.jsonl": b'{"text": "a", "id": "\\ud83d"}\n'}, "line 1: contains half a character"),
+    (["x.jsonl"], {"x.jsonl": b'{"text": "a", "name": "\\ud83d"}\n'}, "line 1: contains half a character"),
+    (["/dev/null"], {}, "/dev/null: is not a file, and cannot be read twice"),
+    (["-", "-"], {}, "standard input is given twice"),
+    (["x.txt", "--encoding", "hex"], {"x.txt": b"a"}, "--encoding is 'hex'"),
+    (["x.txt", "--no-text", "--to", "html"], {"x.txt": b"a"}, "--no-text does not go with html"),
     (["x.txt.gz"], {"x.txt.gz": b"no gzip"}, "x.txt.gz: cannot be read"),
     (["x.spacy"], {"x.spacy": b"?"}, "x.spacy: not a DocBin"),
     (["x.jsonl"], {"x.jsonl": b"\n"}, "the input has no document"),
@@ -180,6 +190,104 @@ def test_skipping_what_is_bad(rules: Path, tmp_path: Path, output: Path) -> None
     assert done.exit_code == 1
     assert "no document could be read" in done.stderr
     assert not (tmp_path / "none.jsonl").exists()
+
+
+def test_a_bad_row_of_a_table_is_skipped_and_those_after_it_are_read(rules: Path, tmp_path: Path, output: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b'id,text\n1,Arad\n2,"d\xe3\nf"\n3,asthme\n')
+    assert [one["id"] for one in found(rules, output, path, "--skip-bad")] == ["1", "3"]
+    assert output.with_name("found.jsonl.skipped.txt").read_text().startswith(f"{path}, line 3: not UTF-8")
+
+
+def test_a_byte_order_mark_is_no_character(rules: Path, tmp_path: Path, output: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.write_bytes("Arad".encode("utf-16"))
+    (document,) = found(rules, output, path, "--encoding", "utf-16-le")
+    assert (document["text"], document["entities"][0]["start"]) == ("Arad", 0)
+
+
+def test_keys_that_the_output_needs_are_kept_under_other_names(rules: Path, tmp_path: Path, output: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"text": "short", "note": "Arad", "entities": ["old"], "label": 1}')
+    (document,) = found(rules, output, tmp_path / "x.jsonl", "--field", "note")
+    assert document["text"] == "Arad"
+    assert (document["input_text"], document["input_entities"], document["label"]) == ("short", ["old"], 1)
+
+
+def test_a_run_does_not_read_what_the_run_before_it_wrote(rules: Path, note: Path) -> None:
+    (note.parent / "bad.jsonl").write_text("{")
+    for name in ("found.jsonl", "brat"):
+        output = note.parent / name
+        for _ in range(2):
+            done = annotate(note.parent, "--model", rules, "--output", output, "--skip-bad")
+            assert f"{name}: 1 documents" in done.stdout
+        output.unlink() if output.is_file() else shutil.rmtree(output)
+        (note.parent / f"{name}.skipped.txt").unlink()
+
+
+def test_ids_that_look_alike_are_files_of_their_own(rules: Path, tmp_path: Path) -> None:
+    lines = [json.dumps({"id": id, "text": text}) for id, text in (("12", "one"), ("12-3", "two"), ("12", "three"))]
+    (tmp_path / "x.jsonl").write_text("\n".join(lines))
+    assert annotate(tmp_path / "x.jsonl", "--model", rules, "--output", tmp_path / "brat").exit_code == 0
+    assert sorted(path.read_text() for path in (tmp_path / "brat").glob("*.txt")) == ["one", "three", "two"]
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(rules: Path, note: Path, tmp_path: Path) -> None:
+    for name, message in (("late", "holds other files"), ("late.jsonl", "is a folder, not a file")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.doc").touch()
+        done = annotate(note, "--model", rules, "--output", tmp_path / name)
+        assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+        assert message in done.stderr
+        assert not list(tmp_path.glob("*.unfinished"))
+
+
+def interrupted(rules: Path, texts: Path, output: Path) -> None:
+    """A run of two documents that is stopped when both are done."""
+    texts.write_text('{"text": "1 Arad"}\n{"text": "2 Arad"}\n')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("medner.annotation.run._finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        annotate(texts, "--model", rules, "--output", output)
+    assert output.with_name(f"{output.name}.unfinished").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ('{"text": "0 Arad"}\n{"text": "1 Arad"}\n{"text": "2 Arad"}\n', "document 1 has changed, moved or is missing"),
+        ('{"text": "1 Arad"}\n', "document 2 has changed, moved or is missing"),
+    ],
+)
+def test_resuming_with_other_input_is_refused(
+    rules: Path, tmp_path: Path, output: Path, change: str, message: str
+) -> None:
+    texts = tmp_path / "texts.jsonl"
+    interrupted(rules, texts, output)
+    texts.write_text(change)
+    done = annotate(texts, "--model", rules, "--output", output, "--resume")
+    assert done.exit_code == 1
+    assert message in done.stderr
+
+
+def test_resuming_with_a_pipeline_that_was_trained_again_is_refused(rules: Path, tmp_path: Path, output: Path) -> None:
+    pipeline = tmp_path / "pipeline"
+    shutil.copytree(rules, pipeline)
+    texts = tmp_path / "texts.jsonl"
+    interrupted(pipeline, texts, output)
+    meta = pipeline / "meta.json"
+    meta.write_text(meta.read_text() + "\n")
+    done = annotate(texts, "--model", pipeline, "--output", output, "--resume")
+    assert "was started with another value of pipeline" in done.stderr
+
+
+def test_a_damaged_journal_is_named(rules: Path, note: Path, output: Path) -> None:
+    output.parent.mkdir()
+    for damage in ("garbage\n", "[]\n"):
+        journal = output.with_name("found.jsonl.unfinished")
+        journal.write_text(damage)
+        done = annotate(note, "--model", rules, "--output", output, "--resume")
+        assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+        assert "found.jsonl.unfinished: is damaged. Delete it and start again" in done.stderr
+        journal.unlink()
 
 
 def written(rules: Path, tmp_path: Path, name: str, text: str, *arguments: object) -> Path:

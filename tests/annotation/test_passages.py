@@ -44,6 +44,11 @@ def test_sentences_end_where_that_is_sure(line: str, sentences: list[str]) -> No
     assert [text for _, text in passages(line)] == sentences
 
 
+@pytest.mark.parametrize("line", ["." * 200_000, "!" * 100_000 + " " * 100_000 + "x"])
+def test_rows_of_marks_are_read_once(line: str) -> None:
+    assert "".join(text for _, text in passages(line)) == "".join(line.split(" "))
+
+
 def letters(texts: list[str]) -> list[list[Entity]]:
     return [[Entity(m.start(), m.end(), "X", m[0]) for m in re.finditer("Ara?d?|ş|HTA", text)] for text in texts]
 

@@ -197,6 +197,8 @@ def test_calibration_finds_the_threshold_of_the_best_f1(trained: Language) -> No
     assert least[:2] not in [one[:2] for one in found(nlp(text))]
     calibrate(nlp, dev(nlp, wrong=0))
     assert bio_of(nlp).threshold == 0.0
+    calibrate(nlp, [gold(nlp, text, []) for _ in range(20)])
+    assert bio_of(nlp).threshold == 0.0  # where nothing is right, no threshold is better than another
 
 
 def test_calibration_stays_within_limits_where_all_is_right(trained: Language) -> None:
