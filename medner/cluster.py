@@ -21,7 +21,7 @@ def start_ray(address: str) -> Any:
     try:
         import ray.data  # noqa: PLC0415 - an extra
     except ImportError:
-        raise InputError("--ray needs Ray", remedy="Install it: pip install 'medner[ray]'") from None
+        raise InputError("--ray needs Ray", remedy="Install it: pip install -e '.[ray]'") from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
     for name in ("ray", "ray.data"):  # they report progress, and print stack traces of what is raised as well
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -21,7 +21,7 @@ MIRROR_HELP = "Folder with copies of the downloads (an air-gapped mirror); searc
 EPOCHS_HELP = "Passes over the training data; auto: what the encoder asks for, else the config's number."
 GPU_HELP = "GPU number; -1 for the CPU."
 RAY_HELP = (
-    "Make the runs on Ray (medner[ray]): local, auto, or a cluster's address. "
+    "Make the runs on Ray (extra `ray`): local, auto, or a cluster's address. "
     "All its machines need this folder under the same path (a shared file system)."
 )
 

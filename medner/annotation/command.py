@@ -21,22 +21,22 @@ from medner.exceptions import InputError
 def annotate(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT…", help="Files, folders, or - for standard input.")],
     output: Annotated[Path, typer.Option(help="File to write, or folder for brat. Its suffix names the format.")],
-    model: Annotated[str, typer.Option(help="Experiment, pipeline's folder, or package; empty: the recommended.")] = "",
-    to: Annotated[str, typer.Option(help=f"Format of the output: {', '.join(WRITTEN)}.")] = "",
+    model: Annotated[str, typer.Option(help="Experiment, folder or package; empty: the best trained one.")] = "",
+    to: Annotated[str, typer.Option(help=f"Format of the output: {', '.join(WRITTEN)}; with --ray also parquet.")] = "",
     format: Annotated[str, typer.Option("--from", help=f"Format of the input: {', '.join(READ.values())}.")] = "",
     lines: Annotated[bool, typer.Option("--lines", help="Read every line of a text file as a document.")] = False,
-    field: Annotated[str, typer.Option(help="Key of the text in JSONL.")] = "text",
+    field: Annotated[str, typer.Option(help="Key of the text in JSONL; column in Parquet.")] = "text",
     column: Annotated[str, typer.Option(help="Column of the text in CSV and TSV.")] = "text",
     encoding: Annotated[str, typer.Option(help="Encoding of the input, such as cp1250; auto guesses it.")] = "utf-8",
     no_text: Annotated[bool, typer.Option("--no-text", help="Leave the documents' text out of JSONL.")] = False,
     labels: Annotated[str, typer.Option(help="Labels to keep, separated by commas; empty: all.")] = "",
-    min_confidence: Annotated[float, typer.Option(min=0, max=1, help="Leave out less probable ones.")] = 0.0,
+    min_confidence: Annotated[float, typer.Option(min=0, max=1, help="Needs a pipeline with BIO tags.")] = 0.0,
     limit: Annotated[int | None, typer.Option(min=1, help="Annotate at most this many documents.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was interrupted.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip bad documents, and list them.")] = False,
     arithmetic: Annotated[Arithmetic, typer.Option(help="int8: faster; some entities differ.")] = "auto",
-    processes: Annotated[int, typer.Option(min=0, help="0: one for each core.")] = 0,
-    ray: Annotated[str, typer.Option(help="Use Ray (medner[ray]): local, auto, or a cluster's address.")] = "",
+    processes: Annotated[int, typer.Option(min=0, help="About 1 GB each; 0: one for each core.")] = 0,
+    ray: Annotated[str, typer.Option(help="Use Ray (extra `ray`): local, auto, or a cluster's address.")] = "",
 ) -> None:
     """Find entities in texts, with a process on each core. Memory use does not grow with the input.
 
@@ -44,7 +44,9 @@ def annotate(
     """
     from medner.model.pipelines import default_pipeline, find_pipeline
 
-    model = model or default_pipeline()
+    if not model:
+        model = default_pipeline()
+        note(f"Pipeline: {model}")
     model = str(find_pipeline(model) or model)
     wanted = [label.strip() for label in labels.split(",") if label.strip()]
     for named, known in ((to, () if ray else WRITTEN), (format, READ.values())):

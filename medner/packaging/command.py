@@ -12,7 +12,7 @@ from medner.exceptions import InputError
 
 
 def package(
-    model: Annotated[str, typer.Argument(help="A trained experiment, or a folder; none: the recommended.")] = "",
+    model: Annotated[str, typer.Argument(help="Experiment or folder; none: the best trained one.")] = "",
     name: Annotated[str, typer.Option(help="Name of the package, without xx_; empty: medner_EXPERIMENT.")] = "",
     version: Annotated[str, typer.Option(help="Version of the package.")] = "0.1.0",
     output: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("dist"),
@@ -28,12 +28,14 @@ def package(
     except ModuleNotFoundError as error:
         if error.name != "build":
             raise
-        raise InputError("build is not installed", remedy="Run: pip install 'medner[package]'") from None
+        raise InputError("build is not installed", remedy="Run: pip install -e '.[package]'") from None
     from medner.model.pipelines import default_pipeline, find_pipeline
     from medner.packaging.card import read_subject, render
     from medner.packaging.names import package_name, wheel_name
 
-    model = model or default_pipeline()
+    if not model:
+        model = default_pipeline()
+        note(f"Pipeline: {model}")
     pipeline = find_pipeline(model)
     if pipeline is None:
         raise InputError("no such pipeline", path=model, remedy="Give an experiment that is trained, or a folder")

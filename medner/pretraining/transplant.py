@@ -94,7 +94,7 @@ def _onnx(path: Path) -> tuple[dict[str, Tensor], str]:
     try:
         import onnx  # noqa: PLC0415 - an optional dependency
     except ImportError:
-        raise InputError("needs the package onnx", path=path, remedy="pip install 'medner[transplant]'") from None
+        raise InputError("needs the package onnx", path=path, remedy="pip install -e '.[transplant]'") from None
     try:
         arrays = {part.name: onnx.numpy_helper.to_array(part) for part in onnx.load(path).graph.initializer}
     except Exception as error:  # protobuf's and the operating system's

@@ -17,7 +17,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 def serve(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL...]", help="Experiments, folders or packages; none: the recommended."),
+        typer.Argument(metavar="[MODEL...]", help="Experiments, folders or packages; none: the best trained one."),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on; the default is for this machine alone.")] = (
@@ -40,7 +40,7 @@ def serve(
     except ModuleNotFoundError as error:
         if error.name not in ("fastapi", "uvicorn"):
             raise
-        raise InputError(f"{error.name} is not installed", remedy="Run: pip install 'medner[serve]'") from None
+        raise InputError(f"{error.name} is not installed", remedy="Run: pip install -e '.[serve]'") from None
     from medner.model.arithmetic import choose_processor
     from medner.model.pipelines import default_pipeline
 

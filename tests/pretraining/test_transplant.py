@@ -207,7 +207,7 @@ def test_onnx_file_gives_the_same_start(tmp_path: Path, folder: Path, ours: Any)
 
 def test_onnx_without_its_package_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
-    with pytest.raises(InputError, match=r"model\.onnx: needs the package onnx\. pip install 'medner\[transplant\]'\."):
+    with pytest.raises(InputError, match=r"model\.onnx: needs the package onnx\. pip install -e '\.\[transplant\]'\."):
         read_source(tmp_path / "model.onnx")
 
 

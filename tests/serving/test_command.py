@@ -90,4 +90,4 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     result = CliRunner().invoke(app, ["serve", "exp1"])
     assert result.exit_code == 1
-    assert "uvicorn is not installed. Run: pip install 'medner[serve]'" in result.stderr
+    assert "uvicorn is not installed. Run: pip install -e '.[serve]'" in result.stderr
