@@ -53,7 +53,9 @@ def note(text: str) -> None:
 def note_left_out(folders: Iterable[Path]) -> None:
     """Name the runs that :func:`medner.evaluation.results.load_runs` left out."""
     for folder in folders:
-        note(f"{folder} is left out: it has other data, encoder, config or epochs than its experiment's main run")
+        note(
+            f"{folder} is left out: it has other data, suites, encoder, config or epochs than its experiment's main run"
+        )
 
 
 def good(text: str) -> None:

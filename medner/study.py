@@ -85,6 +85,8 @@ class Source(Settings):
         if self.format:
             if not any(self.data.values()):
                 raise ValueError("data missing: name the files that format describes")
+            if empty := [split for split, paths in self.data.items() if not paths]:
+                raise ValueError(f"data: {empty[0]} names no file")
             if "all" in self.data and len(self.data) > 1:
                 raise ValueError("data: give either all, or train, dev and test")
             if not self.note:

@@ -31,9 +31,11 @@ def main(
     only: Annotated[str, typer.Option(help="Sources, separated by commas; empty: all that have a test part.")] = "",
 ) -> None:
     """Print F1 of each test part under each perturbation, and write it to EXPERIMENT.json."""
-    nlp, experiment = speed_up(load_pipeline(model)), read_provenance(model).experiment
+    nlp, provenance = speed_up(load_pipeline(model)), read_provenance(model)
+    experiment = provenance.experiment
     found = measure_corpus(
         nlp,
+        provenance,
         corpus,
         sentences,
         only.split(",") if only else None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from medner.command_line import ROOT, good, new_app, step
+from medner.command_line import ROOT, good, new_app, note_left_out, step
 from medner.data.labels import load_scheme
 from medner.files import read_text, write_text
 from medner.report.inputs import read_inputs
@@ -27,6 +27,7 @@ def main(
     study = load_study(ROOT / "configs" / "experiments.yml")
     scheme = load_scheme(ROOT / "configs" / "labels.yml")
     inputs = read_inputs(metrics, ROOT / "corpus", study, scheme, ROOT / "project.yml")
+    note_left_out(inputs.left_out)
     write_text(document, quote(read_text(document), inputs, metrics.as_posix(), document))
     good(f"Wrote what {document} quotes of {metrics}")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from medner.command_line import ROOT, good, new_app, note, step
+from medner.command_line import ROOT, good, new_app, note, note_left_out, step
 from medner.data.labels import load_scheme
 from medner.names import Folder
 from medner.report.inputs import read_inputs
@@ -28,7 +28,9 @@ def main(
     study = load_study(ROOT / "configs" / "experiments.yml")
     scheme = load_scheme(ROOT / "configs" / "labels.yml")
     folder = Path(output) if output else metrics / Folder.REPORT
-    missing = write_report(read_inputs(metrics, corpus, study, scheme, ROOT / "project.yml"), folder)
+    inputs = read_inputs(metrics, corpus, study, scheme, ROOT / "project.yml")
+    note_left_out(inputs.left_out)
+    missing = write_report(inputs, folder)
     for part in missing:
         note(f"Left out: {part.title}: {part.remedy.replace('`', '')}")
     good(f"Wrote {folder / 'index.html'}, report.md and slides.html")

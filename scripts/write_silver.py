@@ -37,10 +37,10 @@ def main(
         raise InputError("no such file", path=labels, remedy="Run scripts/annotate_llm.py first")
     places = {annotation_id(lang, n): place for n, place in read_places(textfile)}
     sentences, cost = silver_of(labels, places)
-    write_text(output / f"{lang}.jsonl", "".join(f"{srsly.json_dumps(s.model_dump())}\n" for s in sentences))
-    write_output(output / f"{lang}.cost.json", cost)
     study, scheme = load_study(ROOT / "configs" / "experiments.yml"), load_scheme(ROOT / "configs" / "labels.yml")
     gold = gold_records(study, scheme, root, read_fetch_manifest(root / "assets" / "fetched"), lang)
+    write_text(output / f"{lang}.jsonl", "".join(f"{srsly.json_dumps(s.model_dump())}\n" for s in sentences))
+    write_output(output / f"{lang}.cost.json", cost)
     show(agreement_table(agreement(sentences, gold, "MEDICAL")))
     if left := len(places) - len(sentences):
         note(f"{left:,} sentences have no labels. Run scripts/annotate_llm.py again to ask again.")

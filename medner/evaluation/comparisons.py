@@ -30,6 +30,7 @@ from medner.study import Study
 FILE = "significance.json"
 TEST_KEYS = {"sha256", "annotated", "documents"}  # of a test source: what scores depend on
 TRAINING_KEYS = ("encoder", "epochs", "config", "overrides")  # of a training, beside its data
+SAME = 10**-DECIMALS * 2  # F1 values that differ by less were rounded
 Pair = tuple[str, str]
 
 
@@ -114,12 +115,19 @@ class Significance(Output):
     comparisons: list[Comparison]
 
     def current(self, runs: Mapping[str, Sequence[Run]]) -> list[Comparison]:
-        """The comparisons whose experiments are still the evaluated ones."""
+        """The comparisons whose experiments are still the evaluated ones, with the scores that they have now."""
 
-        def same(name: str) -> bool:
-            return name in runs and self.experiments.get(name) == Basis.of(runs[name])
+        def same(name: str, suite: str, values: Sequence[float]) -> bool:
+            if name not in runs or self.experiments.get(name) != Basis.of(runs[name]):
+                return False
+            now = [run.scores.suites[suite].f1 for run in runs[name] if suite in run.scores.suites]
+            return all(any(abs(value - f1) < SAME for f1 in now) for value in values)
 
-        return [one for one in self.comparisons if same(one.before) and same(one.after)]
+        return [
+            one
+            for one in self.comparisons
+            if same(one.before, one.suite, one.f1_before) and same(one.after, one.suite, one.f1_after)
+        ]
 
 
 def compare(
@@ -238,7 +246,8 @@ def compare_suite(
     or the first run of each. A suite of fewer than ``MIN_UNITS`` independent texts has no comparison. Raises InputError
     from :func:`medner.evaluation.results.read_counts`.
     """
-    tables = counts_by_seed(runs, suite)
+    used = {name for pairs in wanted.values() for pair in pairs for name in pair}
+    tables = counts_by_seed({name: own for name, own in runs.items() if name in used}, suite)
     whole = {name: np.stack(list(own.values())) for name, own in tables.items()}
     if not whole or next(iter(whole.values())).shape[1] < MIN_UNITS:
         return

@@ -27,6 +27,7 @@ from medner.evaluation.pipelines import training_mentions
 from medner.evaluation.predictions import Prediction, read_predictions
 from medner.evaluation.results import Run
 from medner.exceptions import InputError
+from medner.model.provenance import Provenance
 from medner.outputs import Output
 
 OUTSIDE = "O"
@@ -249,8 +250,9 @@ class ErrorExample(Output):
 
 
 class Errors(Output):
-    """``metrics/errors/<experiment>.json``."""
+    """``metrics/errors/<experiment>.json``. provenance: of the run whose errors these are."""
 
+    provenance: Provenance
     suites: dict[str, SuiteErrors]
     examples: list[ErrorExample]
 
@@ -385,7 +387,7 @@ def analyse_run(
         what = f"no source {', '.join(sorted(unknown))}, which {about.experiment} was evaluated on"
         raise InputError(what, path=corpus, remedy="Run the corpus step, then evaluate again")
     lines, counts = analyse(suites, annotated, scheme.labels, known)
-    return lines, Errors(suites=counts, examples=choose_examples(suites, lines, annotated))
+    return lines, Errors(provenance=about, suites=counts, examples=choose_examples(suites, lines, annotated))
 
 
 def _line(prediction: Prediction, error: Error, suite: str, known: Knowledge) -> dict[str, Any]:

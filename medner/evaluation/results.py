@@ -41,6 +41,11 @@ class Scores(Output):
     skipped: dict[str, str] = Field(default={})
     suites: dict[str, SuiteScore]
 
+    @property
+    def composition(self) -> dict[str, set[str]]:
+        """The sources of each suite."""
+        return {suite: set(score.sources) for suite, score in self.suites.items()}
+
 
 def run_table(scores: Scores) -> Table:
     """The scores of one run, a row for each suite."""
@@ -65,9 +70,10 @@ class Run:
         return self.scores.provenance.seed or 0
 
     def comparable(self, other: Run) -> bool:
-        """Whether the two differ in their seed alone: same training data, encoder, epochs and test data."""
+        """Whether the two differ in their seed alone: same training data, encoder, epochs, test data and suites."""
         ours, theirs = ({**run.scores.provenance.settings, "seed": None} for run in (self, other))
-        return ours == theirs and self.scores.test == other.scores.test
+        tested = self.scores.test == other.scores.test and self.scores.composition == other.scores.composition
+        return ours == theirs and tested
 
 
 def write_run(
@@ -136,7 +142,7 @@ def load_runs(metrics: Path, experiments: Iterable[str]) -> tuple[dict[str, list
     """The runs of every evaluated experiment by seed, and the folders of runs that were left out.
 
     A run is left out if it was made with another encoder, config, number of epochs or data than its experiment's main
-    run: it would not differ by its seed alone. Raises InputError if a scores.json is damaged.
+    run: it would not differ by its seed alone. Raises InputError if a scores.json is damaged or of another experiment.
     """
     runs: dict[str, list[Run]] = {}
     left_out: list[Path] = []
@@ -146,6 +152,9 @@ def load_runs(metrics: Path, experiments: Iterable[str]) -> tuple[dict[str, list
         found = [read_run(folder) for folder in folders if (folder / SCORES).is_file()]
         kept: dict[int, Run] = {}
         for run in found:
+            if (other := run.scores.provenance.experiment) != name:
+                remedy = f"Evaluate {name} again, or remove the folder"
+                raise InputError(f"is of {other}, not of {name}", path=run.folder / SCORES, remedy=remedy)
             if not run.comparable(found[0]):
                 left_out.append(run.folder)
             else:

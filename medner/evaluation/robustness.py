@@ -15,6 +15,7 @@ from medner.evaluation.perturbations import CLEAN, NAMES, perturbed
 from medner.evaluation.predictions import Prediction
 from medner.evaluation.scores import DECIMALS, count, total
 from medner.exceptions import InputError
+from medner.model.provenance import Provenance
 from medner.outputs import Output
 from medner.tables import Cell, Row, Table
 
@@ -34,9 +35,10 @@ class Perturbed(Output):
 class Robustness(Output):
     """What ``scripts/measure_robustness.py`` writes: the results by suite and perturbation, ``clean`` first.
 
-    sentences: the most that were taken from a suite.
+    provenance: of the pipeline. sentences: the most that were taken from a suite.
     """
 
+    provenance: Provenance
     sentences: int
     suites: dict[str, dict[str, Perturbed]]
 
@@ -48,12 +50,13 @@ class Robustness(Output):
 
 def measure_corpus(
     nlp: Language,
+    provenance: Provenance,
     corpus: Path,
     sentences: int,
     only: Collection[str] | None = None,
     progress: Callable[[Sequence[str], str], Iterable[str]] = lambda names, source: names,
 ) -> Robustness:
-    """Results on the test part of every source of a corpus folder, under every perturbation.
+    """Results of a pipeline on the test part of every source of a corpus folder, under every perturbation.
 
     sentences: the first so many of each test part are taken. only: the sources to measure; None: all. progress: passes
     the names of the perturbations on for each source. Raises InputError for a source in ``only`` that has no test part.
@@ -64,6 +67,7 @@ def measure_corpus(
         what = f"there is no test part of {', '.join(unknown)}"
         raise InputError(what, path=corpus, remedy=f"Choose from {', '.join(files)}")
     return Robustness(
+        provenance=provenance,
         sentences=sentences,
         suites={
             name: measure(nlp, read_docbin(path, nlp)[:sentences], sources[name].annotated, progress(NAMES, name))

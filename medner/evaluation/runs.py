@@ -92,9 +92,11 @@ def run(root: Path, wanted: Wanted, *, captured: bool = False) -> Run:
     prepared = prepare(root, wanted.experiment, epochs=epochs_or_none(epochs), seed=seed, extra=extra)
     expected = prepared.provenance.settings
     corpus = root / "corpus"
-    tests = describe_tests(corpus, read_manifest(corpus))
+    manifest = read_manifest(corpus)
+    tests = describe_tests(corpus, manifest)
+    suites = {suite: set(sources) for suite, sources in manifest.suites.items()}
     for folder in (*wanted.elsewhere, wanted.metrics):
-        if (found := _evaluated(folder, expected, tests)) is not None:
+        if (found := _evaluated(folder, (expected, tests, suites))) is not None:
             good(f"{wanted.title}: evaluated before")
             return found
     note(f"{wanted.title}: running")
@@ -164,11 +166,13 @@ def _result(ray: Any, task: Any) -> Run:
         raise explained(error) from None
 
 
-def _evaluated(folder: Path, expected: object, tests: object) -> Run | None:
+def _evaluated(folder: Path, wanted: tuple[object, ...]) -> Run | None:
+    """The run in a folder, if it has the settings, test sources and suites that are wanted."""
     if not all((folder / name).is_file() for name in (SCORES, COUNTS)):
         return None
     found = read_run(folder)
-    return found if (found.scores.provenance.settings, found.scores.test) == (expected, tests) else None
+    scores = found.scores
+    return found if (scores.provenance.settings, scores.test, scores.composition) == wanted else None
 
 
 def as_arguments(overrides: Mapping[str, Any]) -> str:

@@ -156,7 +156,7 @@ def _added(inputs: Inputs) -> str:
             for source in sources[after]
             if source not in sources[before]
         ]
-        sentences.append(f"{after} adds {listed(added)}.")
+        sentences.append(f"{after} adds {listed(added)}." if added else f"{after} adds no source.")
     return " ".join(sentences)
 
 

@@ -45,7 +45,8 @@ class Inputs:
     calibration are by experiment, in the study's order; calibration, of pipelines that give confidences, is by suite as
     well. robustness: of the experiments for which it was measured. comparisons: those that were made of these runs.
     learning: the rows of the learning curves. price: of what a language model reads and writes, if the study names one.
-    manifest: of the corpus that the runs were tested on. workflows: the commands of each.
+    manifest: of the corpus that the runs were tested on. workflows: the commands of each. left_out: folders of runs
+    that are not like their experiment's main run.
     """
 
     study: Study
@@ -64,6 +65,7 @@ class Inputs:
     leakage: LeakageReport | None
     manifest: CorpusManifest | None
     workflows: Mapping[str, Sequence[str]]
+    left_out: Sequence[Path]
 
     @property
     def steps(self) -> list[str]:
@@ -122,7 +124,7 @@ class Inputs:
 
 def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, project: Path) -> Inputs:
     """Read all that is there. Raises InputError if no experiment is evaluated or a file is damaged."""
-    runs, _ = some_runs(metrics, study.experiments)
+    runs, left_out = some_runs(metrics, study.experiments)
     results = {name: main_run(found, metrics).scores for name, found in runs.items()}
     curves = {name: _read(metrics / name / CURVE, TrainingCurve, "evaluate") for name in results}
     errors = {name: _read(metrics / Folder.ERRORS / f"{name}.json", Errors, "errors") for name in results}
@@ -142,10 +144,18 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
         runs=runs,
         results=results,
         curves={name: found for name, found in curves.items() if found},
-        errors={name: found for name, found in errors.items() if found and found.suites.keys() & study.suites.keys()},
+        errors={
+            name: found
+            for name, found in errors.items()
+            if found and found.suites.keys() & study.suites.keys() and _is_of_run(found, results[name])
+        },
         calibration={name: found for name, found in calibration.items() if found},
-        dev={name: found for name, found in dev.items() if found and _is_of_run(found, results[name])},
-        robustness={name: found for name, found in robustness.items() if found},
+        dev={
+            name: found
+            for name, found in dev.items()
+            if found and name in study.candidates and _is_of_run(found, results[name])
+        },
+        robustness={name: found for name, found in robustness.items() if found and _is_of_run(found, results[name])},
         comparisons=significance.current(runs) if significance else [],
         learning=learning if _is_of_runs(learning, study, runs) else [],
         price=_price(study, project.parent / "configs" / "generation" / "prices.yml"),
@@ -153,6 +163,7 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
         leakage=_read(metrics / "leakage.json", LeakageReport, "leakage"),
         manifest=manifest if manifest and _is_of_results(manifest, results) else None,
         workflows=load_settings(project, Workflows, section="workflows", remedy=remedy).root,
+        left_out=left_out,
     )
 
 
@@ -173,15 +184,15 @@ def _is_of_results(manifest: CorpusManifest, results: Mapping[str, Scores]) -> b
     )
 
 
-def _is_of_run(dev: DevScores, scores: Scores) -> bool:
-    """Whether dev scores are those of the pipeline that was tested."""
-    return dev.provenance.settings == scores.provenance.settings
+def _is_of_run(found: DevScores | Errors | Robustness, scores: Scores) -> bool:
+    """Whether what was found is of the pipeline that was tested."""
+    return found.provenance.settings == scores.provenance.settings
 
 
 def _is_of_runs(learning: Sequence[CurveRow], study: Study, runs: Mapping[str, Sequence[Run]]) -> bool:
     """Whether the learning curves are of the runs at hand, which are their first points."""
     base = {run.seed: run.scores.suites for run in runs.get(study.curves.base, ())} if study.curves else {}
-    return all(
+    return bool(base) and all(
         row.f1 == base[row.seed][row.suite].f1
         for row in learning
         if row.sentences == 0 and row.suite in base.get(row.seed, {})

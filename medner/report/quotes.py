@@ -6,9 +6,13 @@ All of it is made from committed metrics, so that no number in these documents i
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from medner.evaluation.learning_curves import CurveRow
+from medner.evaluation.statistics import CONFIDENCE
 from medner.report.exchange import curves
 from medner.report.inputs import Inputs
 from medner.report.replies import replies
@@ -64,10 +68,24 @@ def _advice(inputs: Inputs) -> Iterator[tuple[str, str, Iterable[str]]]:
     if reference not in measured or not others:
         return
     best = max(others, key=lambda mix: others[mix].mean)
-    what = f"{others[best].sentences:,} sentences of `{inputs.study.curves.mixes[best]}` give {others[best].mean:.2f}"
+    theirs = others[best].sentences
+    what = f"{theirs:,} sentences of `{inputs.study.curves.mixes[best]}` give {others[best].mean:.2f}"
     for point in measured[reference][1:]:
-        ours = point.mean > others[best].mean
-        title = f"{point.sentences:,} sentences: train on {'yours' if ours else 'those of a language model'}."
+        sign = _ahead(inputs.learning, suite, (reference, point.sentences), (best, theirs))
+        verdict = {1: "train on yours", -1: "train on those of a language model", 0: "no clear difference"}[sign]
+        title = f"{point.sentences:,} sentences: {verdict}."
         yield title, f"{point.sentences:,} real ones give {point.mean:.2f}, {what}.", ()
-        if ours:
+        if sign > 0:
             return
+
+
+def _ahead(rows: Sequence[CurveRow], suite: str, one: tuple[str, int], other: tuple[str, int]) -> int:
+    """1 or -1 where the one point of the curves is ahead of the other or behind it, else 0.
+
+    That is by the interval of their difference over resampled texts, or by F1 where a suite has too few texts.
+    """
+    found = {point: [r for r in rows if r.suite == suite and (r.mix, r.sentences) == point] for point in (one, other)}
+    own, others = ([np.atleast_1d(row.resampled or row.f1) for row in found[point]] for point in (one, other))
+    difference = np.mean(own, axis=0) - np.mean(others, axis=0)
+    low, high = np.percentile(difference, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
+    return int(low > 0) - int(high < 0)

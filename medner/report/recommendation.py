@@ -10,7 +10,7 @@ from medner.evaluation.statistics import CONFIDENCE
 from medner.report.inputs import Inputs
 from medner.tables import Cell, Row, Table
 
-RULE = "It has the highest F1 on common dev text, of the pipelines without human annotation of medical text"
+RULE = "It has the highest F1 on common dev text, of {} pipelines without human annotation of medical text"
 
 
 def chosen(inputs: Inputs) -> str | None:
@@ -30,8 +30,10 @@ def recommendation(inputs: Inputs) -> str | None:
             f"{name} {_f1(inputs.dev[name])}, as configs/experiments.yml says. On the common dev text, {order[0]} is "
             f"ahead: {_f1(inputs.dev[order[0]])}."
         )
-    next_best = f"; next: {order[1]} {_f1(inputs.dev[order[1]])}" if len(order) > 1 else ""
-    return f"{name}. {RULE}: {_f1(inputs.dev[name])}{next_best}."
+    if len(order) == 1:
+        return f"{name} {_f1(inputs.dev[name])}, the only one with dev scores: nothing was compared."
+    next_best = f"; next: {order[1]} {_f1(inputs.dev[order[1]])}"
+    return f"{name}. {RULE.format(len(order))}: {_f1(inputs.dev[name])}{next_best}."
 
 
 def _f1(one: DevScores) -> str:

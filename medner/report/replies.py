@@ -77,10 +77,7 @@ def _reply(inputs: Inputs, question: Question, *, in_words: bool) -> Reply | Non
         one, other = (_named(inputs, name) if in_words else name for name in (before, after))
         short.append(f"{_word(question, effects)}: {_sentence(one, other, effects, where)}")
     more, shorter = _ALSO[question.also](inputs, question) if question.also else ([], [])
-    if question.also == "equal cost" and shorter:  # the fairer comparison begins the answer
-        short = shorter
-    else:
-        short += shorter
+    short = shorter if question.also == "equal cost" and shorter and not short else [*short, *shorter]
     if not short:
         return None
     return Reply(question.ask, " ".join(short), [*more, *evidence], question.further)
@@ -115,9 +112,10 @@ def _word(question: Question, effects: Sequence[Effect]) -> str:
     signs = [one.sign for one in effects if one.sign]
     if len(set(signs)) > 1:
         return "It depends"
-    if 0 < len(signs) <= len(effects) / 2:
-        return "On some text"
-    return question.words[{1: 0, -1: 1}.get(signs[0] if signs else 0, 2)]
+    word = question.words[{1: 0, -1: 1}.get(signs[0] if signs else 0, 2)]
+    if 0 < len(signs) <= len(effects) / 2 and word != "No":
+        return "On some text" if word == "Yes" else f"{word} on some text"
+    return word
 
 
 def _sentence(before: str, after: str, effects: Sequence[Effect], where: str = "") -> str:
@@ -190,7 +188,10 @@ def _effect(one: EqualCost) -> Effect:
 
 
 def _same(way: str, one: EqualCost) -> str:
-    return f"at equal cost (${one.usd:.2f})" if way == "cost" else f"with {one.sentences[0]:,.0f} sentences each"
+    seeds = f"{one.seeds} seeds" if one.seeds > 1 else "one seed"
+    if way == "cost":
+        return f"at equal cost (${one.usd:.2f}, {seeds})"
+    return f"with {one.sentences[0]:,.0f} sentences each ({seeds})"
 
 
 def _real_sentences(inputs: Inputs, question: Question) -> tuple[list[str], list[str]]:
@@ -211,7 +212,7 @@ def _worth_line(inputs: Inputs, suite: str, size: int) -> str | None:
         return None
     rows = [r for r in inputs.learning if (r.suite, r.mix, r.sentences) == (suite, found[0].mix, size)]
     names = inputs.study.curves.mixes
-    fewest = sorted(found, key=lambda one: (one.beyond == one.seeds, one.mean))
+    fewest = sorted(found, key=lambda one: (one.beyond, one.mean))
     best = [next((one for one in fewest if _is(inputs, one.reference, kind)), None) for kind in ("written", "labelled")]
     same = " or ".join(
         f"{_amount(one)} {kind} ones ({names[one.reference]})"
@@ -232,7 +233,9 @@ def _f1_of(rows: Sequence[CurveRow]) -> str:
     resampled = [row.resampled for row in rows if row.resampled]
     if len(resampled) < len(rows):
         return text
-    over = np.mean(resampled, axis=0)
+    by_seed = np.array(resampled)
+    drawn = np.random.default_rng(0).integers(len(by_seed), size=by_seed.shape)
+    over = np.take_along_axis(by_seed, drawn, axis=0).mean(axis=0)
     low, high = np.percentile(over, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
     return f"{text} [{low:.3f}, {high:.3f}]"
 
@@ -240,8 +243,11 @@ def _f1_of(rows: Sequence[CurveRow]) -> str:
 def _amount(one: Worth) -> str:
     if one.beyond == one.seeds:
         return f"more than {one.largest:,}"
-    bounds = " [{:,.0f}, {:,.0f}]".format(*one.interval) if one.interval else ""
-    return f"{one.mean:,.0f}{bounds}"
+    bounds = ""
+    if one.interval:
+        low, high = one.interval
+        bounds = f" [{low:,.0f}, {high:,.0f}{' or more' if high >= one.largest else ''}]"
+    return f"{'at least ' if one.beyond else ''}{one.mean:,.0f}{bounds}"
 
 
 def _largest(rates: Sequence[Worth]) -> list[Worth]:
@@ -278,10 +284,11 @@ def _once(inputs: Inputs, experiment: str) -> float | None:
     """What the text that a language model made for an experiment cost; None where the curves do not say."""
     assert inputs.study.curves
     assert inputs.price
-    known = inputs.study.experiments
+    known, base = inputs.study.experiments, inputs.results.get(inputs.study.curves.base)
     same = [mix for mix, name in inputs.study.curves.mixes.items() if known[name].sources == known[experiment].sources]
-    rows = [row for row in inputs.learning if row.mix in same]
-    return usd(max(rows, key=lambda row: row.sentences), inputs.price) if rows else None
+    added_sentences = inputs.results[experiment].provenance.documents - base.provenance.documents if base else 0
+    whole = [row for row in inputs.learning if row.mix in same and row.sentences == added_sentences]
+    return usd(whole[0], inputs.price) if whole else None
 
 
 def _recommended(inputs: Inputs, question: Question) -> tuple[list[str], list[str]]:

@@ -74,6 +74,18 @@ def test_conll_documents_and_spacing() -> None:
     assert [one.id.split("#")[0] for one in records] == ["good-line1", "good-line1", "good-line12"]
 
 
+def test_conll_lines_that_end_in_a_tab(tmp_path: Path) -> None:
+    path = tmp_path / "x.conll"
+    path.write_text("Are\tO\t\nHTA\tB-DISO\t\n")
+    (record,) = read(path, "conll")
+    assert [record.surface(entity) for entity in record.entities] == ["HTA"]
+
+
+def test_conll_u_lines_without_tags_of_their_own_are_named() -> None:
+    with pytest.raises(InputError, match=r"range.conll, line 1: is a multiword or empty token of CoNLL-U: '3-4"):
+        list(read_own(OWN / "conll" / "range.conll", source("conll", columns={"token": 2, "tag": 3}), Tally()))
+
+
 MESSAGES = {
     "conll/no_tag.conll": "line 2: has 1 columns",
     "conll/no_iob.conll": "sentence 1 (line 1): token 2: 'DISO' is not a BIO tag",
@@ -82,6 +94,7 @@ MESSAGES = {
     "conll/latin2.conll": "line 2: not UTF-8",
     "conll/nul.conll": "line 2: contains a NUL character",
     "conll/missing.conll": "no such file",
+    "conll/iob1.conll": "has 1 runs of I- tags without B-, and 0 mentions: it looks like IOB1",
     "brat/no_ann": "a.ann is missing",
     "brat/no_text": "holds no .txt file",
     "brat/no_tab": "line 1: not a text-bound annotation",
@@ -217,6 +230,7 @@ def test_labels_that_the_entry_does_not_know() -> None:
     [
         ({"data": {}}, "data missing"),
         ({"data": {"all": "a", "test": "b"}}, "either all, or"),
+        ({"data": {"train": [], "test": "b"}}, "data: train names no file"),
         ({"note": ""}, "note missing"),
         ({"shares": {"dev": 0.5, "test": 0.5}}, "leave nothing to train on"),
         ({"format": None}, "needs format"),

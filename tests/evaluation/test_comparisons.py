@@ -111,6 +111,16 @@ def test_zero_shot_labels_are_compared_with_every_seed(tmp_path: Path) -> None:
     assert one.difference == pytest.approx(np.mean(one.f1_after) - one.f1_before[0], abs=1e-6)
 
 
+def test_runs_that_are_not_compared_say_nothing_of_seed_variance(tmp_path: Path) -> None:
+    for name, start in (("exp1", 10), ("exp2", 14)):
+        for seed in range(3):
+            evaluated(tmp_path, name, start + seed, seed=seed)
+    before = compared(tmp_path, steps=[("exp1", "exp2")])
+    for seed, hits in enumerate((1, 19, 5)):
+        evaluated(tmp_path, "exp3", hits, seed=seed, encoder=encoder(name="other"))
+    assert compared(tmp_path, steps=[("exp1", "exp2"), ("exp2", "exp3")]) == before
+
+
 def test_suites_of_other_sources_are_not_compared(tmp_path: Path) -> None:
     """The study gained a source, and one experiment was not evaluated again."""
     asked = study(steps=[("exp1", "exp2")])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from made import run, scores
+from made import run, scores, suite_score
 
 from medner.evaluation.results import SCORES, load_runs, main_run, read_run, some_runs
 from medner.exceptions import InputError
@@ -21,6 +21,20 @@ def test_runs_are_found_by_seed(tmp_path: Path) -> None:
     runs, left_out = load_runs(tmp_path, ["exp1", "not-evaluated"])
     assert {name: [found.seed for found in own] for name, own in runs.items()} == {"exp1": [0, 1, 2, 4]}
     assert left_out == [tmp_path / "seeds" / "3" / "exp1"]
+
+
+def test_a_run_with_a_suite_of_other_sources_is_left_out(tmp_path: Path) -> None:
+    for seed, sources in enumerate((["s"], ["s", "t"])):
+        run(tmp_path, scores(suites={"s": suite_score(sources=sources)}, seed=seed), main=not seed)
+    _, left_out = load_runs(tmp_path, ["exp1"])
+    assert left_out == [tmp_path / "seeds" / "1" / "exp1"]
+
+
+def test_a_run_of_another_experiment_is_named(tmp_path: Path) -> None:
+    run(tmp_path, scores("exp1"))
+    (tmp_path / "exp1").rename(tmp_path / "exp2")
+    with pytest.raises(InputError, match=r"exp2/scores.json: is of exp1, not of exp2"):
+        load_runs(tmp_path, ["exp2"])
 
 
 def test_the_first_seed_stands_in_for_a_missing_main_run(tmp_path: Path) -> None:

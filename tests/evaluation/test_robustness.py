@@ -33,7 +33,8 @@ def nlp() -> Language:
 
 
 def test_every_perturbation_is_measured(nlp: Language) -> None:
-    found = Robustness(sentences=12, suites={"s": measure(nlp, RECORDS, ["MEDICAL"], NAMES)})
+    about = made.provenance("exp3")
+    found = Robustness(provenance=about, sentences=12, suites={"s": measure(nlp, RECORDS, ["MEDICAL"], NAMES)})
     assert list(found.suites["s"]) == list(NAMES)
     assert found.suites["s"]["clean"] == Perturbed(f1=1.0, edges=0, unseen=0)
     assert found.suites["s"]["10 sentences joined"].f1 == 1

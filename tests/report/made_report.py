@@ -130,7 +130,15 @@ def compared(metrics: Path, comparisons: Sequence[Comparison]) -> None:
     runs, _ = load_runs(metrics, STUDY.experiments)
     basis = {name: Basis.of(found) for name, found in runs.items()}
     made_with = {"confidence": 0.95, "permutations": 1, "resamples": 1, "seed": 0}
-    found = Significance(**made_with, experiments=basis, comparisons=list(comparisons))
+
+    def f1(name: str, suite: str) -> tuple[float, ...]:
+        return tuple(run.scores.suites[suite].f1 for run in runs.get(name, ()) if suite in run.scores.suites)
+
+    rows = [
+        one.model_copy(update={"f1_before": f1(one.before, one.suite), "f1_after": f1(one.after, one.suite)})
+        for one in comparisons
+    ]
+    found = Significance(**made_with, experiments=basis, comparisons=rows)
     write_output(metrics / "significance.json", found)
 
 
@@ -158,7 +166,7 @@ def calibrated() -> SuiteCalibration:
 def robustness(suite: str, name: str = "capitals") -> Robustness:
     """A suite on which one perturbation costs .5."""
     found = {"clean": Perturbed(f1=0.75, edges=0, unseen=0), name: Perturbed(f1=0.25, edges=2, unseen=1)}
-    return Robustness(sentences=10, suites={suite: found})
+    return Robustness(provenance=scores("three", 0.4).provenance, sentences=10, suites={suite: found})
 
 
 def curve_rows(
@@ -191,9 +199,10 @@ def everything(folder: Path, text: str) -> Path:
     made.run(metrics, scores("one", 0.44, note=text, seed=1), main=False)
     suites, annotated = {"med-ro": predictions(text)}, {"med-ro": ["MEDICAL"]}
     lines, counts = analyse(suites, annotated, ["MEDICAL"], Knowledge())
+    about = scores("three", 0.4, note=text).provenance
     first, *others = choose_examples(suites, lines, annotated)
     first = first.model_copy(update={"gold": [Entity(0, 3, text)]})
-    write_output(metrics / "errors" / "three.json", Errors(suites=counts, examples=[first, *others]))
+    write_output(metrics / "errors" / "three.json", Errors(provenance=about, suites=counts, examples=[first, *others]))
     write_output(metrics / "three" / "calibration.json", {text: calibrated(), "real": calibrated()})
     write_output(metrics / "robustness" / "three.json", robustness(text, text))
     rows = [comparison(suite, "one", "two", 0.01, 0.03, 0.01) for suite in ("real", "combined")]

@@ -20,6 +20,7 @@ from medner.report.quotes import quote
 from medner.report.replies import replies
 from medner.study import Curves, Question, Recommended
 
+PARTS = ("ronec", "med-ro", "med-fr")
 STEP = Question(ask="Does it help?", pairs=(("one", "two"), ("one", "three")))
 
 
@@ -62,6 +63,32 @@ def test_an_answer_gives_the_range_over_suites_and_what_is_not_significant(metri
     (reply,) = replies(asked(metrics, question))
     assert reply.short.startswith("It depends: two is ahead of one on 2 of 4 suites")
     assert "and behind it on 1 of 4 suites, by 15.0 [10.0, 20.0] (gone)" in reply.short
+
+
+@pytest.mark.parametrize(
+    ("words", "low", "high", "answer"),
+    [
+        (("Yes", "No", "Not measurably"), 0.01, 0.03, "On some text: two is ahead"),
+        (("Yes", "No", "Not measurably"), -0.03, -0.01, "No: two is behind"),
+        (("No", "Yes", "Not measurably"), 0.01, 0.03, "No: two is ahead"),
+        (("No", "Yes", "Not measurably"), -0.03, -0.01, "On some text: two is behind"),
+        (("Less", "More", "No clear difference"), -0.03, -0.01, "More on some text: two is behind"),
+    ],
+)
+def test_a_difference_on_few_suites_answers_what_was_asked(
+    metrics: Path, words: tuple[str, str, str], low: float, high: float, answer: str
+) -> None:
+    suites = {"real": (low, high), "gone": (-0.01, 0.02), "med-ro": (-0.01, 0.01)}
+    compared(metrics, [comparison(suite, "one", "two", *ends, 0.01) for suite, ends in suites.items()])
+    (reply,) = replies(asked(metrics, STEP.model_copy(update={"suites": tuple(suites), "words": words})))
+    assert reply.short.startswith(answer)
+
+
+def test_comparisons_of_scores_that_have_changed_do_not_count(metrics: Path) -> None:
+    compared(metrics, [comparison("real", "one", "two", 0.01, 0.03, 0.01)])
+    assert replies(asked(metrics, STEP))
+    made.run(metrics, scores("two", 0.2))
+    assert not replies(asked(metrics, STEP))
 
 
 def test_without_real_text_answers_are_of_held_out_text_and_say_so(metrics: Path) -> None:
@@ -115,21 +142,25 @@ def test_the_pipeline_with_the_highest_f1_on_dev_text_is_recommended(metrics: Pa
     for name, right in {"one": 3, "two": 8, "three": 5}.items():
         write_output(metrics / Folder.DEV / f"{name}.json", dev(name, right))
     which = Question(ask="Which?", also="recommended")
-    wanted = {"recommended": Recommended(pipeline="two", dev=("ronec", "med-ro", "med-fr"))}
+    wanted = {"recommended": Recommended(pipeline="two", dev=PARTS)}
     inputs = asked(metrics, which, **wanted)
     assert ranked(inputs.dev) == ["two", "three", "one"]
     (reply,) = replies(inputs)
     assert reply.short.startswith("two. It has the highest F1 on common dev text")
     assert "next: three" in reply.short
-    (reply,) = replies(asked(metrics, which, recommended=Recommended(pipeline="three", dev=("ronec",))))
+    (reply,) = replies(asked(metrics, which, recommended=Recommended(pipeline="three", dev=PARTS)))
     assert "On the common dev text, two is ahead" in reply.short
 
 
 def test_dev_scores_of_another_run_do_not_count(metrics: Path) -> None:
+    wanted = {"recommended": Recommended(pipeline="two", dev=PARTS)}
     write_output(metrics / Folder.DEV / "two.json", dev("two", 8))
-    assert list(read(metrics).dev) == ["two"]
+    (reply,) = replies(asked(metrics, Question(ask="Which?", also="recommended"), **wanted))
+    assert reply.short.startswith("two 0.842")
+    assert reply.short.endswith("the only one with dev scores: nothing was compared.")
+    assert list(asked(metrics, recommended=Recommended(pipeline="one", dev=("ronec",))).dev) == []
     made.run(metrics, scores("two", 0.3, seed=5))
-    assert list(read(metrics).dev) == []
+    assert list(asked(metrics, **wanted).dev) == []
 
 
 def test_pipelines_that_read_other_dev_text_are_not_ranked() -> None:
@@ -158,3 +189,6 @@ def test_a_document_quotes_what_it_has_a_place_for(metrics: Path) -> None:
     assert "- **100 sentences: train on those of a language model.** 100 real ones give 0.30," in text
     assert "- **300 sentences: train on yours.**" in text
     assert max(map(len, text.splitlines())) <= 100
+    unclear = [*curve_rows("gold", {0: 0.1, 100: 0.3}, noise=(-0.2, 0.2)), *curve_rows("ro", {9: 0.4}, noise=(0, 0))]
+    inputs = Inputs(**{**vars(inputs), "learning": [row.model_copy(update={"suite": "real"}) for row in unclear]})
+    assert "- **100 sentences: no clear difference.**" in quote(document, inputs, "m", Path("README.md"))

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medner.data.readers.e3c import space_after
-from medner.data.readers.tags import without_orphans
+from medner.data.readers.tags import ORPHAN, without_orphans
 from medner.data.records import Record, Tally, check_entities, from_bio, normalised
 from medner.exceptions import InputError
 from medner.files import read_text
 
 _DOCUMENT = re.compile(r"-DOCSTART-.*|# ?newdoc(?: id = (?P<id>.*))?")
+_RANGE = re.compile(r"\d+[-.]\d+")
 _COMMENT = re.compile(r"# ?[\w.:]+ = .*|# ?newpar.*")
 
 
@@ -21,10 +22,12 @@ def read_conll(path: Path, lang: str, token: int, tag: int, misc: int | None, ta
 
     token, tag, misc: columns from 1, or from -1 backwards; misc may hold ``SpaceAfter=No``. Without it, spaces are set
     by rule. ``-DOCSTART-`` and ``# newdoc`` begin a document; without them every sentence is one. An I- without a B-
-    counts as O and is tallied. Ids are ``<file>-<document>#<sentence>``. Raises InputError naming the line.
+    counts as O and is tallied; a file with more of these than mentions is refused. Ids are
+    ``<file>-<document>#<sentence>``. Raises InputError naming the line.
     """
     rows: list[list[str]] = []
-    document, number, first = "", 0, 0
+    document, number, first, mentions = "", 0, 0, 0
+    before = _orphans(tally)
     stem = path.name.split(".")[0].replace("#", "-")
     for line_number, line in enumerate([*read_text(path).split("\n"), ""], start=1):
         if found := _DOCUMENT.fullmatch(line.strip()):
@@ -32,7 +35,11 @@ def read_conll(path: Path, lang: str, token: int, tag: int, misc: int | None, ta
         elif line.strip():
             if not rows and _COMMENT.fullmatch(line):
                 continue
-            columns = line.rstrip("\n").split("\t") if "\t" in line else line.split()
+            columns = (line.rstrip() if tag == -1 else line).split("\t") if "\t" in line else line.split()
+            if token != 1 and _RANGE.fullmatch(columns[0]):
+                what = f"is a multiword or empty token of CoNLL-U: {line[:40]!r}"
+                remedy = "Remove such lines; the words after them have the tags"
+                raise InputError(what, path=path, place=f"line {line_number}", remedy=remedy)
             places = [place for place in (token, tag, misc) if place is not None]
             cells = {_index(place, columns) for place in places}
             if len(cells) < len(places) or not cells <= set(range(len(columns))):
@@ -45,10 +52,19 @@ def read_conll(path: Path, lang: str, token: int, tag: int, misc: int | None, ta
         elif rows:
             number += 1
             name = f"{stem}-{document}#{number}" if document else f"{stem}-{number}#1"
-            yield _record(rows, name, path, f"sentence {number} (line {first})", lang, token, tag, misc, tally)
+            record = _record(rows, name, path, f"sentence {number} (line {first})", lang, token, tag, misc, tally)
+            mentions += len(record.entities)
+            yield record
             rows = []
     if not number:
         raise InputError("contains no sentences", path=path, remedy="Write a token and its tag a line")
+    if (without := _orphans(tally) - before) > mentions:
+        what = f"has {without:,} runs of I- tags without B-, and {mentions:,} mentions: it looks like IOB1"
+        raise InputError(what, path=path, remedy="Write IOB2, where every mention starts with B-")
+
+
+def _orphans(tally: Tally) -> int:
+    return sum(count for quirk, count in tally.quirks.items() if quirk.startswith(ORPHAN))
 
 
 def _index(column: int, row: list[str]) -> int:

@@ -41,7 +41,7 @@ class _Span(BaseModel):
 class _Row(BaseModel):
     id: str | int | None = None
     text: str = Field(validation_alias=AliasChoices("text", "data"))
-    entities: list[_Span] = Field(validation_alias=AliasChoices("entities", "spans", "label", "labels"))
+    entities: list[_Span] | None = Field(None, validation_alias=AliasChoices("entities", "spans", "label", "labels"))
     answer: str = "accept"
 
 
@@ -56,13 +56,12 @@ def read_jsonl(path: Path, tally: Tally) -> Iterator[Document]:
         try:
             row = _Row.model_validate_json(line)
         except ValidationError as error:
-            what = describe_line(error)
-            if first_fault(error) == ("missing", ("entities",)):
-                what = "has none of entities, spans, label, labels"
-            raise InputError(what, path=path, place=place, remedy=REMEDY) from None
+            raise InputError(describe_line(error), path=path, place=place, remedy=REMEDY) from None
         if row.answer != "accept":
             tally.quirks["text not accepted"] += 1
             continue
+        if row.entities is None:
+            raise InputError("has none of entities, spans, label, labels", path=path, place=place, remedy=REMEDY)
         spans = tuple(Entity(span.start, span.end, span.label) for span in row.entities)
         yield Document(str(number if row.id is None else row.id), row.text, spans, place)
     if not count:
@@ -77,7 +76,7 @@ class _Value(BaseModel):
 
 
 class _Result(BaseModel):
-    value: dict[str, Any]
+    value: dict[str, Any] = {}  # a relation has none
     type: str = "labels"
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from medner.data.records import Tally
 
+ORPHAN = "I- without B-"  # of a tally, before the label
+
 
 def without_orphans(tags: Sequence[str], tally: Tally) -> list[str]:
     """The tags with O for every I- without a B- before it; each run of such tags is counted with its label.
@@ -19,7 +21,7 @@ def without_orphans(tags: Sequence[str], tally: Tally) -> list[str]:
         prefix, _, name = tag.partition("-")
         if prefix == "I" and name and name != before:
             if name != label:
-                tally.quirks[f"I- without B- {name}"] += 1
+                tally.quirks[f"{ORPHAN} {name}"] += 1
             before, label = "", name
             clean.append("O")
         else:

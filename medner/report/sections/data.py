@@ -81,7 +81,7 @@ def leakage(inputs: Inputs) -> Section | Missing:
         if not training.endswith("dev.spacy"):
             in_train += len(found.sentences)
         elif found.sentences:
-            in_dev[test] = len(found.sentences)
+            in_dev[test] = max(in_dev.get(test, 0), len(found.sentences))
     text = (
         f"Sentences of a test split that a training split also has, exactly or nearly: {in_train:,}. "
         f"Pairs of files compared: {len(rows):,}."
