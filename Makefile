@@ -2,7 +2,6 @@
 # make run VARS="--vars.encoder medner-ro-fr-small --vars.gpu 0"
 PYTHON ?= python3
 BIN := .venv/bin
-MAIN := metrics/reference/ronec-v1
 INSTALLED := .venv/.installed
 
 .PHONY: run test lint format configs readme reference clean
@@ -26,7 +25,7 @@ format: $(INSTALLED)
 configs: $(INSTALLED)
 	$(BIN)/python scripts/write_configs.py
 
-# docs/commands.md from project.yml; summaries, and all that README and docs/results.md quote of the committed metrics. A copy
+# docs/commands.md from project.yml; summaries, and all that README and docs/results.md quote of committed metrics. A copy
 # of project.yml is documented, since beside fetched corpora the document would have links to them.
 readme: $(INSTALLED)
 	set -e; copy=$$(mktemp -d); cp project.yml $$copy; \
@@ -35,11 +34,13 @@ readme: $(INSTALLED)
 	cd docs; set -e; for summary in ../metrics/reference/*/summary.md; do metrics=$${summary%/*}; \
 	  ../$(BIN)/python ../scripts/summarise.py --metrics $$metrics; \
 	  if grep -q "results of $$metrics: start" results.md; then \
-	    ../$(BIN)/python ../scripts/summarise.py --metrics $$metrics --insert-into results.md; fi; done
-	$(BIN)/python scripts/write_headline.py $(MAIN) README.md
-	cd docs; ../$(BIN)/python ../scripts/write_headline.py ../$(MAIN) results.md
+	    ../$(BIN)/python ../scripts/summarise.py --metrics $$metrics --insert-into results.md; fi; \
+	  if grep -q "evidence of $$metrics: start" results.md; then \
+	    ../$(BIN)/python ../scripts/write_headline.py $$metrics results.md; fi; done
+	set -e; for metrics in metrics/reference/*; do if grep -q " of $$metrics: start" README.md; then \
+	  $(BIN)/python scripts/write_headline.py $$metrics README.md; fi; done
 
-# Keeps this machine's scores as reference results: `make reference NAME=ronec-v1`, then `make readme`.
+# Keeps this machine's scores as reference results: `make reference NAME=mirror`, then `make readme`.
 KEPT := -name scores.json -o -name counts.json -o -name curve.json -o -name significance.json -o -name significance.md -o -name curves.json -o -name summary.md -o -regex './[^/]*/calibration.json' -o -path './dev/*.json' -o -path './robustness/*.json'
 reference:
 	test -n '$(NAME)'  # else the next line would remove all of them

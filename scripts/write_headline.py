@@ -17,7 +17,7 @@ from medner.study import load_study
 app = new_app()
 
 
-@app.command(epilog="Example: python scripts/write_headline.py metrics/reference/ronec-v1 README.md")
+@app.command(epilog="Example: python scripts/write_headline.py metrics/reference/mirror README.md")
 @step
 def main(
     metrics: Annotated[Path, typer.Argument(help="Folder that holds the experiments' metrics.")],

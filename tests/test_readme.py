@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import statistics
@@ -28,6 +27,8 @@ STUDY = load_study(ROOT / "configs" / "experiments.yml")
 RESULTS = ROOT / "docs" / "results.md"
 NAMES = sorted(path.name for path in REFERENCE.iterdir() if path.is_dir())
 IN_RESULTS = [name for name in NAMES if f"results of ../metrics/reference/{name}: start" in RESULTS.read_text()]
+PARTS = re.compile(r"<!-- (?:headline|answers|evidence|advice) of (\S+): start -->")
+QUOTED = [(path, name) for path in (ROOT / "README.md", RESULTS) for name in sorted({*PARTS.findall(path.read_text())})]
 DOCUMENTS = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("docs/*.md"))]
 
 
@@ -42,13 +43,13 @@ def test_tables_of_the_results_come_from_the_committed_metrics(
     assert copy.read_text() == RESULTS.read_text()
 
 
-@pytest.mark.parametrize(("folder", "name"), [(ROOT, "README.md"), (RESULTS.parent, "results.md")])
+@pytest.mark.parametrize(("document", "reference"), QUOTED)
 def test_scores_and_answers_that_are_quoted_come_from_the_committed_metrics(
-    folder: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    document: Path, reference: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(folder)
+    monkeypatch.chdir(document.parent)
+    name = document.name
     copy = Path(shutil.copy(name, tmp_path))
-    reference = os.path.relpath(REFERENCE / "ronec-v1", folder)
     done = CliRunner().invoke(write_headline, [reference, str(copy)])
     assert done.exit_code == 0, done.stderr
     assert copy.read_text() == Path(name).read_text()
