@@ -7,7 +7,7 @@ from pathlib import Path
 
 import made
 import pytest
-from made_report import change_suite, compared, comparison, least, read, scores
+from made_report import change_suite, compared, comparison, least, read, report_md, scores
 
 from medner.evaluation.scores import Counts
 from medner.report.answer import Verdict, answer, findings
@@ -131,3 +131,10 @@ def test_one_experiment_answers_nothing(metrics: Path) -> None:
         shutil.rmtree(metrics / name)
     assert "nothing to compare yet" in answer(read(metrics)).summary
     assert write_report(read(metrics), metrics / "report")
+
+
+def test_a_study_of_single_runs_says_what_its_intervals_leave_out(metrics: Path) -> None:
+    text = "intervals cover other texts, but not other trainings"
+    for over_seeds in (True, False):
+        compared(metrics, [comparison("real", "one", "two", 0.01, 0.03, 0.01, over_seeds=over_seeds)])
+        assert (text in report_md(metrics)) is not over_seeds

@@ -20,6 +20,7 @@ READING = (
     f"significant if its interval excludes zero and its p, adjusted for the number of comparisons (Holm), is below "
     f"{ALPHA}. Suites of few independent texts have no interval, and are left out of the answers."
 )
+ONE_RUN = " Each experiment has one run, so intervals cover other texts, but not other trainings."
 ON_A_SLIDE = 4  # answers
 
 
@@ -31,7 +32,8 @@ def section(inputs: Inputs) -> Section:
     untrained = any(result.provenance.encoder.untrained for result in inputs.results.values())
     lead: list[Block] = [_block(first, evidence=False)] if first else [Paragraph(found.summary, "lead")]
     blocks = [*caveats, *lead] if untrained or not first else [*lead, *caveats]
-    reading, table = Paragraph(READING, "note"), headline_table(inputs.runs, inputs.study)
+    seeds = not inputs.comparisons or any(one.over_seeds for one in inputs.comparisons)
+    reading, table = Paragraph(READING + ("" if seeds else ONE_RUN), "note"), headline_table(inputs.runs, inputs.study)
     trained = Paragraph(trains_on(inputs, table.columns[1:]), "note")
     blocks += [table, trained, reading]
     if answers:
