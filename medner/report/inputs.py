@@ -191,7 +191,9 @@ def _is_of_run(found: DevScores | Errors | Robustness, scores: Scores) -> bool:
 
 def _is_of_runs(learning: Sequence[CurveRow], study: Study, runs: Mapping[str, Sequence[Run]]) -> bool:
     """Whether the learning curves are of the runs at hand, which are their first points."""
-    base = {run.seed: run.scores.suites for run in runs.get(study.curves.base, ())} if study.curves else {}
+    if not study.curves:
+        return True
+    base = {run.seed: run.scores.suites for run in runs.get(study.curves.base, ())}
     return bool(base) and all(
         row.f1 == base[row.seed][row.suite].f1
         for row in learning

@@ -163,10 +163,11 @@ def calibrated() -> SuiteCalibration:
     return found
 
 
-def robustness(suite: str, name: str = "capitals") -> Robustness:
+def robustness(suite: str, name: str = "capitals", *, experiment: str, note: str = "a note") -> Robustness:
     """A suite on which one perturbation costs .5."""
     found = {"clean": Perturbed(f1=0.75, edges=0, unseen=0), name: Perturbed(f1=0.25, edges=2, unseen=1)}
-    return Robustness(provenance=scores("three", 0.4).provenance, sentences=10, suites={suite: found})
+    about = scores(experiment, 0.4, note=note).provenance
+    return Robustness(provenance=about, sentences=10, suites={suite: found})
 
 
 def curve_rows(
@@ -204,7 +205,7 @@ def everything(folder: Path, text: str) -> Path:
     first = first.model_copy(update={"gold": [Entity(0, 3, text)]})
     write_output(metrics / "errors" / "three.json", Errors(provenance=about, suites=counts, examples=[first, *others]))
     write_output(metrics / "three" / "calibration.json", {text: calibrated(), "real": calibrated()})
-    write_output(metrics / "robustness" / "three.json", robustness(text, text))
+    write_output(metrics / "robustness" / "three.json", robustness(text, text, experiment="three", note=text))
     rows = [comparison(suite, "one", "two", 0.01, 0.03, 0.01) for suite in ("real", "combined")]
     compared(metrics, [*rows, comparison(text, "one", "three", 0, 1, 0.5, family=text)])
     learning = [

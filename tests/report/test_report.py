@@ -107,7 +107,7 @@ def test_the_command(metrics: Path) -> None:
         ("curves.json", '[{"mix": "ro"}]', ": not what the curves step writes (0.sentences: missing)"),
         ("curves.json", '{"mix": "ro"}', ": not what the curves step writes"),
         ("significance.json", '{"comparisons": []}', ": not what the significance step writes (confidence: "),
-        ("errors/three.json", '{"suites": {}}', ": not what the errors step writes (examples: missing)"),
+        ("errors/three.json", '{"suites": {}}', ": not what the errors step writes (provenance: missing)"),
         ("corpora.json", '{"ro": 5}', ": not what the quality step writes (ro: "),
         ("manifest.json", '{"sources": {"ronec": {}}}', ": not what the corpus step writes (sources.ronec.note: "),
         ("one/scores.json", '{"provenance": {"seed": 0}, "test": {}, "suites": {}}', ": not what the evaluate step writes (provenance.experiment: "),
@@ -257,7 +257,8 @@ def test_comparisons_and_data_card_of_other_runs_are_left_out(metrics: Path) -> 
     inputs = read(metrics)
     assert (list(inputs.comparisons), inputs.manifest) == ([], None)
     titles = {part.title for part in write_report(inputs, metrics / "report")}
-    assert titles == {"Significance", "Data card", "Names in other real text"}
+    left_out = {"Significance", "Data card", "Error analysis", "Text as hospitals have it"}
+    assert titles == left_out | {"Names in other real text"}
 
 
 def test_learning_curves_of_other_runs_are_left_out(metrics: Path) -> None:
@@ -282,5 +283,5 @@ def test_confidences_are_in_the_report_with_what_thresholds_give(metrics: Path) 
 
 
 def test_what_perturbations_cost_is_in_the_report(metrics: Path) -> None:
-    write_output(metrics / "robustness" / "two.json", robustness("real"))
+    write_output(metrics / "robustness" / "two.json", robustness("real", experiment="two"))
     assert re.search(r"^\| capitals \| 0\.250\W+−0\.500 \| 2 \| 1 \|$", report_md(metrics), re.MULTILINE)
