@@ -210,14 +210,10 @@ def check_document(document: Document, name: str, place: str) -> Document | Inpu
     if "\0" in document.text:
         remedy = "Remove it; the file may be damaged, or in another encoding"
         return InputError("contains a NUL character", path=name, place=place, remedy=remedy)
-    if not _is_unicode(document.text, document.id, *map(_as_json, document.extra.items())):
+    if not _is_unicode(document.text, document.id, json.dumps(document.extra, ensure_ascii=False)):
         remedy = "Write the text again from its source"
         return InputError("contains half a character (a lone surrogate)", path=name, place=place, remedy=remedy)
     return document
-
-
-def _as_json(data: Any) -> str:
-    return json.dumps(data, ensure_ascii=False)
 
 
 def _is_unicode(*texts: str) -> bool:
@@ -276,12 +272,12 @@ def _json_document(line: str, name: str, number: int, field: str) -> Document | 
 
 
 def _read_table(name: str, reading: Reading) -> Found:
-    faults: dict[int, InputError] = {}
+    faults: list[InputError] = []  # of the lines of the row that is read
 
     def lines() -> Iterator[str]:
-        for number, line, fault in _lines(name, reading):
+        for _, line, fault in _lines(name, reading):
             if fault:
-                faults[number] = fault
+                faults.append(fault)
             yield line
 
     csv.field_size_limit(LONGEST_CELL)
@@ -293,8 +289,8 @@ def _read_table(name: str, reading: Reading) -> Found:
     except csv.Error as error:
         remedy = "Save it with line ends that are LF or CRLF"
         raise InputError(f"not CSV ({error})", path=name, place="line 1", remedy=remedy) from None
-    if 1 in faults:
-        raise faults[1]
+    if faults:
+        raise faults[0]
     if reading.column not in header:
         named = bool(header) and all(map(COLUMN.fullmatch, header))
         here = f" (here: {', '.join(header)})" if named else "; the first line must have the names of the columns"
@@ -304,6 +300,7 @@ def _read_table(name: str, reading: Reading) -> Found:
     while True:
         number = rows.line_num + 2  # where the row starts; the header is line 1
         place = f"line {number}"
+        faults.clear()
         try:
             row = next(rows)
         except StopIteration:
@@ -311,9 +308,8 @@ def _read_table(name: str, reading: Reading) -> Found:
         except csv.Error as error:
             yield InputError(f"not CSV ({error})", path=name, place=place, remedy="Correct its quotes")
             continue
-        if bad := [line for line in sorted(faults) if number <= line < rows.line_num + 2]:
-            yield faults[bad[0]]
-            faults.clear()
+        if faults:
+            yield faults[0]
             continue
         if not row:
             continue

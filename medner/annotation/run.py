@@ -114,7 +114,7 @@ def run(job: Job, *, count: Callable[[int, int], None], tick: Tick) -> Summary:
     input, unless it is to be skipped; what is done then stays for a run with ``resume``.
     """
     to = output_format(job.output, job.to)
-    if not (job.keep_text or to == "jsonl" or to in WITHOUT_TEXT):
+    if not job.keep_text and to not in ("jsonl", *WITHOUT_TEXT):
         raise InputError(f"--no-text does not go with {to}", remedy="Write JSONL, CSV or TSV")
     check_output(job.output, to)
     files = find_files(job.inputs, job.reading, (job.output, journal_of(job.output), _report_of(job.output)))
@@ -237,7 +237,7 @@ def _kept(document: Document | InputError, entities: Sequence[Entity], job: Job,
         if not job.skip_bad:
             raise document
         return Annotated("", None, {}, (), fault=str(document), mark=mark_of(document))
-    keep_text = to not in WITHOUT_TEXT and (job.keep_text or to != "jsonl")
+    keep_text = job.keep_text and to not in WITHOUT_TEXT
     wanted = tuple(entity for entity in entities if is_wanted(entity, job.labels, job.min_confidence))
     text = document.text if keep_text else None
     return Annotated(document.id, text, document.extra, wanted, mark=mark_of(document))

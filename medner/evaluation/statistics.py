@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
@@ -105,6 +105,18 @@ def randomisation_p(before: Array, after: Array, *, permutations: int = PERMUTAT
         moved = (swapped.astype(np.float64) @ flat).reshape(len(swapped), *change.shape[1:])
         reached += int((abs(_difference(total_left + moved, total_right - moved)) >= observed - 1e-12).sum())
     return (reached + 1) / (permutations + 1)
+
+
+def resampled_interval(resampled: ArrayLike) -> tuple[float, float]:
+    """Percentile interval of a mean over seeds, from its values on resampled texts, of shape (seeds, resamples).
+
+    The seeds are drawn again as well; the same resamples belong to all of them.
+    """
+    values = np.asarray(resampled, dtype=float)
+    drawn = np.random.default_rng(0).integers(len(values), size=values.shape)
+    means = np.take_along_axis(values, drawn, axis=0).mean(axis=0)
+    low, high = np.percentile(means, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
+    return float(low), float(high)
 
 
 def bootstrap_interval(

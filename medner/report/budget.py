@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medner.evaluation.learning_curves import CurveRow
-from medner.evaluation.statistics import CONFIDENCE
+from medner.evaluation.statistics import CONFIDENCE, resampled_interval
 from medner.generation.config import Price
 from medner.report.wording import signed
 
@@ -95,10 +95,7 @@ def _interval(read: Sequence[Sequence[NDArray[np.float64]]]) -> tuple[float, flo
     if min(len(values) for pair in read for values in pair) < 2:
         return None
     differences = np.array([after[1:] - before[1:] for before, after in read])  # seeds × resamples
-    drawn = np.random.default_rng(0).integers(len(differences), size=differences.shape)
-    means = np.take_along_axis(differences, drawn, axis=0).mean(axis=0)
-    low, high = np.percentile(means, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
-    return float(low), float(high)
+    return resampled_interval(differences)
 
 
 def _read_off(curve: Sequence[CurveRow], size: float) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from medner.evaluation.learning_curves import CurveRow
-from medner.evaluation.statistics import CONFIDENCE
+from medner.evaluation.statistics import CONFIDENCE, resampled_interval
 
 
 class Point(NamedTuple):
@@ -147,13 +147,8 @@ def _reading(point: CurveRow, reference: Sequence[CurveRow]) -> _Reading:
 
 
 def _interval(readings: Sequence[_Reading]) -> tuple[float, float] | None:
-    if any(one.resampled is None for one in readings):
-        return None
-    worth = np.array([one.resampled for one in readings])  # seeds × resamples
-    drawn = np.random.default_rng(0).integers(len(worth), size=worth.shape)
-    means = np.take_along_axis(worth, drawn, axis=0).mean(axis=0)
-    low, high = np.percentile(means, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
-    return float(low), float(high)
+    resampled = [one.resampled for one in readings if one.resampled is not None]
+    return resampled_interval(resampled) if len(resampled) == len(readings) else None
 
 
 def _read_off(f1: float, sizes: Sequence[int], measured: Sequence[float]) -> float:

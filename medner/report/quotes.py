@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from medner.evaluation.learning_curves import CurveRow
-from medner.evaluation.statistics import CONFIDENCE
+from medner.evaluation.statistics import resampled_interval
 from medner.report.exchange import curves
 from medner.report.inputs import Inputs
 from medner.report.replies import replies
@@ -87,5 +87,5 @@ def _ahead(rows: Sequence[CurveRow], suite: str, one: tuple[str, int], other: tu
     found = {point: [r for r in rows if r.suite == suite and (r.mix, r.sentences) == point] for point in (one, other)}
     own, others = ([np.atleast_1d(row.resampled or row.f1) for row in found[point]] for point in (one, other))
     difference = np.mean(own, axis=0) - np.mean(others, axis=0)
-    low, high = np.percentile(difference, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
+    low, high = resampled_interval([difference])
     return int(low > 0) - int(high < 0)

@@ -9,11 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-import numpy as np
-
 from medner.evaluation.learning_curves import CurveRow, added
 from medner.evaluation.results import Run
-from medner.evaluation.statistics import CONFIDENCE
+from medner.evaluation.statistics import resampled_interval
 from medner.report.answer import GAINS, LOSSES, findings
 from medner.report.budget import EqualCost, equal_costs, equal_sizes, usd
 from medner.report.exchange import Worth, exchange_rates, real_worth, worth_sentence
@@ -77,7 +75,7 @@ def _reply(inputs: Inputs, question: Question, *, in_words: bool) -> Reply | Non
         one, other = (_named(inputs, name) if in_words else name for name in (before, after))
         short.append(f"{_word(question, effects)}: {_sentence(one, other, effects, where)}")
     more, shorter = _ALSO[question.also](inputs, question) if question.also else ([], [])
-    short = shorter if question.also == "equal cost" and shorter and not short else [*short, *shorter]
+    short += shorter
     if not short:
         return None
     return Reply(question.ask, " ".join(short), [*more, *evidence], question.further)
@@ -233,10 +231,7 @@ def _f1_of(rows: Sequence[CurveRow]) -> str:
     resampled = [row.resampled for row in rows if row.resampled]
     if len(resampled) < len(rows):
         return text
-    by_seed = np.array(resampled)
-    drawn = np.random.default_rng(0).integers(len(by_seed), size=by_seed.shape)
-    over = np.take_along_axis(by_seed, drawn, axis=0).mean(axis=0)
-    low, high = np.percentile(over, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
+    low, high = resampled_interval(resampled)
     return f"{text} [{low:.3f}, {high:.3f}]"
 
 
