@@ -18,6 +18,7 @@ from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix
 from spacy.vocab import Vocab
 
 from medner.data.records import Record
+from medner.data.variation import misread_utf8
 
 _UPPER = "A-ZÀ-ÖØ-ÞĂÂÎȘȚŞŢŒŠŽ"
 _LOWER = "a-zß-öø-ÿăâîșțşţœšž"
@@ -49,6 +50,10 @@ _EDGE = "[-‐‑'’`@#]"
 # of no width or of direction, and private-use characters, which are bullets. Within a word they split nothing.
 _UNSEEN = r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+"
 _PRIVATE = r"[\ue000-\uf8ff]"
+# A letter of UTF-8 read as Windows-1252 is two characters, and the second is often punctuation or a symbol, at which no
+# word is split: pÃ©riode, bunÄƒ. The encoder reads the letter (medner/model/normalisation.py).
+_MISREAD = {misread_utf8(letter) for letter in (*map(chr, range(0xC0, 0x100)), *"ăĂșȘțȚşŞţŢœŒšŠžŽ")}
+_NO_LETTER = rf"(?![{''.join(sorted({pair[1] for pair in _MISREAD}))}](?<={'|'.join(sorted(_MISREAD))}))"
 _RUN = r"(?P<run>[-_=*#~.·•…])(?P=run){3,}"  # leaders and rules are one token
 
 
@@ -62,9 +67,9 @@ def set_rules(nlp: Language) -> None:
     prefixes = [_RUN, _UNSEEN, _PRIVATE, _PUNCTUATION, _EDGE, *(defaults.prefixes or [])]
     suffixes = [_RUN, r"\.{3,}", _UNSEEN, _PRIVATE, _PUNCTUATION, _EDGE, r"\.", *suffixes]
     tokenizer = cast(Tokenizer, nlp.tokenizer)
-    tokenizer.infix_finditer = compile_infix_regex(infixes).finditer
+    tokenizer.infix_finditer = compile_infix_regex([f"{_NO_LETTER}(?:{'|'.join(infixes)})"]).finditer
     tokenizer.prefix_search = compile_prefix_regex(prefixes).search
-    tokenizer.suffix_search = compile_suffix_regex(suffixes).search
+    tokenizer.suffix_search = compile_suffix_regex([f"{_NO_LETTER}(?:{'|'.join(suffixes)})"]).search
     tokenizer.url_match = None  # a domain is often an organisation's name: ziare.com
     tokenizer.rules = {}  # emoticons: "8)" at the end of "(str. Horea nr. 8)"
 

@@ -21,6 +21,7 @@ SPACES = "\t\n\x0b\x0c\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u
 UNREADABLE = r"\p{Co}\p{Cn}\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
 BULLETS = "•●◦‣·▪■□▫◾►▶➢➤✓✔❖◆"
 SUBSTITUTES = "•●*-."  # for bullets and unreadable characters: the first one that the vocabulary has
+PUNCTUATION = "‘’“”„–—…«»°"
 LIGATURES = "ﬀﬁﬂﬃﬄﬅﬆ"
 # Windows-1250 read as Latin-1: the letters of the two in the same place.
 MISDECODED = {"ã": "ă", "Ã": "Ă", "þ": "ț", "Þ": "Ț"}
@@ -71,14 +72,14 @@ def _characters(known: set[str]) -> Iterator[tuple[str, str]]:
     """Rules for single characters: a pattern, and what replaces it."""
     substitute = next((mark for mark in SUBSTITUTES if mark in known), "")
     word = r"[\p{L}\p{M}\p{N}]"
+    for letter in sorted(letter for letter in known if "\xbf" < letter < "\u0250" or letter in PUNCTUATION):
+        yield misread_utf8(letter), letter  # before the rules for spaces: misread, à ends with a no-break space
     yield f"[{SPACES}]", " "
     yield r"\p{Cf}+", ""
     yield rf"(?<={word})[{UNREADABLE}]+(?={word})", ""
     yield rf"[{UNREADABLE}\ufffd]", f" {substitute} "
     if unknown := "".join(mark for mark in BULLETS if mark not in known):
         yield f"[{unknown}]", substitute
-    for letter in sorted(letter for letter in known if "\xbf" < letter < "\u0250"):
-        yield misread_utf8(letter), letter
     for ligature in LIGATURES:
         if ligature not in known:
             yield ligature, unicodedata.normalize("NFKC", ligature)

@@ -26,6 +26,8 @@ NLP = blank()
         ("(str. Horea nr. 8).", "( str . Horea nr . 8 ) ."),
         ("„Sf. Ana”, „HTA„", "„ Sf . Ana ” , „ HTA „"),
         ("DZ tip 2/HTA; TA 150/90mmHg", "DZ tip 2 / HTA ; TA 150 / 90mmHg"),
+        # UTF-8 read as Windows-1252: période, în bună stare, „șoc”, dès ©2020
+        ("pÃ©riode Ã®n bunÄƒ stare, „È™oc” dÃ¨s ©2020", "pÃ©riode Ã®n bunÄƒ stare , „ È™oc ” dÃ¨s © 2020"),
     ],
 )
 def test_rules(text: str, tokens: str) -> None:

@@ -68,6 +68,7 @@ def test_offsets_are_those_of_the_text_as_given() -> None:
     [
         ("Pacienta POPESCU MARIA are HTA și AVC.", "Pacienta Popescu Maria are HTA și AVC."),
         ("DIAGNOSTIC: DIABET ZAHARAT TIP II, DECOMPENSAT.", "Diagnostic: diabet zaharat tip ii, decompensat."),
+        (misread_utf8("l’hôpital, à «Saint-Éloi» – 37 °C"), "l’hôpital, à «Saint-Éloi» – 37 °C"),
         ("HTA, DZ, IRC, BPOC, AVC, SIDA", None),
         ("Ț. Șt., D. A.", None),
         ("Subsemnatul ......................., în", "Subsemnatul ..., în"),
