@@ -62,8 +62,8 @@ def set_rules(nlp: Language) -> None:
     defaults = nlp.Defaults
     # A final full stop is a token, also after S.U.A: "virus B." and "U.R.S.S.." need the boundary before it. The rule
     # for ".." would include the abbreviation's full stop.
-    suffixes = [rule for rule in defaults.suffixes or [] if rule != r"\.\.+"]
-    infixes = [_RUN, *_ELISION, *_GLUED, _PUNCTUATION, _HYPHEN, *(defaults.infixes or [])]
+    suffixes = [str(rule) for rule in defaults.suffixes or [] if rule != r"\.\.+"]
+    infixes = [_RUN, *_ELISION, *_GLUED, _PUNCTUATION, _HYPHEN, *map(str, defaults.infixes or [])]
     prefixes = [_RUN, _UNSEEN, _PRIVATE, _PUNCTUATION, _EDGE, *(defaults.prefixes or [])]
     suffixes = [_RUN, r"\.{3,}", _UNSEEN, _PRIVATE, _PUNCTUATION, _EDGE, r"\.", *suffixes]
     tokenizer = cast(Tokenizer, nlp.tokenizer)

@@ -73,7 +73,9 @@ def _characters(known: set[str]) -> Iterator[tuple[str, str]]:
     substitute = next((mark for mark in SUBSTITUTES if mark in known), "")
     word = r"[\p{L}\p{M}\p{N}]"
     for letter in sorted(letter for letter in known if "\xbf" < letter < "\u0250" or letter in PUNCTUATION):
-        yield misread_utf8(letter), letter  # before the rules for spaces: misread, à ends with a no-break space
+        wrong = misread_utf8(letter)
+        # Misread, à ends with a no-break space. It stays: spaCy makes a token of it, and à belongs to the token before.
+        yield f"{wrong[0]}(?=\xa0)" if wrong[1] == "\xa0" else wrong, letter
     yield f"[{SPACES}]", " "
     yield r"\p{Cf}+", ""
     yield rf"(?<={word})[{UNREADABLE}]+(?={word})", ""
