@@ -19,6 +19,7 @@ from write_headline import app as write_headline
 
 from medner.evaluation.comparisons import Comparison, Significance
 from medner.evaluation.results import Run, load_runs
+from medner.evaluation.robustness import Robustness
 from medner.outputs import read_output
 from medner.study import load_study
 
@@ -114,13 +115,24 @@ def difference(after: str, before: str, suite: str) -> list[float]:
     return [one.difference, *one.interval]
 
 
-def kind(experiment: str, suite: str, group: str) -> list[float]:
-    """Mean F1 over runs by type matching, or of seen or unseen mentions."""
-    suites = [srsly.read_json(run.folder / "scores.json")["suites"][suite] for run in runs_of()[experiment]]
-    return [statistics.mean((one["matching"]["type"] if group == "type" else one[group])["f1"] for one in suites)]
+def kind(experiment: str, suite: str, group: str, reference: str = "ronec-v1") -> list[float]:
+    """Mean F1 over runs by type matching (``type``, ``type:LABEL``), or of ``seen`` or ``unseen`` mentions."""
+    suites = [srsly.read_json(run.folder / "scores.json")["suites"][suite] for run in runs_of(reference)[experiment]]
+    way, _, label = group.partition(":")
+    if way != "type":
+        return [statistics.mean(one[way]["f1"] for one in suites)]
+    matched = [one["matching"]["labels"][label] if label else one["matching"] for one in suites]
+    return [statistics.mean(one["type"]["f1"] for one in matched)]
 
 
-VALUES = {function.__name__: function for function in (f1, difference, kind)}
+def change(experiment: str, perturbation: str) -> list[float]:
+    """Mean change of F1 by a perturbation, over two suites of each language; ``_`` stands for a space in its name."""
+    found = read_output(REFERENCE / "mirror" / "robustness" / f"{experiment}.json", Robustness, "")
+    suites = ("med-ro", "med-fr", "simonero", "e3c")
+    return [statistics.mean(found.change(suite, perturbation.replace("_", " ")) for suite in suites)]
+
+
+VALUES = {function.__name__: function for function in (f1, difference, kind, change)}
 # Decimals, percentages, and whole numbers of three digits or more, outside of names.
 NUMBER = re.compile(r"(?<![\w.,])[+−]?(?:\d[\d,]*\.\d+|\d+(?= %| to \d+ %)|\d[\d,]*\d{2})(?![\w])")
 ITEM = re.compile(r"^- .*?(?=^\S|^$|\Z)", re.MULTILINE | re.DOTALL)
