@@ -126,13 +126,19 @@ def kind(experiment: str, suite: str, group: str, reference: str = "ronec-v1") -
 
 
 def change(experiment: str, perturbation: str) -> list[float]:
-    """Mean change of F1 by a perturbation, over two suites of each language; ``_`` stands for a space in its name."""
+    """Mean change of F1 by a perturbation over four suites, in points, and the sentences of each; ``_`` is a space."""
     found = read_output(REFERENCE / "mirror" / "robustness" / f"{experiment}.json", Robustness, "")
     suites = ("med-ro", "med-fr", "simonero", "e3c")
-    return [statistics.mean(found.change(suite, perturbation.replace("_", " ")) for suite in suites)]
+    changes = (found.change(suite, perturbation.replace("_", " ")) for suite in suites)
+    return [100 * statistics.mean(changes), found.sentences]
 
 
-VALUES = {function.__name__: function for function in (f1, difference, kind, change)}
+def ece(experiment: str, suite: str) -> list[float]:
+    """Expected calibration error of the main run."""
+    return [srsly.read_json(REFERENCE / "mirror" / experiment / "calibration.json")[suite]["ece"]]
+
+
+VALUES = {function.__name__: function for function in (f1, difference, kind, change, ece)}
 # Decimals, percentages, and whole numbers of three digits or more, outside of names.
 NUMBER = re.compile(r"(?<![\w.,])[+−]?(?:\d[\d,]*\.\d+|\d+(?= %| to \d+ %)|\d[\d,]*\d{2})(?![\w])")
 ITEM = re.compile(r"^- .*?(?=^\S|^$|\Z)", re.MULTILINE | re.DOTALL)

@@ -156,9 +156,12 @@ Also = Callable[[Inputs, Question], tuple[list[str], list[str]]]  # evidence, an
 
 
 def _equal_cost(inputs: Inputs, question: Question) -> tuple[list[str], list[str]]:
-    """The pairs of mixes at equal cost and at equal number of sentences; the first pair makes the short answer."""
+    """The pairs of mixes at equal cost and at equal number of sentences; the first pair makes the short answer.
+
+    Without learning curves, it says what the pair of experiments adds.
+    """
     curves = inputs.study.curves
-    if not curves or not inputs.learning:
+    if not curves:
         return [], []
     at_cost = equal_costs(inputs.learning, curves.budgets, inputs.price) if inputs.price else []
     ways = [("cost", at_cost), ("number", equal_sizes(inputs.learning, curves.budgets))]
@@ -173,10 +176,20 @@ def _equal_cost(inputs: Inputs, question: Question) -> tuple[list[str], list[str
                 evidence.append(_in_full(names, effects, f", {_same(way, own[0])}"))
                 shown.setdefault(way, (names, own[0], effects))
     if not shown:
-        return [], []
+        return [], _unequal(inputs, question, curves.base)
     counted = [one for *_, effects in shown.values() for one in effects]
     said = [f"{_same(way, one)}, {_sentence(*names, effects)}" for way, (names, one, effects) in shown.items()]
     return evidence, [f"{_word(question, counted)}: {said[0]}", *(f"{one[0].upper()}{one[1:]}" for one in said[1:])]
+
+
+def _unequal(inputs: Inputs, question: Question, base: str) -> list[str]:
+    """How many sentences the pair of the short answer adds to the base, where no learning curve makes them equal."""
+    pair = next((pair for pair in question.pairs if _effects(inputs, pair, question.suites)), ())
+    if not pair or base not in inputs.results:
+        return []
+    before, after, least = (inputs.results[name].provenance.documents for name in (*pair, base))
+    added = f"{pair[1]} adds {after - least:,} sentences to {base}, {pair[0]} {before - least:,}"
+    return [f"Neither cost nor number is equal: {added}."]
 
 
 def _effect(one: EqualCost) -> Effect:

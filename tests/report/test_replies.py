@@ -84,6 +84,21 @@ def test_a_difference_on_few_suites_answers_what_was_asked(
     assert reply.short.startswith(answer)
 
 
+def test_without_learning_curves_an_answer_says_that_cost_is_not_equal(tmp_path: Path) -> None:
+    for name, sentences in (("one", 100), ("two", 1_300), ("three", 6_100)):
+        made.run(tmp_path, scores(name, 0.4, documents=sentences))
+    compared(tmp_path, [comparison("real", "two", "three", 0.01, 0.03, 0.01)])
+    question = Question(
+        ask="Write or label?", pairs=(("two", "three"),), also="equal cost", words=("Label", "Write", "-")
+    )
+    curves = Curves(base="one", sizes=(100,), mixes={"ro": "two"}, suites={})
+    (reply,) = replies(asked(tmp_path, question, curves=curves), in_words=False)
+    assert reply.short == (
+        "Label: three is ahead of two on real, by 2.0 [1.0, 3.0]. "
+        "Neither cost nor number is equal: three adds 6,000 sentences to one, two 1,200."
+    )
+
+
 def test_comparisons_of_scores_that_have_changed_do_not_count(metrics: Path) -> None:
     compared(metrics, [comparison("real", "one", "two", 0.01, 0.03, 0.01)])
     assert replies(asked(metrics, STEP))
