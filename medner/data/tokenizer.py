@@ -20,8 +20,9 @@ from spacy.vocab import Vocab
 from medner.data.records import Record
 from medner.data.variation import misread_utf8
 
-_UPPER = "A-ZÀ-ÖØ-ÞĂÂÎȘȚŞŢŒŠŽ"
-_LOWER = "a-zß-öø-ÿăâîșțşţœšž"
+_FURTHER = "ĂȘȚŞŢŒŠŽ"  # letters beyond Latin-1
+_UPPER = "A-ZÀ-ÖØ-Þ" + _FURTHER
+_LOWER = "a-zß-öø-ÿ" + _FURTHER.lower()
 _LETTER = _UPPER + _LOWER
 _APOSTROPHE = "['’ʼ‘`]"
 
@@ -52,7 +53,7 @@ _UNSEEN = r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\uff
 _PRIVATE = r"[\ue000-\uf8ff]"
 # A letter of UTF-8 read as Windows-1252 is two characters, and the second is often punctuation or a symbol, at which no
 # word is split: pÃ©riode, bunÄƒ. The encoder reads the letter (medner/model/normalisation.py).
-_MISREAD = {misread_utf8(letter) for letter in (*map(chr, range(0xC0, 0x100)), *"ăĂșȘțȚşŞţŢœŒšŠžŽ")}
+_MISREAD = {misread_utf8(letter) for letter in (*map(chr, range(0xC0, 0x100)), *_FURTHER, *_FURTHER.lower())}
 _NO_LETTER = rf"(?![{''.join(sorted({pair[1] for pair in _MISREAD}))}](?<={'|'.join(sorted(_MISREAD))}))"
 _RUN = r"(?P<run>[-_=*#~.·•…])(?P=run){3,}"  # leaders and rules are one token
 
