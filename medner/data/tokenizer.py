@@ -8,6 +8,7 @@ initialisation and saved with the pipeline, which loads without this package.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from typing import cast
 
 import spacy
@@ -18,22 +19,21 @@ from spacy.util import compile_infix_regex, compile_prefix_regex, compile_suffix
 from spacy.vocab import Vocab
 
 from medner.data.records import Record
-from medner.data.variation import misread_utf8
+from medner.data.variation import MARKS, misread_utf8
 
 _FURTHER = "ĂȘȚŞŢŒŠŽ"  # letters beyond Latin-1
 _UPPER = "A-ZÀ-ÖØ-Þ" + _FURTHER
 _LOWER = "a-zß-öø-ÿ" + _FURTHER.lower()
 _LETTER = _UPPER + _LOWER
-_APOSTROPHE = "['’ʼ‘`]"
+# UTF-8 read as Windows-1252: each mark is two or three characters, and stays one token.
+_MISREAD_MARK = f"(?:{'|'.join(map(misread_utf8, MARKS))})"
+_MISREAD_INSIDE = f"(?!{'|'.join(map(misread_utf8, '‘’'))}){_MISREAD_MARK}"
+_APOSTROPHES = ["['’ʼ‘`]", *map(misread_utf8, "‘’")]
 
-# French elision, also after a hyphen or slash: l'|Hôpital, d’|insuffisance, qu'|elle, jusqu'|au.
-_ELISION = [
-    rf"(?<=\b[cdjlmnstCDJLMNST]{_APOSTROPHE})(?=[{_LETTER}0-9])",
-    rf"(?<=[qQ][uU]{_APOSTROPHE})(?=[{_LETTER}])",
-    # Italian, in names: dall'|Aquila, nell'|Adige, all'|Opera
-    rf"(?<=\b[aA]ll{_APOSTROPHE})(?=[{_LETTER}])",
-    rf"(?<=\b(?:[dD]all|[dD]ell|[nN]ell|[sS]ull){_APOSTROPHE})(?=[{_LETTER}])",
-]
+# French elision, also after a hyphen or slash: l'|Hôpital, d’|insuffisance, qu'|elle, jusqu'|au. And Italian, in names:
+# dall'|Aquila, nell'|Adige, all'|Opera.
+_ELIDED = [r"\b[cdjlmnstCDJLMNST]", "[qQ][uU]", r"\b[aA]ll", r"\b(?:[dD]all|[dD]ell|[nN]ell|[sS]ull)"]
+_ELISION = [rf"(?<={word}{mark})(?=[{_LETTER}0-9])" for word in _ELIDED for mark in _APOSTROPHES]
 # Sentences, headlines and times glued together, as on the web: UCLA.|Buffy, Brasov|În, 03:19|Replica, rival|.|mai.
 # What could be one word or abbreviation stays whole: S.U.A, McDonald, B12, HbA1c, 7.5.
 _GLUED = [
@@ -52,9 +52,10 @@ _EDGE = "[-‐‑'’`@#]"
 _UNSEEN = r"[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+"
 _PRIVATE = r"[\ue000-\uf8ff]"
 # A letter of UTF-8 read as Windows-1252 is two characters, and the second is often punctuation or a symbol, at which no
-# word is split: pÃ©riode, bunÄƒ. The encoder reads the letter (medner/model/normalisation.py).
-_MISREAD = {misread_utf8(letter) for letter in (*map(chr, range(0xC0, 0x100)), *_FURTHER, *_FURTHER.lower())}
-_NO_LETTER = rf"(?![{''.join(sorted({pair[1] for pair in _MISREAD}))}](?<={'|'.join(sorted(_MISREAD))}))"
+# word is split: pÃ©riode, bunÄƒ. Nor is a mark: lâ€™. The encoder reads them (medner/model/normalisation.py).
+_LETTERS = (*map(chr, range(0xC0, 0x100)), *_FURTHER, *_FURTHER.lower())
+_MISREAD = sorted({misread_utf8(letter)[:length] for letter in (*_LETTERS, *MARKS) for length in (2, 3)}, key=len)
+_WHOLE = "".join(f"(?!.(?<={'|'.join(group)}))" for _, group in groupby(_MISREAD, key=len))
 _RUN = r"(?P<run>[-_=*#~.·•…])(?P=run){3,}"  # leaders and rules are one token
 
 
@@ -64,13 +65,13 @@ def set_rules(nlp: Language) -> None:
     # A final full stop is a token, also after S.U.A: "virus B." and "U.R.S.S.." need the boundary before it. The rule
     # for ".." would include the abbreviation's full stop.
     suffixes = [str(rule) for rule in defaults.suffixes or [] if rule != r"\.\.+"]
-    infixes = [_RUN, *_ELISION, *_GLUED, _PUNCTUATION, _HYPHEN, *map(str, defaults.infixes or [])]
-    prefixes = [_RUN, _UNSEEN, _PRIVATE, _PUNCTUATION, _EDGE, *(defaults.prefixes or [])]
-    suffixes = [_RUN, r"\.{3,}", _UNSEEN, _PRIVATE, _PUNCTUATION, _EDGE, r"\.", *suffixes]
+    infixes = [_RUN, *_ELISION, _MISREAD_INSIDE, *_GLUED, _PUNCTUATION, _HYPHEN, *map(str, defaults.infixes or [])]
+    prefixes = [_RUN, _MISREAD_MARK, _UNSEEN, _PRIVATE, _PUNCTUATION, _EDGE, *(defaults.prefixes or [])]
+    suffixes = [_RUN, r"\.{3,}", _MISREAD_MARK, _UNSEEN, _PRIVATE, _PUNCTUATION, _EDGE, r"\.", *suffixes]
     tokenizer = cast(Tokenizer, nlp.tokenizer)
-    tokenizer.infix_finditer = compile_infix_regex([f"{_NO_LETTER}(?:{'|'.join(infixes)})"]).finditer
+    tokenizer.infix_finditer = compile_infix_regex([f"{_WHOLE}(?:{'|'.join(infixes)})"]).finditer
     tokenizer.prefix_search = compile_prefix_regex(prefixes).search
-    tokenizer.suffix_search = compile_suffix_regex([f"{_NO_LETTER}(?:{'|'.join(suffixes)})"]).search
+    tokenizer.suffix_search = compile_suffix_regex([f"{_WHOLE}(?:{'|'.join(suffixes)})"]).search
     tokenizer.url_match = None  # a domain is often an organisation's name: ziare.com
     tokenizer.rules = {}  # emoticons: "8)" at the end of "(str. Horea nr. 8)"
 

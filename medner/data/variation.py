@@ -15,6 +15,7 @@ from medner.data.records import Entity, Record
 
 # Windows-1250, which has the Romanian letters, read as Latin-1.
 MISREAD = str.maketrans("ăĂșȘțȚşŞţŢ", "ãÃºªþÞºªþÞ")
+MARKS = "‘’“”„–—…«»°"  # what word processors write, beyond ASCII
 KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 BESIDE = {key: row[max(0, at - 1) : at] + row[at + 1 : at + 2] for row in KEYS for at, key in enumerate(row)}
 

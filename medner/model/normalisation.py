@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from medner.data.variation import misread_utf8
+from medner.data.variation import MARKS, misread_utf8
 
 # What Python calls white space (spaCy makes tokens of it), but for the space.
 SPACES = "\t\n\x0b\x0c\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -21,7 +21,6 @@ SPACES = "\t\n\x0b\x0c\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u
 UNREADABLE = r"\p{Co}\p{Cn}\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"
 BULLETS = "•●◦‣·▪■□▫◾►▶➢➤✓✔❖◆"
 SUBSTITUTES = "•●*-."  # for bullets and unreadable characters: the first one that the vocabulary has
-PUNCTUATION = "‘’“”„–—…«»°"
 LIGATURES = "ﬀﬁﬂﬃﬄﬅﬆ"
 # Windows-1250 read as Latin-1: the letters of the two in the same place.
 MISDECODED = {"ã": "ă", "Ã": "Ă", "þ": "ț", "Þ": "Ț"}
@@ -72,7 +71,7 @@ def _characters(known: set[str]) -> Iterator[tuple[str, str]]:
     """Rules for single characters: a pattern, and what replaces it."""
     substitute = next((mark for mark in SUBSTITUTES if mark in known), "")
     word = r"[\p{L}\p{M}\p{N}]"
-    for letter in sorted(letter for letter in known if "\xbf" < letter < "\u0250" or letter in PUNCTUATION):
+    for letter in sorted(letter for letter in known if "\xbf" < letter < "\u0250" or letter in MARKS):
         wrong = misread_utf8(letter)
         # Misread, à ends with a no-break space. It stays: spaCy makes a token of it, and à belongs to the token before.
         yield f"{wrong[0]}(?=\xa0)" if wrong[1] == "\xa0" else wrong, letter

@@ -28,6 +28,11 @@ NLP = blank()
         ("DZ tip 2/HTA; TA 150/90mmHg", "DZ tip 2 / HTA ; TA 150 / 90mmHg"),
         # UTF-8 read as Windows-1252: période, în bună stare, „șoc”, dès ©2020
         ("pÃ©riode Ã®n bunÄƒ stare, „È™oc” dÃ¨s ©2020", "pÃ©riode Ã®n bunÄƒ stare , „ È™oc ” dÃ¨s © 2020"),
+        # marks too: d’urgence «Ana» – l’ … 37°C aujourd’hui
+        (
+            "dâ€™urgence Â«AnaÂ» â€“ l â€™ xâ€¦ 37Â°C aujourdâ€™hui",
+            "dâ€™ urgence Â« Ana Â» â€“ l â€™ x â€¦ 37 Â° C aujourdâ€™hui",
+        ),
     ],
 )
 def test_rules(text: str, tokens: str) -> None:
