@@ -53,7 +53,7 @@ class Provenance(Output):
     sources: what it was trained on; empty for a language model's zero-shot labels. seed: None where several runs are
     described at once. corpus: SHA-256 of the training and dev files. config: SHA-256 of the config without its paths.
     overrides: settings that differ from the config. unusable: texts without a usable answer, by source (zero-shot
-    only). made_with: packages and arithmetic, which move scores as another seed does.
+    only). made_with: arithmetic, threads and packages, which move scores as another seed does.
     """
 
     experiment: str

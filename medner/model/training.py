@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import spacy
+import torch
 from spacy.cli.train import train as spacy_train
 from spacy.training import Corpus
 from spacy.util import load_config
@@ -181,10 +182,14 @@ def _calibrate(pipeline: Path) -> None:
 
 
 def made_with(encoder: EncoderInfo, *, gpu: int) -> dict[str, str]:
-    """What a training's scores depend on besides its settings: its arithmetic, and packages by version."""
+    """What a training's scores depend on besides its settings: arithmetic, threads of the CPU, packages by version.
+
+    Threads count because a sum of floating-point numbers depends on its order.
+    """
     arithmetic = cpu_arithmetic() if gpu < 0 and encoder.parameters else "fp32"
     versions = {name: version(name) for name in PACKAGES}
-    return {"arithmetic": arithmetic, "Python": platform.python_version(), **versions}
+    threads = {"threads": str(torch.get_num_threads())} if gpu < 0 else {}
+    return {"arithmetic": arithmetic, **threads, "Python": platform.python_version(), **versions}
 
 
 def give_memory_back() -> None:

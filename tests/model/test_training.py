@@ -89,8 +89,10 @@ def test_what_a_config_says_is_part_of_a_run_s_identity(tmp_path: Path) -> None:
     assert found["own"] == found["same"] != found["dropout"]
 
 
-def test_arithmetic_and_versions_are_recorded() -> None:
+def test_arithmetic_threads_and_versions_are_recorded() -> None:
     about = made_with(NO_ENCODER, gpu=-1)
+    assert about["threads"] == str(torch.get_num_threads())
+    assert "threads" not in made_with(NO_ENCODER, gpu=0)
     assert about["arithmetic"] == "fp32"  # the CNN multiplies in nothing else
     assert about["spacy"] == spacy.__version__
     assert made_with(encoder(), gpu=0)["arithmetic"] == "fp32"

@@ -63,7 +63,7 @@ def _versions_tables(inputs: Inputs) -> list[Table]:
         for made_with in result.provenance.made_with.items():
             users.setdefault(made_with, []).append(name)
     rows = [[*made_with, ", ".join(names)] for made_with, names in users.items()]
-    runs = Table(["package", "version", "experiments"], rows, text=range(3), caption="Runs made with")
+    runs = Table(["what", "value", "experiments"], rows, text=range(3), caption="Runs made with")
     here = {"Python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
     report = Table(["package", "version"], [*here.items()], text=(0, 1), caption="Report written with")
     return [runs, report] if rows else [report]
