@@ -285,3 +285,10 @@ def test_confidences_are_in_the_report_with_what_thresholds_give(metrics: Path) 
 def test_what_perturbations_cost_is_in_the_report(metrics: Path) -> None:
     write_output(metrics / "robustness" / "two.json", robustness("real", experiment="two"))
     assert re.search(r"^\| capitals \| 0\.250\W+−0\.500 \| 2 \| 1 \|$", report_md(metrics), re.MULTILINE)
+
+
+def test_perturbations_of_real_text_come_first(metrics: Path) -> None:
+    found = robustness("real", experiment="two")
+    suites = {name: found.suites["real"] for name in ("held", "real")}
+    write_output(metrics / "robustness" / "two.json", found.model_copy(update={"suites": suites}))
+    assert "| perturbation | real | held |" in report_md(metrics)
