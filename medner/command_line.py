@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -50,6 +50,16 @@ def note(text: str) -> None:
     typer.secho(f"⚠ {text}", fg=typer.colors.YELLOW)
 
 
+def note_missing(what: str, reasons: Mapping[str, str]) -> None:
+    """Name suites or experiments without data in one line, those with the same reason together."""
+    names: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        names.setdefault(reason, []).append(name)
+    if names:
+        parts = (f"{', '.join(own)} ({reason})" for reason, own in names.items())
+        note(f"{what}: {'; '.join(parts)}.")
+
+
 def note_left_out(folders: Iterable[Path]) -> None:
     """Name the runs that :func:`medner.evaluation.results.load_runs` left out."""
     for folder in folders:
@@ -72,8 +82,10 @@ def show(table: Table) -> None:
         typer.echo(table.markdown())
 
 
-def folder_or_none(path: str) -> Path | None:
-    """A folder option that may be empty, as unset project variables are."""
+def mirror_or_none(path: str) -> Path | None:
+    """The option --mirror, which may be empty, as unset project variables are. Raises InputError for no folder."""
+    if path and not Path(path).is_dir():
+        raise InputError("no such folder", path=path, remedy="Correct --mirror or MEDNER_MIRROR, or leave it out")
     return Path(path) if path else None
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import track
 
-from medner.command_line import ROOT, good, new_app, note, show, step
+from medner.command_line import ROOT, good, new_app, note_missing, show, step
 from medner.data.leakage import all_pairs, compare, joined_files, leakage_table
 from medner.data.manifests import read_manifest
 from medner.data.overlap import load_generic_nouns
@@ -45,8 +45,7 @@ def main(
     if not test:
         manifest = read_manifest(corpus)
         pairs, joined = all_pairs(corpus, manifest), joined_files(corpus, manifest)
-        for suite, reason in manifest.skipped.items():
-            note(f"Suite {suite} is skipped: {reason}.")
+        note_missing("Skipped suites", manifest.skipped)
     found = compare(pairs, corpus, synthetic, exempt, joined)
     comparisons = list(track(found, description="Comparing", total=len(pairs), transient=True))
     report = {one.name: one.leakage for one in comparisons}

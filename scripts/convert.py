@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 from rich.progress import track
 
-from medner.command_line import ROOT, good, new_app, note, show, step
+from medner.command_line import ROOT, good, new_app, note, note_missing, show, step
 from medner.data.build import build_corpus, statistics_table
 from medner.data.labels import load_scheme
+from medner.data.readers.tags import orphans
 from medner.study import load_study
 
 app = new_app()
@@ -35,14 +36,15 @@ def main(
         study, scheme, root, output, lambda sources: track(sources, description="Converting", transient=True)
     )
     show(statistics_table(corpus.manifest, scheme.labels))
-    for suite, reason in corpus.manifest.skipped.items():
-        note(f"Suite {suite} is skipped: {reason}.")
-    for name, reason in corpus.untrainable.items():
-        note(f"Experiment {name} cannot be trained: {reason}.")
+    note_missing("Skipped suites", corpus.manifest.skipped)
+    note_missing("Experiments that cannot be trained", corpus.untrainable)
     for source, about in corpus.manifest.sources.items():
         if about.stand_in:
             note(f"{source}: {about.note}.")
-        for part in about.splits.values():
+        for split, part in about.splits.items():
+            if (lost := orphans(part.quirks)) and study.sources[source].format:
+                what = f"{source} {split}: mentions that begin with I-, and so count as O: {lost:,}"
+                note(f"{what}. Write B- where a mention starts.")
             if part.absent:
                 what = f"{source}: {part.absent:,} labelled sentences are left out"
                 note(f"{what}: their text is not at hand, or differs (the first: {part.first_absent}).")

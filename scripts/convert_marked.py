@@ -8,9 +8,10 @@ from typing import Annotated
 import srsly
 import typer
 
-from medner.command_line import ROOT, good, new_app, step
+from medner.command_line import ROOT, good, new_app, note, step
 from medner.data.labels import load_scheme
 from medner.data.readers.marked import read_marked
+from medner.data.tokenizer import blank, reference_doc
 from medner.exceptions import InputError
 from medner.files import write_text
 
@@ -31,6 +32,11 @@ def main(
     rows = [record.as_dict() for record in records]
     write_text(output, "".join(f"{srsly.json_dumps(row)}\n" for row in rows))
     mentions = sum(len(record.entities) for record in records)
+    nlp = blank()
+    inside = [(record, n) for record in records for n in reference_doc(nlp, record)[1]]
+    for record, n in inside[:1]:
+        surface = record.surface(record.entities[n])
+        note(f"Mentions that start or end inside a word: {len(inside):,}; the first is {surface!r} in {record.id}.")
     good(f"Wrote {output}: {len(records):,} sentences with {mentions:,} mentions")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import track
 
-from medner.command_line import GPU_HELP, ROOT, good, new_app, note, show, step
+from medner.command_line import GPU_HELP, ROOT, good, new_app, note_missing, show, step
 from medner.evaluation.pipelines import evaluate
 from medner.evaluation.results import run_table
 from medner.model.arithmetic import choose_processor
@@ -44,8 +44,7 @@ def main(
         test=test,
         progress=lambda found, name, total: track(found, description=name, total=total, transient=True),
     )
-    for suite, reason in scores.skipped.items():
-        note(f"Suite {suite} is skipped: {reason}.")
+    note_missing("Skipped suites", scores.skipped)
     show(run_table(scores))
     good(f"Evaluated {experiment} on {', '.join(scores.suites)}")
 

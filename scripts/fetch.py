@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.progress import track
 
-from medner.command_line import MIRROR_HELP, ROOT, folder_or_none, good, new_app, note, step
+from medner.command_line import MIRROR_HELP, ROOT, good, mirror_or_none, new_app, note, step
 from medner.data.downloads import ABSENT, fetch, fetch_manifest, load_downloads, reachable
 from medner.data.manifests import MANIFEST
 from medner.exceptions import InputError
@@ -32,9 +32,9 @@ def main(
     left out of the study.
     """
     downloads = load_downloads(ROOT / "configs" / "downloads.yml", ROOT / "project.yml")
-    is_reachable = functools.cache(reachable)
+    copies, is_reachable = mirror_or_none(mirror), functools.cache(reachable)
     outcomes = {
-        item.name: fetch(item, root, folder_or_none(mirror), is_reachable)
+        item.name: fetch(item, root, copies, is_reachable)
         for item in track(downloads, description="Fetching", transient=True)
     }
     for name, outcome in outcomes.items():

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from medner.command_line import MIRROR_HELP, ROOT, folder_or_none, good, new_app, note, step
+from medner.command_line import MIRROR_HELP, ROOT, good, mirror_or_none, new_app, note, step
 from medner.model.encoder import load_pinned, prepare
 
 app = new_app()
@@ -24,16 +24,22 @@ def main(
         ),
     ] = "",
     mirror: Annotated[str, typer.Option(envvar="MEDNER_MIRROR", help=MIRROR_HELP)] = "",
-    strict: Annotated[bool, typer.Option("--strict", help="Fail instead of using the embedded encoder.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail where the embedded encoder would take its place.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of random weights.")] = 0,
     output: Annotated[Path, typer.Option(help="Folder to write (replaced as a whole).")] = ROOT
     / "training"
     / "encoder",
 ) -> None:
-    """Fetch the pinned encoder from a mirror or the model hub; if neither has it, take the embedded compact one."""
+    """Fetch the encoder from a mirror or the model hub.
+
+    If neither has the one in configs/encoder.yml, the embedded compact encoder takes its place. Another that was asked
+    for is never replaced.
+    """
     pinned = load_pinned(ROOT / "configs" / "encoder.yml", name)
     embedded = ROOT / "assets" / "encoder"
-    manifest = prepare(output, pinned, embedded, mirror=folder_or_none(mirror), strict=strict, seed=seed)
+    manifest = prepare(output, pinned, embedded, mirror=mirror_or_none(mirror), strict=strict, seed=seed)
     if manifest.untrained:
         note(f"{manifest.title}: its scores are a floor, not a result.")
     elif manifest.embedded and manifest.name != pinned.name:

@@ -108,7 +108,7 @@ def test_the_table_is_printed_and_written(study: tuple[Path, str]) -> None:
     assert "Encoder: tiny, revision 1" in table
     assert "ronec: STAND-IN: SAMPLE in RONEC's format" in table
     assert "- simonero: SKIPPED, simonero-dev is neither present, nor in a mirror, nor on the network" in table
-    assert "⚠ Suite e3c is skipped: e3c is neither present, nor in a mirror, nor on the network." in output
+    assert "; e3c (e3c is neither present, nor in a mirror, nor on the network)" in output
 
 
 def test_training_on_medical_text_finds_medical_mentions(study: tuple[Path, str]) -> None:
@@ -377,6 +377,13 @@ UNKNOWN = f"experiments.yml: no experiment exp9 that trains a pipeline. Use one 
         (
             ["compare.py", "--metrics", "nonesuch"],
             "nonesuch: no two experiments to compare. Evaluate two experiments first.",
+        ),
+        *(
+            (
+                [script, "--mirror", "nonesuch"],
+                "nonesuch: no such folder. Correct --mirror or MEDNER_MIRROR, or leave it out.",
+            )
+            for script in ("fetch.py", "prepare_encoder.py")
         ),
         (["convert.py", "--persons", "some"], "--persons: Input should be 'named' or 'all'. Correct the option."),
         (["convert.py", "--root", "nonesuch"], "manifest.json: no such file. Run the fetch step first."),

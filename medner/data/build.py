@@ -194,7 +194,7 @@ def statistics_text(manifest: CorpusManifest, labels: Sequence[str]) -> str:
     for title, counts in (
         ("Dropped mentions (labels that the project does not use)", {name: s.dropped for name, s in splits.items()}),
         (
-            "Mentions that flat, continuous spans cannot hold (left out unless trimmed)",
+            "Mentions that are not flat, continuous spans or begin without B- (left out unless trimmed)",
             {name: s.quirks for name, s in splits.items()},
         ),
     ):

@@ -149,15 +149,9 @@ def mirrored(mirror: Path | None, name: str) -> Path | None:
     """
     if mirror is None:
         return None
-    _refuse_absent(mirror)
     return next(
         (path for path in (mirror / (name + packing) for packing in ("", ".gz", ".xz")) if path.is_file()), None
     )
-
-
-def _refuse_absent(mirror: Path) -> None:
-    if not mirror.is_dir():
-        raise InputError("no such folder", path=mirror, remedy="Correct --mirror or MEDNER_MIRROR, or leave it out")
 
 
 def fetch(item: Download | Collection, root: Path, mirror: Path | None, is_reachable: Callable[[str], bool]) -> str:
@@ -215,7 +209,6 @@ def _keep(corpus: Collection, files: Mapping[str, bytes], target: Path) -> bool:
 
 def _mirrored_members(mirror: Path, corpus: Collection) -> dict[str, bytes]:
     """The corpus's files in a folder of the mirror and in archives there, or in a zip that has the folder's name."""
-    _refuse_absent(mirror)
     folder, wanted = mirror / corpus.mirror, corpus.patterns
     if not folder.is_dir():
         archive = mirror / f"{corpus.mirror}.zip"

@@ -197,7 +197,8 @@ def map_record(
                 f"unknown label {entity.label!r}",
                 path=path,
                 place=f"record {record.id}",
-                remedy=f"Known labels are {known}; add it to map or drop in configs/labels.yml",
+                remedy=f"Known labels are {known}. Add it to `map` or `drop` of the source's labels: in its entry in "
+                "configs/experiments.yml, else in configs/labels.yml",
             )
         mapped: Entity | None = entity._replace(label=corpus.map[entity.label])
         if mapped is not None and mapped.label == "PERSON" and lexicon is not None:

@@ -41,11 +41,15 @@ class Export(EncoderInfo):
 
 
 class Pinned(Settings):
-    """The encoder that ``configs/encoder.yml`` names, at a revision of the model hub."""
+    """The encoder that ``configs/encoder.yml`` names, at a revision of the model hub.
+
+    replaceable: whether the embedded encoder may take its place.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$", max_length=100)]
     repository: str
     revision: str
+    replaceable: bool = True
 
 
 def read_manifest(folder: Path) -> EncoderInfo:
@@ -59,14 +63,16 @@ def read_export(folder: Path) -> Export:
 
 
 def load_pinned(path: Path, name: str = "") -> Pinned:
-    """``configs/encoder.yml``; another ``name`` replaces the pinned encoder (newest revision).
+    """``configs/encoder.yml``; another ``name`` asks for that encoder (newest revision) and no other.
 
     Raises InputError if the file lacks a key or has an unknown one, and for what cannot be an encoder's name.
     """
     pinned = load_settings(path, Pinned)
     if name in ("", pinned.name):
         return pinned
-    return load_settings(path, Pinned, changes={"name": name, "repository": name, "revision": "main"})
+    return load_settings(
+        path, Pinned, changes={"name": name, "repository": name, "revision": "main", "replaceable": False}
+    )
 
 
 def prepare(
@@ -75,8 +81,8 @@ def prepare(
     """Fill ``target`` with encoder, tokenizer and manifest, from the mirror, the hub, or the ``embedded`` folder.
 
     The tokenizer gets the rules of :mod:`medner.model.normalisation`, and a limit that the encoder can read.
-    The embedded encoder is taken where neither mirror nor hub has the pinned one, and where it is the pinned one
-    itself. The name ``untrained`` stands for the embedded encoder with random weights from ``seed``.
+    The embedded encoder is taken where neither mirror nor hub has the pinned one and it is replaceable, and where it is
+    the pinned one itself. The name ``untrained`` stands for the embedded encoder with random weights from ``seed``.
     Raises InputError where ``strict`` forbids this fallback, as :func:`load_encoder`, and for an encoder that is
     pickled, that does not match its tokenizer, or that does not match its manifest. Nothing is written then.
     """
@@ -93,10 +99,10 @@ def prepare(
                 manifest = _inspect(folder, source, pinned.name, UNVERIFIED)
         elif commit := _download(folder, pinned):
             manifest = _inspect(folder, pinned.repository, pinned.name, commit)
-        elif strict:
+        elif strict or not pinned.replaceable:
             raise InputError(
-                f"no mirror holds {pinned.name}, the model hub is out of reach, and --strict allows no other encoder",
-                remedy=f"Give a --mirror with a folder {pinned.name}/, or connect to the network",
+                f"no mirror holds the encoder {pinned.name}, and the model hub is out of reach",
+                remedy=f"Correct the name, give a --mirror with a folder {pinned.name}/, or connect to the network",
             )
         else:
             manifest = _embedded(embedded, folder)

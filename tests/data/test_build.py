@@ -59,11 +59,32 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
+def test_tags_without_a_beginning_are_noticed(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "configs", root / "configs")
+    entry = (
+        "sources:\n  own: {format: conll, data: own.conll, labels: {map: {DISO: MEDICAL}}, lang: ro, note: mine, "
+        "shares: {dev: 0, test: 0}}\n"
+    )
+    study = root / "configs" / "experiments.yml"
+    study.write_text(study.read_text().replace("sources:\n", entry, 1))
+    (root / "own.conll").write_text("Are O\nHTA I-DISO\n\nȘi O\nastm B-DISO\nsever I-DISO\n")
+    monkeypatch.setattr(step, "ROOT", root)
+    result = CliRunner().invoke(step.app, ["--root", str(root), "--output", str(tmp_path / "corpus")])
+    assert result.exit_code == 0, result.output
+    assert (
+        "⚠ own train: mentions that begin with I-, and so count as O: 1. Write B- where a mention starts."
+        in result.output
+    )
+
+
 def test_suites_without_data_are_skipped_with_a_reason(root: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(step.app, ["--root", str(root), "--output", str(tmp_path / "corpus")])
     assert result.exit_code == 0, result.output
-    assert f"⚠ Suite quaero-emea is skipped: quaero is {ABSENT}." in result.output
-    assert f"⚠ Experiment gold-fr cannot be trained: quaero is {ABSENT}." in result.output
+    suites, experiments = (line for line in result.output.splitlines() if f"(quaero is {ABSENT})" in line)
+    assert suites.startswith("⚠ Skipped suites: ")
+    assert f"; quaero-emea, quaero-medline (quaero is {ABSENT})" in suites
+    assert experiments.startswith("⚠ Experiments that cannot be trained: ")
+    assert "gold-fr" in experiments
     manifest = srsly.read_json(tmp_path / "corpus" / "manifest.json")
     echr = [
         f"echr-fr-{split} is unknown to the fetch step (configs/downloads.yml)" for split in ("train", "dev", "test")

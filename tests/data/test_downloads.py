@@ -75,11 +75,6 @@ def test_without_a_network(tmp_path: Path) -> None:
     assert fetch(DOWNLOAD, tmp_path, None, reachable) == "missing"
 
 
-def test_a_missing_mirror_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such folder. Correct --mirror or MEDNER_MIRROR, or leave it out"):
-        fetch(DOWNLOAD, tmp_path, tmp_path / "nonesuch", lambda _: False)
-
-
 @pytest.mark.parametrize(
     ("present", "variant"),
     [

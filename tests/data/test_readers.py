@@ -91,7 +91,7 @@ def test_unknown_labels_are_refused(
     with pytest.raises(InputError) as caught:
         [map_record(record, labels, Tally(), path=file) for record in read(GOLDEN / file, Tally())]
     assert str(caught.value).startswith(f"{file}, {expected}")
-    assert str(caught.value).endswith("add it to map or drop in configs/labels.yml.")
+    assert str(caught.value).endswith("else in configs/labels.yml.")
 
 
 def test_ronec_sentences_and_their_cedillas() -> None:
@@ -214,6 +214,7 @@ def test_convert_marked_writes_a_synthetic_corpus(tmp_path: Path) -> None:
     done = CliRunner().invoke(marked.app, ["it", str(text), str(output)])
     assert done.exit_code == 0, done.output
     assert "2 sentences with 2 mentions" in done.output
+    assert "inside a word" not in done.output
     records = list(read_synthetic(output, Tally()))
     assert [(r.id, r.lang, r.text) for r in records] == [
         ("it-sentences-0001", "it", "Ha l’asma."),
@@ -226,6 +227,14 @@ def test_convert_marked_writes_a_synthetic_corpus(tmp_path: Path) -> None:
     again = CliRunner().invoke(marked.app, ["it", str(text), str(output)])
     assert again.exit_code == 1
     assert f"{output}: already exists. Name another file, or remove it." in again.output
+
+
+def test_marks_inside_a_word_are_noticed(tmp_path: Path) -> None:
+    text = tmp_path / "sentences.txt"
+    text.write_text("Ha l’<MEDICAL>asma</MEDICAL>.\nHa <MEDICAL>asm</MEDICAL>a.\n")
+    done = CliRunner().invoke(marked.app, ["it", str(text), str(tmp_path / "out.jsonl")])
+    assert done.exit_code == 0
+    assert "Mentions that start or end inside a word: 1; the first is 'asm' in it-sentences-0002." in done.output
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -257,14 +258,14 @@ def test_from_a_draw_to_a_corpus(project: Path, tmp_path: Path) -> None:
     assert sum(split.sentences for split in about.splits.values()) == 13 - lacking
     assert about.annotated == ["LOC", "MEDICAL", "ORG", "PERSON"]
     assert (corpus / "silver-ro" / "train.spacy").is_file()
-    assert "Experiment exp4 cannot be trained" in result.output
+    assert re.search(r"cannot be trained: .*\bexp4\b", result.output)
 
 
 def test_text_without_labels_trains_nothing(project: Path, tmp_path: Path) -> None:
     """A language whose labels are not written yet."""
     result = CliRunner().invoke(convert.app, ["--root", str(project), "--output", str(tmp_path / "corpus")])
     assert result.exit_code == 0, result.output
-    assert "Experiment silver-ro cannot be trained: assets/silver/ro.jsonl is not written yet." in result.output
+    assert re.search(r"cannot be trained: .*silver-ro.* \(assets/silver/ro.jsonl is not written yet\)", result.output)
 
 
 def test_another_model_in_between(project: Path, tmp_path: Path) -> None:

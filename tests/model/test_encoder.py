@@ -137,10 +137,14 @@ def test_untrained_weights_depend_on_the_seed_alone(tmp_path: Path, embedded: Pa
 
 
 def test_strict_refuses_the_embedded_encoder(tmp_path: Path, embedded: Path) -> None:
-    with pytest.raises(
-        InputError, match="no mirror holds bert.*, the model hub is out of reach, and --strict allows no other encoder"
-    ):
+    with pytest.raises(InputError, match="no mirror holds the encoder bert.*, and the model hub is out of reach"):
         make(tmp_path / "encoder", embedded, strict=True)
+    assert not (tmp_path / "encoder").exists()
+
+
+def test_an_encoder_that_was_asked_for_is_not_replaced(tmp_path: Path, embedded: Path) -> None:
+    with pytest.raises(InputError, match="no mirror holds the encoder no/such, and .* Correct the name"):
+        make(tmp_path / "encoder", embedded, "no/such")
     assert not (tmp_path / "encoder").exists()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medner.data.readers.e3c import space_after
-from medner.data.readers.tags import ORPHAN, without_orphans
+from medner.data.readers.tags import orphans, without_orphans
 from medner.data.records import Record, Tally, check_entities, from_bio, normalised
 from medner.exceptions import InputError
 from medner.files import read_text
@@ -27,7 +27,7 @@ def read_conll(path: Path, lang: str, token: int, tag: int, misc: int | None, ta
     """
     rows: list[list[str]] = []
     document, number, first, mentions = "", 0, 0, 0
-    before = _orphans(tally)
+    before = orphans(tally.quirks)
     stem = path.name.split(".")[0].replace("#", "-")
     for line_number, line in enumerate([*read_text(path).split("\n"), ""], start=1):
         if found := _DOCUMENT.fullmatch(line.strip()):
@@ -58,13 +58,9 @@ def read_conll(path: Path, lang: str, token: int, tag: int, misc: int | None, ta
             rows = []
     if not number:
         raise InputError("contains no sentences", path=path, remedy="Write a token and its tag a line")
-    if (without := _orphans(tally) - before) > mentions:
+    if (without := orphans(tally.quirks) - before) > mentions:
         what = f"has {without:,} runs of I- tags without B-, and {mentions:,} mentions: it looks like IOB1"
         raise InputError(what, path=path, remedy="Write IOB2, where every mention starts with B-")
-
-
-def _orphans(tally: Tally) -> int:
-    return sum(count for quirk, count in tally.quirks.items() if quirk.startswith(ORPHAN))
 
 
 def _index(column: int, row: list[str]) -> int:
