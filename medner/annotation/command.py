@@ -42,12 +42,12 @@ def annotate(
 
     Example: medner annotate notes/ --model exp3 --output found.jsonl
     """
-    from medner.model.pipelines import default_pipeline, find_pipeline
+    from medner.model.pipelines import default_pipeline, named_pipeline
 
     if not model:
         model = default_pipeline()
         note(f"Pipeline: {model}")
-    model = str(find_pipeline(model) or model)
+    model = named_pipeline(model)
     wanted = [label.strip() for label in labels.split(",") if label.strip()]
     for named, known in ((to, () if ray else WRITTEN), (format, READ.values())):
         if named and known and named not in known:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from spacy.util import is_package
+
 from medner.command_line import ROOT
 from medner.exceptions import InputError
 from medner.model.provenance import META
@@ -14,6 +16,28 @@ def find_pipeline(model: str, training: Path = ROOT / "training") -> Path | None
     """The folder that an experiment's name or a path stands for; None if there is none."""
     candidates = (Path(model), Path(model) / "model-best", training / model / "model-best")
     return next((folder for folder in candidates if (folder / META).is_file()), None)
+
+
+def named_pipeline(model: str) -> str:
+    """The folder that a name stands for, or the name itself if it is that of an installed package.
+
+    Raises InputError if there is neither. A folder that is no pipeline passes: loading says what is wrong with it.
+    """
+    if folder := find_pipeline(model):
+        return str(folder)
+    if Path(model).is_dir() or is_package(model):
+        return model
+    raise no_pipeline(model)
+
+
+def no_pipeline(model: str, root: Path = ROOT) -> InputError:
+    """The error for a name that stands for no pipeline: an experiment of the study says how it is trained."""
+    experiments = root / "configs" / "experiments.yml"
+    if experiments.is_file() and model in load_study(experiments).trained:
+        remedy = f"Run: spacy project run experiment . --vars.experiment {model}"
+        return InputError("this experiment is not trained", path=model, remedy=remedy)
+    remedy = "Give a trained experiment, a pipeline's folder or the name of an installed package"
+    return InputError("no such pipeline", path=model, remedy=remedy)
 
 
 def default_pipeline(root: Path = ROOT) -> str:

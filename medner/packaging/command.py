@@ -29,7 +29,7 @@ def package(
         if error.name != "build":
             raise
         raise InputError("build is not installed", remedy="Run: pip install -e '.[package]'") from None
-    from medner.model.pipelines import default_pipeline, find_pipeline
+    from medner.model.pipelines import default_pipeline, find_pipeline, no_pipeline
     from medner.packaging.card import read_subject, render
     from medner.packaging.names import package_name, wheel_name
 
@@ -38,7 +38,7 @@ def package(
         note(f"Pipeline: {model}")
     pipeline = find_pipeline(model)
     if pipeline is None:
-        raise InputError("no such pipeline", path=model, remedy="Give an experiment that is trained, or a folder")
+        raise no_pipeline(model)
     subject = read_subject(pipeline, metrics, ROOT)
     if not subject.scores:
         note(f"The model card has no scores: {subject.no_scores}")

@@ -149,7 +149,7 @@ BAD = [
     (["x.txt", "--labels", "LOC,CITY"], {"x.txt": b"a"}, "does not find CITY. It finds LOC, MEDICAL, PERSON"),
     (["x.txt", "--min-confidence", "0.5"], {"x.txt": b"a"}, "the pipeline gives no confidence"),
     (["x.jsonl", "--ray", "local", "--resume"], {"x.jsonl": b"{}"}, "--ray does not go with --resume"),
-    (["x.txt", "--model", "none/such"], {"x.txt": b"a"}, "not a pipeline that can be loaded"),
+    (["x.txt", "--model", "none/such"], {"x.txt": b"a"}, "none/such: no such pipeline"),
 ]  # fmt: skip
 
 

@@ -105,7 +105,7 @@ BAD = [
     (b"", (), "the input has no document"),
     (b'{"text": "a"}\n', ("--labels", "LOC,CITY"), "does not find CITY. It finds LOC, MEDICAL, PERSON"),
     (b'{"text": "a"}\n', ("--min-confidence", "0.5"), "the pipeline gives no confidence"),
-    (b'{"text": "a"}\n', ("--model", "none/such"), "not a pipeline that can be loaded"),
+    (b'{"text": "a"}\n', ("--model", "none/such"), "none/such: no such pipeline"),
     (b'{"text": "a"}\n', ("--to", "csv"), "--to is 'csv'. Ray writes jsonl and parquet"),
     (b'{"text": "a"}\n', ("--output", "found.csv"), "found.csv: --ray writes a folder"),
     (b'{"text": "a"}\n', ("--resume",), "--ray does not go with --resume"),

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 from medner.exceptions import InputError
-from medner.model.pipelines import default_pipeline
+from medner.model.pipelines import default_pipeline, named_pipeline
 
 
 def test_the_recommended_pipeline_or_the_last_trained_step(tmp_path: Path) -> None:
@@ -22,3 +22,20 @@ def test_the_recommended_pipeline_or_the_last_trained_step(tmp_path: Path) -> No
         folder.mkdir(parents=True)
         (folder / "meta.json").write_text("{}")
         assert default_pipeline(tmp_path) == name
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("gold-fr-bio", "gold-fr-bio: this experiment is not trained. Run: spacy project run experiment"),
+        ("no/such", "no/such: no such pipeline. Give a trained experiment, a pipeline's folder or the name of"),
+    ],
+)
+def test_a_name_without_a_pipeline_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, message: str
+) -> None:
+    monkeypatch.setattr("medner.model.pipelines.find_pipeline", lambda _: None)
+    with pytest.raises(InputError, match=message):
+        named_pipeline(model)
+    assert named_pipeline(str(tmp_path)) == str(tmp_path)
+    assert named_pipeline("spacy") == "spacy"

@@ -172,7 +172,7 @@ def test_stand_ins_and_the_embedded_encoder_s_licence_are_named(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["no-such-experiment"], "no such pipeline"),
+        (["no-such-experiment"], "no such pipeline. Give a trained experiment"),
         (["{pipeline}", "--name", "Ro Fr"], "is not a package name"),
         (["{pipeline}", "--version", "../1"], "'../1' is not a version"),
         (["{pipeline}", "--output", "{pipeline}/meta.json"], "cannot be written"),

@@ -83,7 +83,7 @@ def test_a_port_in_use_is_one_line(pipeline: Path) -> None:
 def test_no_such_pipeline_is_one_line() -> None:
     result = CliRunner().invoke(app, ["serve", "no-such-pipeline", "--port", "0"])
     assert result.exit_code == 1
-    assert result.stderr.startswith("✘ no-such-pipeline: not a pipeline that can be loaded")
+    assert result.stderr.startswith("✘ no-such-pipeline: no such pipeline. Give a trained experiment")
 
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
