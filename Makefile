@@ -4,7 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test lint format configs readme reference clean
+.PHONY: install run test lint format configs readme reference clean
+
+install: $(INSTALLED)
 
 run: $(INSTALLED)
 	$(BIN)/python -m spacy project run all . $(VARS)

@@ -279,7 +279,10 @@ class Study(Settings):
         if taken := [name for name in self.experiments if name in self.sources or name in self.suites]:
             raise ValueError(f"experiment {taken[0]} has the name of a source or suite")
         if taken := sorted(set(Folder) & self.experiments.keys()):
-            raise ValueError(f"experiment {taken[0]} has the name of a folder that other steps write")
+            raise ValueError(
+                f"experiment {taken[0]} has the name of a folder that other steps write (these are taken: "
+                f"{', '.join(sorted(Folder))})"
+            )
 
     def _check_texts(self) -> None:
         read: dict[tuple[str, str], str] = {}

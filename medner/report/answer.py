@@ -254,6 +254,8 @@ def _claims(inputs: Inputs, found: Iterable[Finding]) -> Iterator[str]:
             before, after = (_f1_over(inputs.score(name, one.suite), common) for name in one.pair)
             of = " in the main run" if max(one.runs) > 1 else ""
             text += f". Over {listed(sorted(common))} alone, the difference is {points(after - before)}{of}"
+        if stand_ins := sorted(name for name, source in inputs.results[one.after].test.items() if source.stand_in):
+            text += f". In this run, {listed(stand_ins)} is a stand-in"
         yield f"{text}."
 
 

@@ -123,7 +123,8 @@ def test_the_claim_is_also_compared_over_the_labels_that_both_steps_learn(metric
         change_suite(metrics, name, "combined", labels=labels)
     text = said(metrics)
     assert "claims +3.5 points for two − one" in text
-    assert "On combined, this run has +5.0. Over LOC, ORG and PERSON alone, the difference is ±0.0." in text
+    assert "On combined, this run has +5.0. Over LOC, ORG and PERSON alone, the difference is ±0.0. In" in text
+    assert "In this run, ronec is a stand-in." in text
 
 
 def test_one_experiment_answers_nothing(metrics: Path) -> None:
