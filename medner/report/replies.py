@@ -69,13 +69,14 @@ def replies(inputs: Inputs, *, in_words: bool = True) -> list[Reply]:
 def _reply(inputs: Inputs, question: Question, *, in_words: bool) -> Reply | None:
     by_pair = {pair: effects for pair in question.pairs if (effects := _effects(inputs, pair, question.suites))}
     where = "" if question.suites or not in_words else f" {REAL if _real(inputs) else HELD_OUT}"
-    short: list[str] = []
     evidence = [_in_full(pair, effects) for pair, effects in by_pair.items()]
-    for (before, after), effects in [*by_pair.items()][:1]:
-        one, other = (_named(inputs, name) if in_words else name for name in (before, after))
-        short.append(f"{_word(question, effects)}: {_sentence(one, other, effects, where)}")
-    more, shorter = _ALSO[question.also](inputs, question) if question.also else ([], [])
-    short += shorter
+    more, short = _INSTEAD[question.also](inputs, question) if question.also in _INSTEAD else ([], [])
+    if not short:
+        for (before, after), effects in [*by_pair.items()][:1]:
+            one, other = (_named(inputs, name) if in_words else name for name in (before, after))
+            short.append(f"{_word(question, effects)}: {_sentence(one, other, effects, where)}")
+        more, shorter = _ALSO[question.also](inputs, question) if question.also else ([], [])
+        short += shorter
     if not short:
         return None
     return Reply(question.ask, " ".join(short), [*more, *evidence], question.further)
@@ -156,10 +157,7 @@ Also = Callable[[Inputs, Question], tuple[list[str], list[str]]]  # evidence, an
 
 
 def _equal_cost(inputs: Inputs, question: Question) -> tuple[list[str], list[str]]:
-    """The pairs of mixes at equal cost and at equal number of sentences; the first pair makes the short answer.
-
-    Without learning curves, it says what the pair of experiments adds.
-    """
+    """The pairs of mixes at equal cost and at equal number of sentences; the first pair makes the short answer."""
     curves = inputs.study.curves
     if not curves:
         return [], []
@@ -176,20 +174,21 @@ def _equal_cost(inputs: Inputs, question: Question) -> tuple[list[str], list[str
                 evidence.append(_in_full(names, effects, f", {_same(way, own[0])}"))
                 shown.setdefault(way, (names, own[0], effects))
     if not shown:
-        return [], _unequal(inputs, question, curves.base)
+        return [], []
     counted = [one for *_, effects in shown.values() for one in effects]
     said = [f"{_same(way, one)}, {_sentence(*names, effects)}" for way, (names, one, effects) in shown.items()]
     return evidence, [f"{_word(question, counted)}: {said[0]}", *(f"{one[0].upper()}{one[1:]}" for one in said[1:])]
 
 
-def _unequal(inputs: Inputs, question: Question, base: str) -> list[str]:
+def _unequal(inputs: Inputs, question: Question) -> tuple[list[str], list[str]]:
     """How many sentences the pair of the short answer adds to the base, where no learning curve makes them equal."""
     pair = next((pair for pair in question.pairs if _effects(inputs, pair, question.suites)), ())
+    base = inputs.study.curves.base if inputs.study.curves else ""
     if not pair or base not in inputs.results:
-        return []
+        return [], []
     before, after, least = (inputs.results[name].provenance.documents for name in (*pair, base))
     added = f"{pair[1]} adds {after - least:,} sentences to {base}, {pair[0]} {before - least:,}"
-    return [f"Neither cost nor number is equal: {added}."]
+    return [], [f"Neither cost nor number is equal: {added}."]
 
 
 def _effect(one: EqualCost) -> Effect:
@@ -304,8 +303,10 @@ def _recommended(inputs: Inputs, question: Question) -> tuple[list[str], list[st
     return [], [text] if text else []
 
 
+# What answers a question in the place of its pairs, where that was measured; and what stands beside them.
+_INSTEAD: Mapping[str, Also] = {"equal cost": _equal_cost}
 _ALSO: Mapping[str, Also] = {
-    "equal cost": _equal_cost,
+    "equal cost": _unequal,
     "real sentences": _real_sentences,
     "price": _price,
     "recommended": _recommended,

@@ -84,7 +84,7 @@ def test_a_difference_on_few_suites_answers_what_was_asked(
     assert reply.short.startswith(answer)
 
 
-def test_without_learning_curves_an_answer_says_that_cost_is_not_equal(tmp_path: Path) -> None:
+def test_mixes_of_unequal_size_answer_only_without_learning_curves(tmp_path: Path) -> None:
     for name, sentences in (("one", 100), ("two", 1_300), ("three", 6_100)):
         made.run(tmp_path, scores(name, 0.4, documents=sentences))
     compared(tmp_path, [comparison("real", "two", "three", 0.01, 0.03, 0.01)])
@@ -97,6 +97,21 @@ def test_without_learning_curves_an_answer_says_that_cost_is_not_equal(tmp_path:
         "Label: three is ahead of two on real, by 2.0 [1.0, 3.0]. "
         "Neither cost nor number is equal: three adds 6,000 sentences to one, two 1,200."
     )
+
+    values = {"ro": {0: 0.42, 1200: 0.45}, "silver": {0: 0.42, 1200: 0.35, 6000: 0.55}}
+    rows = [
+        row.model_copy(update={"tokens": (100.0 * row.sentences, 10.0 * row.sentences)})
+        for mix, own in values.items()
+        for row in curve_rows(mix, own, noise=(0.0, 0.0), suite="real")
+    ]
+    write_output(tmp_path / "curves.json", rows)
+    mixes = {"ro": "two", "silver": "three"}
+    curves = Curves(base="one", sizes=(100,), mixes=mixes, suites={}, budgets=(("ro", "silver"),))
+    (reply,) = replies(asked(tmp_path, question, curves=curves), in_words=False)
+    assert reply.short == (
+        "Write: with 1,200 sentences each (one seed), three is behind two on real, by 10.0 [10.0, 10.0]."
+    )
+    assert "three − two: real +2.0 [+1.0, +3.0]." in reply.evidence
 
 
 def test_comparisons_of_scores_that_have_changed_do_not_count(metrics: Path) -> None:
