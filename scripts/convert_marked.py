@@ -10,8 +10,9 @@ import typer
 
 from medner.command_line import ROOT, good, new_app, note, step
 from medner.data.labels import load_scheme
+from medner.data.offsets import inside_tokens
 from medner.data.readers.marked import read_marked
-from medner.data.tokenizer import blank, reference_doc
+from medner.data.tokenizer import blank
 from medner.exceptions import InputError
 from medner.files import write_text
 
@@ -32,11 +33,10 @@ def main(
     rows = [record.as_dict() for record in records]
     write_text(output, "".join(f"{srsly.json_dumps(row)}\n" for row in rows))
     mentions = sum(len(record.entities) for record in records)
-    nlp = blank()
-    inside = [(record, n) for record in records for n in reference_doc(nlp, record)[1]]
-    for record, n in inside[:1]:
-        surface = record.surface(record.entities[n])
-        note(f"Mentions that start or end inside a word: {len(inside):,}; the first is {surface!r} in {record.id}.")
+    if inside := inside_tokens(blank(), records):
+        record, first = inside[0]
+        where = f"the first is {record.surface(first)!r} in {record.id}"
+        note(f"Mentions that start or end inside a word: {len(inside):,}; {where}.")
     good(f"Wrote {output}: {len(records):,} sentences with {mentions:,} mentions")
 
 

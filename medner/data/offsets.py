@@ -59,15 +59,18 @@ def check_offsets(texts: Iterable[tuple[str, Sequence[Entity]]], path: object) -
         raise _shifted(cut, len(found), str(path), "a word")
 
 
-def check_boundaries(nlp: Language, records: Iterable[Record], source: str, limit: float = LIMIT) -> None:
+def check_boundaries(nlp: Language, records: Sequence[Record], source: str, limit: float = LIMIT) -> None:
     """Raises InputError if more of a source's mentions than ``limit`` start or end inside a token of ``nlp``."""
-    cut, total = list[tuple[str, Entity]](), 0
-    for record in records:
-        total += len(record.entities)
-        if record.entities:
-            cut += [(record.text, record.entities[n]) for n in reference_doc(nlp, record)[1]]
+    total = sum(len(record.entities) for record in records)
+    cut = [(record.text, entity) for record, entity in inside_tokens(nlp, records)]
     if len(cut) >= FEWEST and len(cut) > limit * total:
         raise _shifted(cut, total, f"source {source}", "a token")
+
+
+def inside_tokens(nlp: Language, records: Iterable[Record]) -> list[tuple[Record, Entity]]:
+    """The mentions that start or end inside a token of ``nlp``, each with its record."""
+    marked = (record for record in records if record.entities)
+    return [(record, record.entities[n]) for record in marked for n in reference_doc(nlp, record)[1]]
 
 
 def _shifted(cut: Sequence[tuple[str, Entity]], total: int, path: str, unit: str) -> InputError:
