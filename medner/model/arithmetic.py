@@ -77,19 +77,19 @@ def seconds_per_product(number: torch.dtype) -> float:
 
 
 @contextmanager
-def mixed_precision() -> Iterator[None]:
+def mixed_precision(*, training: bool = True) -> Iterator[None]:
     """A context in which transformers on the CPU multiply in ``cpu_type()``; weights and what models return stay fp32.
 
-    Autocast's cache is off: it would keep the first step's weights for as long as the context lasts. Attention is
-    computed as plain products: on sentences, the gradient of PyTorch's fused attention takes longer
-    (``benchmarks/training.py``).
+    training: whether weights change within the context. Then autocast must not keep what it made of the first step's
+    weights, and attention is computed as plain products: on sentences, the gradient of PyTorch's fused attention takes
+    longer (``benchmarks/training.py``).
     """
     hook = register_module_forward_hook(_return_fp32)
     bf16 = cpu_type() == torch.bfloat16
     try:
         with (
-            torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16, cache_enabled=False),
-            sdpa_kernel(SDPBackend.MATH) if bf16 else nullcontext(),
+            torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16, cache_enabled=not training),
+            sdpa_kernel(SDPBackend.MATH) if bf16 and training else nullcontext(),
         ):
             yield
     finally:

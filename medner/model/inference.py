@@ -21,6 +21,8 @@ from spacy_transformers.layers.transformer_model import forward as slow_forward
 from spacy_transformers.pipeline_component import Transformer
 from thinc.api import torch2xp
 from thinc.types import Ragged
+from torch.ao.nn.quantized.dynamic import Linear as Int8Linear
+from torch.ao.quantization import per_channel_dynamic_qconfig
 from transformers.modeling_outputs import BaseModelOutput
 
 from medner.model.arithmetic import cpu_type, mixed_precision
@@ -35,8 +37,9 @@ Array = np.ndarray[Any, np.dtype[np.int64]]
 def speed_up(nlp: Language, *, int8: bool = False) -> Language:
     """Have ``nlp.pipe`` use :func:`fast_forward` where a component is a transformer of spacy-transformers.
 
-    int8: multiply matrices in int8 (weights once, activations as they come): faster on most processors, and not the
-    same numbers. The pipeline is changed, and returned; ``doc._.trf_data`` lacks the word-pieces' strings.
+    int8: multiply matrices in int8 (weights once, with one scale a row; activations as they come): faster on most
+    processors, and not the same numbers. The pipeline is changed, and returned; ``doc._.trf_data`` lacks the
+    word-pieces' strings.
     """
     nlp.batch_size = DOCUMENTS
     for _, pipe in nlp.pipeline:
@@ -61,7 +64,7 @@ def _can(model: TransformerModel) -> bool:
 
 def _quantise(model: TransformerModel) -> None:
     quantise: Any = torch.ao.quantization.quantize_dynamic
-    quantised = quantise(model.transformer, {torch.nn.Linear}, torch.qint8)
+    quantised = quantise(model.transformer, {torch.nn.Linear: per_channel_dynamic_qconfig}, torch.qint8)
     shim = model.layers[0].shims[0]
     shim._model = shim._hfmodel.transformer = quantised
 
@@ -131,10 +134,11 @@ def align(doc: Doc, windows: Sequence[Span], offsets: Sequence[Array]) -> Ragged
 def _hidden_states(model: TransformerModel, ids: Sequence[list[int]]) -> list[Any]:
     """The last layer's vectors of every window, [pieces, width], as arrays of the model's library."""
     transformer, tokenizer = model.transformer, model.tokenizer
-    bf16 = transformer.device.type == "cpu" and cpu_type() == torch.bfloat16
+    int8 = any(isinstance(module, Int8Linear) for module in transformer.modules())  # takes fp32 alone
+    bf16 = transformer.device.type == "cpu" and cpu_type() == torch.bfloat16 and not int8
     found: list[Any] = [None] * len(ids)
     transformer.eval()
-    with torch.inference_mode(), mixed_precision() if bf16 else nullcontext():
+    with torch.inference_mode(), mixed_precision(training=False) if bf16 else nullcontext():
         for batch in _batches([len(one) for one in ids]):
             longest = len(ids[batch[-1]])
             padded = np.full((len(batch), longest), tokenizer.pad_token_id or 0, dtype=np.int64)

@@ -19,7 +19,9 @@ from spacy_transformers.align import get_alignment_via_offset_mapping
 
 import medner
 from medner.annotation.engine import annotate_texts, entities_of
+from medner.annotation.entities import Arithmetic
 from medner.data.tokenizer import blank
+from medner.model.arithmetic import cpu_type
 from medner.model.inference import align
 
 TEXTS = [
@@ -58,8 +60,6 @@ def saved(bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def fp32(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    from medner.model.arithmetic import cpu_type
-
     monkeypatch.setenv("MEDNER_ARITHMETIC", "fp32")
     cpu_type.cache_clear()
     yield
@@ -86,11 +86,17 @@ def test_loaded_pipelines_find_the_same(saved: Path) -> None:
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_int8_keeps_the_vectors_nearly(saved: Path) -> None:
-    for one, other in zip(
-        vectors(medner.load(saved), TEXTS), vectors(medner.load(saved, arithmetic="int8"), TEXTS), strict=True
-    ):
+@pytest.mark.parametrize(("processor", "asked"), [("bf16", "auto"), ("bf16", "int8"), ("fp32", "int8")])
+def test_fewer_bits_keep_the_vectors_nearly(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, processor: str, asked: Arithmetic
+) -> None:
+    exact = vectors(medner.load(saved), TEXTS)
+    monkeypatch.setenv("MEDNER_ARITHMETIC", processor)
+    cpu_type.cache_clear()
+    rounded = vectors(medner.load(saved, arithmetic=asked), TEXTS)
+    for one, other in zip(exact, rounded, strict=True):
         np.testing.assert_allclose(one, other, atol=0.2)
+    assert any((one != other).any() for one, other in zip(exact, rounded, strict=True))
 
 
 def test_a_loaded_pipeline_is_saved_and_trained_as_before(saved: Path, tmp_path: Path) -> None:
