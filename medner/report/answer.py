@@ -255,7 +255,7 @@ def _claims(inputs: Inputs, found: Iterable[Finding]) -> Iterator[str]:
             of = " in the main run" if max(one.runs) > 1 else ""
             text += f". Over {listed(sorted(common))} alone, the difference is {points(after - before)}{of}"
         if stand_ins := sorted(name for name, source in inputs.results[one.after].test.items() if source.stand_in):
-            text += f". In this run, {listed(stand_ins)} is a stand-in"
+            text += f". In this run, {listed(stand_ins)} {'are stand-ins' if stand_ins[1:] else 'is a stand-in'}"
         yield f"{text}."
 
 

@@ -171,12 +171,12 @@ def _equal_cost(inputs: Inputs, question: Question) -> tuple[list[str], list[str
             if own:
                 names = curves.mixes[pair[0]], curves.mixes[pair[1]]
                 effects = [_effect(one) for one in own]
-                evidence.append(_in_full(names, effects, f", {_same(way, own[0])}"))
+                evidence.append(_in_full(names, effects, f", {_same(way, names, own[0])}"))
                 shown.setdefault(way, (names, own[0], effects))
     if not shown:
         return [], []
     counted = [one for *_, effects in shown.values() for one in effects]
-    said = [f"{_same(way, one)}, {_sentence(*names, effects)}" for way, (names, one, effects) in shown.items()]
+    said = [f"{_same(way, names, one)}, {_sentence(*names, effects)}" for way, (names, one, effects) in shown.items()]
     return evidence, [f"{_word(question, counted)}: {said[0]}", *(f"{one[0].upper()}{one[1:]}" for one in said[1:])]
 
 
@@ -197,11 +197,12 @@ def _effect(one: EqualCost) -> Effect:
     return Effect(one.suite, one.f1[1] - one.f1[0], one.interval, (low > 0) - (high < 0))
 
 
-def _same(way: str, one: EqualCost) -> str:
+def _same(way: str, names: tuple[str, str], one: EqualCost) -> str:
     seeds = f"{one.seeds} seeds" if one.seeds > 1 else "one seed"
+    before, after = (f"{number:,.0f}" for number in one.sentences)
     if way == "cost":
-        return f"at equal cost (${one.usd:.2f}, {seeds})"
-    return f"with {one.sentences[0]:,.0f} sentences each ({seeds})"
+        return f"at equal cost (${one.usd:.2f}: {before} sentences of {names[0]}, {after} of {names[1]}; {seeds})"
+    return f"with {before} sentences each ({seeds})"
 
 
 def _real_sentences(inputs: Inputs, question: Question) -> tuple[list[str], list[str]]:
