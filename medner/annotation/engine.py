@@ -33,6 +33,7 @@ def load(model: str | Path, *, arithmetic: Arithmetic = "auto", threads: int = 1
         what = f"not a pipeline that can be loaded ({' '.join(str(error).split())[:200]})"
         raise InputError(what, path=model, remedy="Give a pipeline's folder or the name of an installed one") from None
     torch.set_num_threads(threads)
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")  # 1,024 shapes of matrices would take 500 MB
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true" if threads > 1 else "false")
     return speed_up(nlp, int8=arithmetic == "int8")
 

@@ -39,8 +39,11 @@ def cores() -> int:
 
 
 @contextmanager
-def start_workers(model: str, arithmetic: Arithmetic, processes: int) -> Iterator[Workers]:
-    """Load a pipeline in ``processes`` processes; with one, in this process. Raises InputError where that fails."""
+def start_workers(model: str, arithmetic: Arithmetic, processes: int, chunks: int = 1) -> Iterator[Workers]:
+    """Load a pipeline in ``processes`` processes; with one, in this process. Raises InputError where that fails.
+
+    chunks: that are expected. As many processes start at once; the others, when there is work for them.
+    """
     annotate, about = partial(_annotate, model, arithmetic), partial(_about, model, arithmetic)
     if processes == 1:
         yield Workers(about(), lambda chunks: map(annotate, chunks))
@@ -49,7 +52,8 @@ def start_workers(model: str, arithmetic: Arithmetic, processes: int) -> Iterato
     pool = ProcessPoolExecutor(processes, context, initializer=_end_with_parent)
     try:
         with _explained():
-            yield Workers(pool.submit(about).result(), lambda chunks: _in_order(pool, annotate, chunks, processes))
+            loaded = [pool.submit(about) for _ in range(min(processes, max(1, chunks)))]
+            yield Workers(loaded[0].result(), lambda chunks: _in_order(pool, annotate, chunks, processes))
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -7,6 +7,7 @@ and the alignment is arithmetic on arrays.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -64,7 +65,11 @@ def _can(model: TransformerModel) -> bool:
 
 def _quantise(model: TransformerModel) -> None:
     quantise: Any = torch.ao.quantization.quantize_dynamic
-    quantised = quantise(model.transformer, {torch.nn.Linear: per_channel_dynamic_qconfig}, torch.qint8)
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message="torch.quantize_per_tensor, torch.quantize_per_channel"
+        )  # will leave PyTorch one day
+        quantised = quantise(model.transformer, {torch.nn.Linear: per_channel_dynamic_qconfig}, torch.qint8)
     shim = model.layers[0].shims[0]
     shim._model = shim._hfmodel.transformer = quantised
 

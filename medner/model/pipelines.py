@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-
-from spacy.util import is_package
 
 from medner.command_line import ROOT
 from medner.exceptions import InputError
@@ -25,9 +24,17 @@ def named_pipeline(model: str) -> str:
     """
     if folder := find_pipeline(model):
         return str(folder)
-    if Path(model).is_dir() or is_package(model):
+    if Path(model).is_dir() or _is_package(model):
         return model
     raise no_pipeline(model)
+
+
+def _is_package(name: str) -> bool:
+    """As spaCy decides it, without loading spaCy and PyTorch, for which only worker processes have a use."""
+    try:
+        return bool(distribution(name))
+    except (PackageNotFoundError, ValueError):
+        return False
 
 
 def no_pipeline(model: str, root: Path = ROOT) -> InputError:
