@@ -68,6 +68,7 @@ def main(
     encoder: Annotated[Path, typer.Option(help="The compact encoder.")] = ROOT / "assets/encoder",
     sentences: Annotated[int, typer.Option(help="Sentences of the synthetic test sets, half of each language.")] = 160,
     rounds: Annotated[int, typer.Option(help="Counted rounds of each side.")] = 3,
+    bert: Annotated[bool, typer.Option(help="With the large BERT, which takes most of the time.")] = True,
 ) -> None:
     """Print words/s of all and their ratios to the compact encoder with ner."""
     records = [
@@ -85,8 +86,9 @@ def main(
             "compact encoder": ("transformer", encoder),
             "the same with BIO tags": ("bio", encoder),
             "CNN": ("cnn", None),
-            "BERT-base layout": ("transformer", large_bert(Path(temporary) / "bert", encoder)),
         }
+        if bert:
+            sides["BERT-base layout"] = ("transformer", large_bert(Path(temporary) / "bert", encoder))
         for name, (config, folder) in sides.items():
             nlp = pipeline(config, folder, corpus)
             settings = registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
