@@ -52,7 +52,7 @@ def start_workers(model: str, arithmetic: Arithmetic, processes: int, chunks: in
     pool = ProcessPoolExecutor(processes, context, initializer=_end_with_parent)
     try:
         with _explained():
-            loaded = [pool.submit(about) for _ in range(min(processes, max(1, chunks)))]
+            loaded = [pool.submit(about) for _ in range(min(processes, max(1, chunks)))]  # each starts a process
             yield Workers(loaded[0].result(), lambda chunks: _in_order(pool, annotate, chunks, processes))
     finally:
         pool.shutdown(cancel_futures=True)

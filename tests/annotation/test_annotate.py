@@ -381,8 +381,15 @@ def test_a_killed_run_continues_with_no_document_twice_and_none_lost(rules: Path
     assert not journal.exists()
 
 
-def test_help_needs_neither_torch_nor_spacy() -> None:
-    code = "import sys; from medner.cli import app; app(['--help'], standalone_mode=False); assert not {'torch', 'spacy'} & set(sys.modules)"
-    subprocess.run(
-        [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True
-    )
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from medner.cli import app; app(['--help'], standalone_mode=False)",
+        # What the parent of worker processes does.
+        "import medner.annotation.command; from medner.model.pipelines import named_pipeline; named_pipeline('.')",
+    ],
+)
+def test_what_needs_neither_torch_nor_spacy_loads_neither(code: str) -> None:
+    code = f"import sys; {code}; assert not {{'torch', 'spacy'}} & set(sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, capture_output=True)
