@@ -122,11 +122,11 @@ def run(job: Job, *, count: Callable[[int, int], None], tick: Tick) -> Summary:
     def documents() -> Iterator[Document | InputError]:
         return itertools.islice(read_documents(files, job.reading), job.limit)
 
-    chunks = 1
+    expected = 1
     if STDIN not in files:
         number, characters = _counted(documents(), job.skip_bad)
         count(number, characters)
-        chunks = (number * DOCUMENT + characters) // CHUNK
+        expected = max(1, (number * DOCUMENT + characters) // CHUNK)
     settings = {
         "inputs": list(job.inputs),
         "model": job.model,
@@ -145,7 +145,7 @@ def run(job: Job, *, count: Callable[[int, int], None], tick: Tick) -> Summary:
             for one in journal.read():
                 tick(one, len(one.text or ""))
             rest = _after(documents(), done, journal.path)
-            with start_workers(job.model, job.arithmetic, job.processes or cores(), chunks) as workers:
+            with start_workers(job.model, job.arithmetic, job.processes or cores(), expected) as workers:
                 check_wishes(job.model, workers.about, job.labels, job.min_confidence)
                 for document, entities in annotate_documents(rest, workers.find):
                     one = _kept(document, entities, job, to)

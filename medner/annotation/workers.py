@@ -39,10 +39,10 @@ def cores() -> int:
 
 
 @contextmanager
-def start_workers(model: str, arithmetic: Arithmetic, processes: int, chunks: int = 1) -> Iterator[Workers]:
+def start_workers(model: str, arithmetic: Arithmetic, processes: int, expected: int) -> Iterator[Workers]:
     """Load a pipeline in ``processes`` processes; with one, in this process. Raises InputError where that fails.
 
-    chunks: that are expected. As many processes start at once; the others, when there is work for them.
+    expected: chunks, at least one. As many processes start at once; the others, when there is work for them.
     """
     annotate, about = partial(_annotate, model, arithmetic), partial(_about, model, arithmetic)
     if processes == 1:
@@ -52,7 +52,7 @@ def start_workers(model: str, arithmetic: Arithmetic, processes: int, chunks: in
     pool = ProcessPoolExecutor(processes, context, initializer=_end_with_parent)
     try:
         with _explained():
-            loaded = [pool.submit(about) for _ in range(min(processes, max(1, chunks)))]  # each starts a process
+            loaded = [pool.submit(about) for _ in range(min(processes, expected))]  # each starts a process
             yield Workers(loaded[0].result(), lambda chunks: _in_order(pool, annotate, chunks, processes))
     finally:
         pool.shutdown(cancel_futures=True)

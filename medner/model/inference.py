@@ -66,9 +66,8 @@ def _can(model: TransformerModel) -> bool:
 def _quantise(model: TransformerModel) -> None:
     quantise: Any = torch.ao.quantization.quantize_dynamic
     with warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", message="torch.quantize_per_tensor, torch.quantize_per_channel"
-        )  # will leave PyTorch one day
+        # These functions will leave PyTorch one day, which is no concern of who annotates.
+        warnings.filterwarnings("ignore", message="torch.quantize_per_tensor, torch.quantize_per_channel")
         quantised = quantise(model.transformer, {torch.nn.Linear: per_channel_dynamic_qconfig}, torch.qint8)
     shim = model.layers[0].shims[0]
     shim._model = shim._hfmodel.transformer = quantised
