@@ -85,7 +85,9 @@ def robustness_table(experiment: str, found: Robustness) -> Table:
         counts = (str(sum(one.edges for one in own)), str(sum(one.unseen for one in own)))
         rows.append([name, *(_cell(found, suite, name) for suite in found.suites), *counts])
     header = ["perturbation", *found.suites, "white-space edges", "unseen"]
-    return Table(header, rows, text=(0,), caption=f"F1 of {experiment} under each perturbation, and the change")
+    seed = "" if found.provenance.seed is None else f" (seed {found.provenance.seed})"
+    caption = f"F1 of {experiment}{seed} under each perturbation, and the change"
+    return Table(header, rows, text=(0,), caption=caption)
 
 
 def _cell(found: Robustness, suite: str, name: str) -> Cell:

@@ -43,10 +43,10 @@ class Inputs:
 
     runs: all runs of each experiment, by seed. results: the scores of the main runs. results, curves, errors, dev and
     calibration are by experiment, in the study's order; calibration, of pipelines that give confidences, is by suite as
-    well. robustness: of the experiments for which it was measured. comparisons: those that were made of these runs.
-    learning: the rows of the learning curves. price: of what a language model reads and writes, if the study names one.
-    manifest: of the corpus that the runs were tested on. workflows: the commands of each. left_out: folders of runs
-    that are not like their experiment's main run.
+    well. robustness: of the experiments for which it was measured, with any seed. comparisons: those that were made of
+    these runs. learning: the rows of the learning curves. price: of what a language model reads and writes, if the
+    study names one. manifest: of the corpus that the runs were tested on. workflows: the commands of each. left_out:
+    folders of runs that are not like their experiment's main run.
     """
 
     study: Study
@@ -155,7 +155,11 @@ def read_inputs(metrics: Path, corpus: Path, study: Study, scheme: Scheme, proje
             for name, found in dev.items()
             if found and name in study.candidates and _is_of_run(found, results[name])
         },
-        robustness={name: found for name, found in robustness.items() if found and _is_of_run(found, results[name])},
+        robustness={
+            name: found
+            for name, found in robustness.items()
+            if found and any(_is_of_run(found, run.scores) for run in runs[name])
+        },
         comparisons=significance.current(runs) if significance else [],
         learning=learning if _is_of_runs(learning, study, runs) else [],
         price=_price(study, project.parent / "configs" / "generation" / "prices.yml"),

@@ -287,6 +287,15 @@ def test_what_perturbations_cost_is_in_the_report(metrics: Path) -> None:
     assert re.search(r"^\| capitals \| 0\.250\W+−0\.500 \| 2 \| 1 \|$", report_md(metrics), re.MULTILINE)
 
 
+def test_perturbations_may_be_measured_on_another_seed_than_the_main_runs(metrics: Path) -> None:
+    made.run(metrics, scores("two", 0.4, seed=1), main=False)
+    other, unknown = (robustness("real", experiment="two", seed=seed) for seed in (1, 2))
+    write_output(metrics / "robustness" / "two.json", other)
+    assert "F1 of two (seed 1) under each perturbation" in report_md(metrics)
+    write_output(metrics / "robustness" / "two.json", unknown)
+    assert "under each perturbation" not in report_md(metrics)
+
+
 def test_perturbations_of_real_text_come_first(metrics: Path) -> None:
     found = robustness("real", experiment="two")
     suites = {name: found.suites["real"] for name in ("held", "real")}
