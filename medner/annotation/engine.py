@@ -15,20 +15,22 @@ from medner.annotation.entities import About, Arithmetic, Entity
 from medner.exceptions import InputError
 from medner.model.bio import FACTORY, entity_scores
 from medner.model.loading import load_pipeline
+from medner.model.pipelines import named_pipeline
 
 
 def load(model: str | Path, *, arithmetic: Arithmetic = "auto", threads: int = 1) -> Language:
     """A saved pipeline whose ``nlp.pipe`` is fast.
 
-    arithmetic: ``auto`` is bf16 where the processor multiplies it faster, else fp32 (``MEDNER_ARITHMETIC`` decides
-    instead); ``int8`` is faster, but some entities differ. threads: of PyTorch in this process; more than one is slower
-    on sentences, and many times slower beside other work. Raises InputError for what is not a pipeline, and as
-    :func:`load_pipeline`.
+    model: a trained experiment, a pipeline's folder or the name of an installed package. arithmetic: ``auto`` is bf16
+    where the processor multiplies it faster, else fp32 (``MEDNER_ARITHMETIC`` decides instead); ``int8`` is faster, but
+    some entities differ. threads: of PyTorch in this process; more than one is slower on sentences, and many times
+    slower beside other work. Raises InputError for what is not a pipeline, and as :func:`load_pipeline`.
     """
     from medner.model.inference import speed_up  # noqa: PLC0415 - needs spacy-transformers, which is slow to load
 
+    named = named_pipeline(str(model))
     try:
-        nlp = load_pipeline(Path(model)) if Path(model).is_dir() else spacy.load(model)
+        nlp = load_pipeline(Path(named)) if Path(named).is_dir() else spacy.load(named)
     except (OSError, ValueError) as error:
         what = f"not a pipeline that can be loaded ({' '.join(str(error).split())[:200]})"
         raise InputError(what, path=model, remedy="Give a pipeline's folder or the name of an installed one") from None

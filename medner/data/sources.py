@@ -170,7 +170,7 @@ def origin(source: Source, ronec: RonecVersion) -> Origin:
     """What every table says about a source."""
     if source.labels == "ronec" and not source.format:
         return Origin(note=ronec.note, stand_in=ronec.variant != "v2")
-    return Origin(note=source.note or "synthetic, written by a language model", stand_in=False)
+    return Origin(note=source.note or "synthetic", stand_in=False)
 
 
 def medical_splits(

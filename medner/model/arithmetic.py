@@ -31,7 +31,7 @@ def choose_processor(gpu: int) -> None:
     try:
         require_gpu(gpu)
     except ValueError as error:
-        remedy = "Give -1 for the CPU, or install CuPy for your CUDA version: pip install 'spacy[cuda12x]'"
+        remedy = "Give -1 for the CPU, or install CuPy for CUDA 13: pip install -e '.[gpu]'"
         raise InputError(f"--gpu is {gpu}: {error}", remedy=remedy) from None
 
 

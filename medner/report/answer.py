@@ -127,9 +127,10 @@ def answer(inputs: Inputs) -> Answer:
 
 def _summary(inputs: Inputs, shown: Mapping[tuple[str, Pair], Sequence[Finding]]) -> str:
     """Whether each step helps on real medical text, or where none was scored on held-out text; what each step adds."""
-    where = REAL if any(key[0] == REAL for key in shown) else HELD_OUT
+    lacking = _real_text_is_lacking(inputs)
+    where = HELD_OUT if lacking else REAL
     effects = [_effect(own) for (group, _), own in shown.items() if group == where]
-    unknown = "No real medical text was scored, so nothing can be said about it. " if where != REAL else ""
+    unknown = f"{lacking}, so nothing can be said about it. " if lacking else ""
     result = f"{where[0].upper()}{where[1:]}, {'; '.join(effects)}. " if effects else ""
     return f"{unknown}{result}{_added(inputs)}"
 
@@ -160,9 +161,18 @@ def _added(inputs: Inputs) -> str:
     return " ".join(sentences)
 
 
+def _real_text_is_lacking(inputs: Inputs) -> str:
+    """Why no answer can be about real medical text; empty if answers can."""
+    scored = inputs.scored_by(list(inputs.results), inputs.real_suites)
+    if not scored:
+        return "No real medical text was scored"
+    small = inputs.small_suites
+    return "" if any(suite not in small for suite in scored) else "Too little real medical text was scored"
+
+
 def _caveats(inputs: Inputs) -> Iterator[str]:
-    if not inputs.scored_by(list(inputs.results), inputs.real_suites):
-        yield "No real medical text was scored. The answers are about held-out text like that of training."
+    if why := _real_text_is_lacking(inputs):
+        yield f"{why}. The answers are about held-out text like that of training."
     if any(result.provenance.encoder.untrained for result in inputs.results.values()):
         yield (
             "The encoder's weights are untrained. This run shows that the study can be run; it does not answer the "

@@ -19,7 +19,7 @@ from medner.study import Study
 from medner.tables import Cell, Row, Table
 
 _GROUPS = {
-    "real": "Real medical text, which annotates MEDICAL alone",
+    "real": "Real medical text",
     "headline": "News and synthetic text, like that of training",
     "names": "Other real text, for names",
 }
@@ -80,7 +80,16 @@ def summarise(results: Mapping[str, Scores], study: Study) -> str:
     for group in GROUPS:
         suites = study.group(group)
         if any(suite in scores.suites for suite in suites for scores in results.values()):
-            lines += [f"{_GROUPS[group]}:", "", scores_table(results, suites).markdown()]
+            annotated = {
+                label
+                for scores in results.values()
+                for suite in suites
+                if suite in scores.suites
+                for source in study.suites[suite].sources
+                for label in scores.test[source].annotated
+            }
+            alone = f", which annotates {annotated.pop()} alone" if len(annotated) == 1 else ""
+            lines += [f"{_GROUPS[group]}{alone}:", "", scores_table(results, suites).markdown()]
     lines += origins(results)
     lines += [f"- {name}: {_training(scores.provenance)}" for name, scores in results.items()]
     return "\n".join(lines) + "\n"

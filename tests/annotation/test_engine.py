@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 
+import medner
 from medner.annotation.engine import about, annotate_texts
 from medner.annotation.entities import Entity
 from medner.annotation.run import is_wanted
+from medner.exceptions import InputError
 from medner.model.bio import SPANS
 
 READ: list[str] = []
@@ -41,3 +44,8 @@ def test_bio_pipelines_are_known_to_give_a_confidence() -> None:
     nlp.add_pipe("medner_bio").add_label("MEDICAL")  # type: ignore[attr-defined]
     assert about(nlp) == (("MEDICAL",), True)
     assert about(spacy.blank("xx")) == ((), False)
+
+
+def test_a_pipeline_that_is_not_there_is_named_as_the_commands_name_it() -> None:
+    with pytest.raises(InputError, match="no-such: no such pipeline. Give a trained experiment"):
+        medner.load("no-such")

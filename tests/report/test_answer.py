@@ -86,6 +86,18 @@ def test_without_real_text_the_summary_says_so(metrics: Path) -> None:
     assert "two does not clearly change F1 from one (combined)" in summary
 
 
+def test_real_text_without_an_interval_gives_no_answer(metrics: Path) -> None:
+    for name in ("one", "two", "three"):
+        run = scores(name, 0.3)
+        small = run.suites["real"].model_copy(update={"units": 7, "f1_interval": None})
+        made.run(metrics, run.model_copy(update={"suites": {**run.suites, "real": small}}))
+    found = answer(read(metrics))
+    assert found.summary.startswith("Too little real medical text was scored, so nothing can be said about it. On held")
+    assert "Too little real medical text was scored. The answers are about held-out text like that of training." in (
+        found.caveats
+    )
+
+
 def test_the_last_step_is_compared_with_the_references_of_a_suite(metrics: Path) -> None:
     made.run(metrics, scores("annotated", 0.6))
     compared(metrics, [comparison(suite, "annotated", "three", -0.3, -0.1, 0.01) for suite in ("real", "combined")])

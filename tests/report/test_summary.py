@@ -35,6 +35,7 @@ def test_scores_by_experiment_and_suite() -> None:
 def test_headline_and_real_suites_have_a_table_each() -> None:
     text = summarise({"one": scores("one", 0.3), "two": scores("two", 0.4)}, STUDY)
     real, headline = text.split("News and synthetic text")
+    assert "Real medical text, which annotates MEDICAL alone:\n" in real
     assert "| experiment | real |" in real
     assert "| experiment | med-ro | combined |" in headline
     assert "- one: 1,000 sentences, 3 epochs, seed 0, persons: named\n" in text
