@@ -51,7 +51,7 @@ def note(text: str) -> None:
 
 
 def note_missing(what: str, reasons: Mapping[str, str]) -> None:
-    """Name suites or experiments without data in one line, those with the same reason together."""
+    """Name files, suites or experiments that are missing in one line, those with the same reason together."""
     names: dict[str, list[str]] = {}
     for name, reason in reasons.items():
         names.setdefault(reason, []).append(name)

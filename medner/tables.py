@@ -55,8 +55,9 @@ class Cell:
     def markdown(self) -> str:
         """The cell for Markdown, note included."""
         text = markdown_text(self.text)
-        strong = f"**{text}**" if self.strong and text else text
-        return " ".join(part for part in (strong, markdown_text(self.note)) if part)
+        if not self.note or not text:
+            return f"**{text}**" if self.strong and text else text or markdown_text(self.note)
+        return f"**{text}** {markdown_text(self.note)}" if self.strong else f"{text} ({markdown_text(self.note)})"
 
     def html(self) -> Markup:
         """The content of the table cell for HTML."""

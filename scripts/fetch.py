@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.progress import track
 
-from medner.command_line import MIRROR_HELP, ROOT, good, mirror_or_none, new_app, note, step
+from medner.command_line import MIRROR_HELP, ROOT, good, mirror_or_none, new_app, note, note_missing, step
 from medner.data.downloads import ABSENT, fetch, fetch_manifest, load_downloads, reachable
 from medner.data.manifests import MANIFEST
 from medner.exceptions import InputError
@@ -38,10 +38,9 @@ def main(
         for item in track(downloads, description="Fetching", transient=True)
     }
     for name, outcome in outcomes.items():
-        if outcome in ABSENT:
-            note(f"{name}: {ABSENT[outcome]}")
-        else:
+        if outcome not in ABSENT:
             good(f"{name}: {outcome}")
+    note_missing("Not fetched", {name: ABSENT[outcome] for name, outcome in outcomes.items() if outcome in ABSENT})
     manifest = fetch_manifest(downloads, outcomes)
     ronec = manifest.ronec
     if strict and ronec.variant != "v2":

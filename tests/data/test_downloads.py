@@ -222,7 +222,9 @@ def test_the_step_names_the_stand_in(offline: Path) -> None:
     assert "SAMPLE in RONEC's format" in result.output
     manifest = srsly.read_json(offline / "assets" / "fetched" / "manifest.json")
     assert manifest["ronec"]["variant"] == "sample"
-    assert "⚠ quaero: neither present, nor in a mirror, nor on the network" in result.output
+    assert re.search(
+        r"⚠ Not fetched: .*quaero.* \(neither present, nor in a mirror, nor on the network\)", result.output
+    )
     assert manifest["files"]["quaero"]["available"] is False
 
 

@@ -61,7 +61,7 @@ def test_the_step_writes_what_the_report_reads(nlp: Language, tmp_path: Path) ->
     assert done.exit_code == 0, done.output
     found = read_output(tmp_path / "out" / "exp1.json", Robustness, "robustness")
     assert found.sentences == 5
-    assert f"| capitals | {found.suites['s']['capitals'].f1:.3f} −1.000 | 0 | 0 |" in done.output
+    assert f"| capitals | {found.suites['s']['capitals'].f1:.3f} (−1.000) | 0 | 0 |" in done.output
     unknown = CliRunner().invoke(step.app, [*command, "--only", "s,gone"])
     assert unknown.exit_code == 1
     assert "there is no test part of gone. Choose from s." in unknown.output

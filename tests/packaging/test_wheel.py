@@ -137,7 +137,7 @@ def test_the_card_says_what_is_known(wheel: Path) -> None:
     assert "| simonero | 0.500 (2) |" in card
     assert "| simonero | MEDICAL | 0.050 | 0.71 (0.404) | – |" in card
     assert "| exp2-bio | **0.625** [0.500, 0.750] | 0.625 |" in card  # on dev text
-    assert "| MEDICAL | 0.71 R 0.40 | none |" in card
+    assert "| MEDICAL | 0.71 (R 0.40) | none |" in card
     assert "not for clinical decisions" in card
     assert f"pip install {WHEEL}" in card
 

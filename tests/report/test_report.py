@@ -201,7 +201,7 @@ def test_all_runs_are_in_the_table_over_seeds_and_captions_name_the_run_elsewher
     everything(metrics.parent, "x")
     (metrics / "significance.json").unlink()  # mean and spread need no test
     text = report_md(metrics)
-    assert "| one 2 seeds | **0.440** ± 0.028 | – | **0.420** ± 0.028 | **0.430** ± 0.028 |" in text
+    assert "| one (2 seeds) | **0.440** ± 0.028 | – | **0.420** ± 0.028 | **0.430** ± 0.028 |" in text
     assert "| asked 1 run | **0.420** | – | **0.400** | **0.410** |" in text
     assert "F1 of the main run (seed 0), its interval" in text
     assert "F1 of the main run (seed 0) on MEDICAL" in text
@@ -279,12 +279,12 @@ def test_confidences_are_in_the_report_with_what_thresholds_give(metrics: Path) 
     assert row is not None
     cells = [cell.strip() for cell in row[0].strip("|").split("|")]
     assert cells[3] == "0.375"  # ECE: .125 and .625, each for one of two entities
-    assert [re.sub(r"\W*R ", " R ", cell) for cell in cells[5:8]] == ["0.88 R 0.50", "0.88 R 1.00", "–"]
+    assert cells[5:8] == ["0.88 (R 0.50)", "0.88 (R 1.00)", "–"]
 
 
 def test_what_perturbations_cost_is_in_the_report(metrics: Path) -> None:
     write_output(metrics / "robustness" / "two.json", robustness("real", experiment="two"))
-    assert re.search(r"^\| capitals \| 0\.250\W+−0\.500 \| 2 \| 1 \|$", report_md(metrics), re.MULTILINE)
+    assert re.search(r"^\| capitals \| 0\.250 \(−0\.500\) \| 2 \| 1 \|$", report_md(metrics), re.MULTILINE)
 
 
 def test_perturbations_may_be_measured_on_another_seed_than_the_main_runs(metrics: Path) -> None:
