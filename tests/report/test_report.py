@@ -202,7 +202,7 @@ def test_all_runs_are_in_the_table_over_seeds_and_captions_name_the_run_elsewher
     (metrics / "significance.json").unlink()  # mean and spread need no test
     text = report_md(metrics)
     assert "| one (2 seeds) | **0.440** ± 0.028 | – | **0.420** ± 0.028 | **0.430** ± 0.028 |" in text
-    assert "| asked 1 run | **0.420** | – | **0.400** | **0.410** |" in text
+    assert "| asked (1 run) | **0.420** | – | **0.400** | **0.410** |" in text
     assert "F1 of the main run (seed 0), its interval" in text
     assert "F1 of the main run (seed 0) on MEDICAL" in text
 
