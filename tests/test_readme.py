@@ -93,17 +93,17 @@ def test_means_in_the_model_card_are_those_of_the_committed_metrics(name: str) -
 
 
 @cache
-def runs_of(name: str = "ronec-v1") -> dict[str, list[Run]]:
+def runs_of(name: str = "mirror") -> dict[str, list[Run]]:
     return load_runs(REFERENCE / name, STUDY.experiments)[0]
 
 
 @cache
 def comparisons() -> list[Comparison]:
-    rows = srsly.read_json(REFERENCE / "ronec-v1" / "significance.json")["comparisons"]
+    rows = srsly.read_json(REFERENCE / "mirror" / "significance.json")["comparisons"]
     return [Comparison.model_validate(row) for row in rows]
 
 
-def f1(experiment: str, suite: str, reference: str = "ronec-v1") -> list[float]:
+def f1(experiment: str, suite: str, reference: str = "mirror") -> list[float]:
     """Mean F1 over runs."""
     return [statistics.mean(run.scores.suites[suite].f1 for run in runs_of(reference)[experiment])]
 
@@ -115,14 +115,14 @@ def difference(after: str, before: str, suite: str) -> list[float]:
     return [one.difference, *one.interval]
 
 
-def kind(experiment: str, suite: str, group: str, reference: str = "ronec-v1") -> list[float]:
-    """Mean F1 over runs by type matching (``type``, ``type:LABEL``), or of ``seen`` or ``unseen`` mentions."""
+def kind(experiment: str, suite: str, group: str, reference: str = "mirror") -> list[float]:
+    """Mean F1 over runs by a way of matching (``strict``, ``type``, ``type:LABEL``), or of ``seen`` or ``unseen``."""
     suites = [srsly.read_json(run.folder / "scores.json")["suites"][suite] for run in runs_of(reference)[experiment]]
     way, _, label = group.partition(":")
-    if way != "type":
+    if way in ("seen", "unseen"):
         return [statistics.mean(one[way]["f1"] for one in suites)]
     matched = [one["matching"]["labels"][label] if label else one["matching"] for one in suites]
-    return [statistics.mean(one["type"]["f1"] for one in matched)]
+    return [statistics.mean(one[way]["f1"] for one in matched)]
 
 
 def change(experiment: str, perturbation: str) -> list[float]:

@@ -70,7 +70,7 @@ def reference(name: str, output: Path) -> Path:
 @pytest.fixture(scope="module")
 def real_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of a real study, in its size."""
-    return reference("ronec-v1", tmp_path_factory.mktemp("real"))
+    return reference("mirror", tmp_path_factory.mktemp("real"))
 
 
 def show(browser: Any, page: Path, width: int, **options: Any) -> None:
