@@ -55,7 +55,10 @@ def steps(name: str, points: Sequence[tuple[str, float, Sequence[float] | None]]
             if interval:
                 axes.plot([place, place], interval, color=SERIES[0], linewidth=2.5, solid_capstyle="butt", zorder=2)
             axes.plot(place, f1, "o", color=SERIES[0], markersize=6.5, markeredgecolor=SURFACE, zorder=3)
-            axes.annotate(f"{f1:.3f}", (place, max(interval or [f1])), (0, 5), textcoords="offset points", ha="center")
+            axes.annotate(
+                f"{f1:.3f}", (place, max(interval or [f1])), (0, 5), textcoords="offset points", ha="center",
+                bbox={"facecolor": SURFACE, "edgecolor": "none", "pad": 0.5},  # the line must not cross a number
+            )  # fmt: skip
         axes.set_xlim(-0.5, len(points) - 0.5)
         axes.set_ylim(0, top)
         axes.set_xticks(list(places), [_short(step) for step, *_ in points])
@@ -97,7 +100,10 @@ def learning(name: str, series: Mapping[str, Sequence[Point]], top: float) -> Ma
             )  # fmt: skip
         axes.set_xscale("symlog", linthresh=100, linscale=0.6)
         axes.minorticks_off()
-        shown = [tick for n, tick in enumerate(ticks) if n == 0 or tick >= 1.8 * max(ticks[n - 1], 50)]
+        shown: list[int] = []
+        for tick in ticks:
+            if not shown or tick >= 2.9 * max(shown[-1], 30):  # nearer labels would touch
+                shown.append(tick)
         axes.set_xticks(shown, [f"{tick:,}" for tick in shown])
         axes.set_ylim(0, top)
         axes.set_ylabel("F1")
