@@ -27,10 +27,10 @@ class Point(NamedTuple):
 class Worth:
     """How many real annotated sentences give the F1 that ``sentences`` of a mix give: the mean over seeds.
 
-    reference: the mix of real annotation; largest: the most sentences of it that were measured. interval: over test
-    texts and, if there are several, over seeds; None if the suite has too few independent texts. below, beyond: how
-    many seeds have an F1 below or above what the reference curve covers. The end of the curve stands in for these, so
-    that mean and interval are bounds.
+    reference: the mix of real annotation; smallest and largest: the fewest and the most sentences of it that were
+    measured, without none. interval: over test texts and, if there are several, over seeds; None if the suite has too
+    few independent texts. below, beyond: how many seeds have an F1 below or above what the reference curve covers. The
+    end of the curve stands in for these, so that mean and interval are bounds.
     """
 
     suite: str
@@ -42,6 +42,7 @@ class Worth:
     seeds: int
     below: int
     beyond: int
+    smallest: int
     largest: int
 
 
@@ -77,7 +78,7 @@ def exchange_rates(rows: Sequence[CurveRow], suite: str) -> list[Worth]:
             reference = row.reference
     curves_of_reference = {seed: own for (mix, seed), own in points.items() if mix == reference}
     sizes = max(map(len, curves_of_reference.values()), default=0)
-    largest = max((size for own in curves_of_reference.values() for size in own), default=0)
+    measured = [size for own in curves_of_reference.values() for size in own if size]
     references = {row.reference for row in rows}
     found: dict[tuple[str, int], list[_Reading]] = defaultdict(list)
     for (mix, seed), own in sorted(points.items()):
@@ -90,7 +91,7 @@ def exchange_rates(rows: Sequence[CurveRow], suite: str) -> list[Worth]:
     return [
         Worth(
             suite, mix, size, float(np.mean([one.sentences for one in own])), _interval(own), reference, len(own),
-            sum(one.below for one in own), sum(one.beyond for one in own), largest,
+            sum(one.below for one in own), sum(one.beyond for one in own), min(measured), max(measured),
         )
         for (mix, size), own in sorted(found.items())
     ]  # fmt: skip
@@ -117,12 +118,12 @@ def real_worth(rows: Sequence[CurveRow], suite: str, size: int) -> list[Worth]:
             if len(curve) >= max(2, most)
         ]
         if readings:
-            largest = max(size for curve in curves_of_mix.values() for size in curve)
+            measured = [size for curve in curves_of_mix.values() for size in curve if size]
+            middle, interval = float(np.mean([one.sentences for one in readings])), _interval(readings)
             below, beyond = sum(one.below for one in readings), sum(one.beyond for one in readings)
-            middle = float(np.mean([one.sentences for one in readings]))
+            ends = min(measured), max(measured)
             reference = next(iter(real.values())).mix
-            interval = _interval(readings)
-            found.append(Worth(suite, reference, size, middle, interval, mix, len(readings), below, beyond, largest))
+            found.append(Worth(suite, reference, size, middle, interval, mix, len(readings), below, beyond, *ends))
     return found
 
 

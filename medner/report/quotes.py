@@ -5,8 +5,10 @@ All of it is made from committed metrics, so that no number in these documents i
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +60,10 @@ def _wrapped(bullet: str, text: str) -> list[str]:
 
 
 def _advice(inputs: Inputs) -> Iterator[tuple[str, str, Iterable[str]]]:
-    """For every measured number of real sentences, on the first suite: whether the best other mix does better."""
+    """Whether the best other mix does better than numbers of real sentences, on the first suite.
+
+    That is the most sentences with which it does, then the fewest with which it does not.
+    """
     if not inputs.study.curves or not inputs.learning:
         return
     suite, reference = next(iter(inputs.study.curves.suites.items()))
@@ -70,10 +75,15 @@ def _advice(inputs: Inputs) -> Iterator[tuple[str, str, Iterable[str]]]:
     best = max(others, key=lambda mix: others[mix].mean)
     theirs = others[best].sentences
     what = f"{theirs:,} sentences of `{inputs.study.curves.mixes[best]}` give {others[best].mean:.2f}"
-    for point in measured[reference][1:]:
-        sign = _ahead(inputs.learning, suite, (reference, point.sentences), (best, theirs))
-        verdict = {1: "train on yours", -1: "train on those of a language model", 0: "no clear difference"}[sign]
-        title = f"{point.sentences:,} sentences: {verdict}."
+    verdicts = {1: "train on yours", -1: "train on those of a language model", 0: "no clear difference"}
+    signs = [
+        (_ahead(inputs.learning, suite, (reference, point.sentences), (best, theirs)), point)
+        for point in measured[reference][1:]
+    ]
+    for sign, own in itertools.groupby(signs, key=itemgetter(0)):
+        points = [point for _, point in own]
+        point = points[0] if sign > 0 else points[-1]
+        title = f"{'Up to ' if len(points) > 1 and sign <= 0 else ''}{point.sentences:,} sentences: {verdicts[sign]}."
         yield title, f"{point.sentences:,} real ones give {point.mean:.2f}, {what}.", ()
         if sign > 0:
             return

@@ -251,6 +251,8 @@ def _f1_of(rows: Sequence[CurveRow]) -> str:
 def _amount(one: Worth) -> str:
     if one.beyond == one.seeds:
         return f"more than {one.largest:,}"
+    if one.mean < one.smallest:  # a line from zero to there would lie below the curve, which flattens
+        return f"fewer than {one.smallest:,}"
     bounds = ""
     if one.interval:
         low, high = one.interval

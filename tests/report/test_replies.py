@@ -219,6 +219,11 @@ def test_a_document_quotes_what_it_has_a_place_for(metrics: Path) -> None:
     assert "- **100 sentences: train on those of a language model.** 100 real ones give 0.30," in text
     assert "- **300 sentences: train on yours.**" in text
     assert max(map(len, text.splitlines())) <= 100
+    more = [*curve_rows("gold", {0: 0.1, 50: 0.2, 100: 0.3, 300: 0.5}), *curve_rows("ro", {0: 0.1, 1000: 0.4})]
+    inputs = Inputs(**{**vars(inputs), "learning": [row.model_copy(update={"suite": "real"}) for row in more]})
+    text = quote(document, inputs, "m", Path("README.md"))
+    assert "- **Up to 100 sentences: train on those of a language model.** 100 real ones give 0.30," in text
+    assert "50 sentences:" not in text
     unclear = [*curve_rows("gold", {0: 0.1, 100: 0.3}, noise=(-0.2, 0.2)), *curve_rows("ro", {9: 0.4}, noise=(0, 0))]
     inputs = Inputs(**{**vars(inputs), "learning": [row.model_copy(update={"suite": "real"}) for row in unclear]})
     assert "- **100 sentences: no clear difference.**" in quote(document, inputs, "m", Path("README.md"))
