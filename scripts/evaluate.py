@@ -12,7 +12,6 @@ from medner.command_line import GPU_HELP, ROOT, good, new_app, note_missing, sho
 from medner.evaluation.pipelines import evaluate
 from medner.evaluation.results import run_table
 from medner.model.arithmetic import choose_processor
-from medner.model.pipelines import no_pipeline
 from medner.names import Folder, check_name
 
 app = new_app()
@@ -37,11 +36,8 @@ def main(
     """
     name = check_name(experiment)
     choose_processor(gpu)
-    pipeline = Path(model) if model else ROOT / "training" / name / "model-best"
-    if not model and not pipeline.is_dir():
-        raise no_pipeline(name)
     scores = evaluate(
-        pipeline,
+        Path(model) if model else ROOT / "training" / name / "model-best",
         ROOT,
         corpus,
         Path(output) if output else ROOT / "metrics" / (f"{Folder.OWN}/{test.stem}" if test else "") / name,

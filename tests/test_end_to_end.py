@@ -366,7 +366,7 @@ UNKNOWN = f"experiments.yml: no experiment exp9 that trains a pipeline. Use one 
             ["train.py", "exp1", "--gpu", "0"],
             "Give -1 for the CPU, or install CuPy for CUDA 13: pip install -e '.[gpu]'.",
         ),
-        (["evaluate.py", "exp9"], "exp9: no such pipeline. Give a trained experiment"),
+        (["evaluate.py", "exp9"], "no such pipeline. Train it first with scripts/train.py."),
         (["summarise.py", "--metrics", "nonesuch"], "nonesuch: no evaluated experiment. Run an evaluate step first."),
         (
             ["seeds.py", "exp1", "--seeds", "1,two"],
