@@ -54,10 +54,12 @@ class Cell:
 
     def markdown(self) -> str:
         """The cell for Markdown, note included."""
-        text = markdown_text(self.text)
-        if not self.note or not text:
-            return f"**{text}**" if self.strong and text else text or markdown_text(self.note)
-        return f"**{text}** {markdown_text(self.note)}" if self.strong else f"{text} ({markdown_text(self.note)})"
+        text, note = markdown_text(self.text), markdown_text(self.note)
+        if not text:
+            return note
+        if self.strong:
+            return f"**{text}** {note}".rstrip()
+        return f"{text} ({note})" if note else text
 
     def html(self) -> Markup:
         """The content of the table cell for HTML."""

@@ -127,7 +127,7 @@ def answer(inputs: Inputs) -> Answer:
 
 def _summary(inputs: Inputs, shown: Mapping[tuple[str, Pair], Sequence[Finding]]) -> str:
     """Whether each step helps on real medical text, or where none was scored on held-out text; what each step adds."""
-    lacking = _real_text_is_lacking(inputs)
+    lacking = _real_text_is_lacking(inputs, inputs.steps)
     where = HELD_OUT if lacking else REAL
     effects = [_effect(own) for (group, _), own in shown.items() if group == where]
     unknown = f"{lacking}, so nothing can be said about it. " if lacking else ""
@@ -161,9 +161,9 @@ def _added(inputs: Inputs) -> str:
     return " ".join(sentences)
 
 
-def _real_text_is_lacking(inputs: Inputs) -> str:
-    """Why no answer can be about real medical text; empty if answers can."""
-    scored = inputs.scored_by(list(inputs.results), inputs.real_suites)
+def _real_text_is_lacking(inputs: Inputs, experiments: Sequence[str]) -> str:
+    """Why no answer on experiments can be about real medical text; empty if answers can."""
+    scored = inputs.scored_by(experiments, inputs.real_suites)
     if not scored:
         return "No real medical text was scored"
     small = inputs.small_suites
@@ -171,7 +171,7 @@ def _real_text_is_lacking(inputs: Inputs) -> str:
 
 
 def _caveats(inputs: Inputs) -> Iterator[str]:
-    if why := _real_text_is_lacking(inputs):
+    if why := _real_text_is_lacking(inputs, list(inputs.results)):
         yield f"{why}. The answers are about held-out text like that of training."
     if any(result.provenance.encoder.untrained for result in inputs.results.values()):
         yield (

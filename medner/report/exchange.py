@@ -88,13 +88,7 @@ def exchange_rates(rows: Sequence[CurveRow], suite: str) -> list[Worth]:
         for size, row in own.items():
             if size:
                 found[mix, size].append(_reading(row, [curve[size] for size in sorted(curve)]))
-    return [
-        Worth(
-            suite, mix, size, float(np.mean([one.sentences for one in own])), _interval(own), reference, len(own),
-            sum(one.below for one in own), sum(one.beyond for one in own), min(measured), max(measured),
-        )
-        for (mix, size), own in sorted(found.items())
-    ]  # fmt: skip
+    return [_worth(suite, mix, size, reference, own, measured) for (mix, size), own in sorted(found.items())]
 
 
 def real_worth(rows: Sequence[CurveRow], suite: str, size: int) -> list[Worth]:
@@ -119,11 +113,7 @@ def real_worth(rows: Sequence[CurveRow], suite: str, size: int) -> list[Worth]:
         ]
         if readings:
             measured = [size for curve in curves_of_mix.values() for size in curve if size]
-            middle, interval = float(np.mean([one.sentences for one in readings])), _interval(readings)
-            below, beyond = sum(one.below for one in readings), sum(one.beyond for one in readings)
-            ends = min(measured), max(measured)
-            reference = next(iter(real.values())).mix
-            found.append(Worth(suite, reference, size, middle, interval, mix, len(readings), below, beyond, *ends))
+            found.append(_worth(suite, next(iter(real.values())).mix, size, mix, readings, measured))
     return found
 
 
@@ -134,6 +124,25 @@ class _Reading(NamedTuple):
     below: bool
     beyond: bool
     resampled: list[float] | None
+
+
+def _worth(
+    suite: str, mix: str, sentences: int, reference: str, readings: Sequence[_Reading], measured: Sequence[int]
+) -> Worth:
+    """What the readings of all seeds say. measured: the sizes of the reference, none apart."""
+    return Worth(
+        suite=suite,
+        mix=mix,
+        sentences=sentences,
+        mean=float(np.mean([one.sentences for one in readings])),
+        interval=_interval(readings),
+        reference=reference,
+        seeds=len(readings),
+        below=sum(one.below for one in readings),
+        beyond=sum(one.beyond for one in readings),
+        smallest=min(measured),
+        largest=max(measured),
+    )
 
 
 def _reading(point: CurveRow, reference: Sequence[CurveRow]) -> _Reading:

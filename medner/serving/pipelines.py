@@ -12,7 +12,6 @@ from medner.annotation import engine
 from medner.annotation.entities import Entity
 from medner.annotation.inputs import Document
 from medner.annotation.run import annotate_documents
-from medner.model.pipelines import named_pipeline
 from medner.model.provenance import provenance_in
 from medner.serving.api import PipelineInfo, Served
 
@@ -21,7 +20,7 @@ def load(models: Sequence[str]) -> list[Served]:
     """Pipelines, by experiment, folder or package name. Raises InputError where one cannot be loaded."""
     found: dict[str, Served] = {}
     for model in models:
-        nlp = engine.load(named_pipeline(model))
+        nlp = engine.load(model)
         name = _name(nlp, model)
         number = 2
         while name in found:

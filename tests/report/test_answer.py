@@ -98,6 +98,14 @@ def test_real_text_without_an_interval_gives_no_answer(metrics: Path) -> None:
     )
 
 
+def test_real_text_that_no_step_was_scored_on_is_not_what_the_summary_is_about(metrics: Path) -> None:
+    for name in ("one", "two", "three"):
+        suites = {suite: own for suite, own in scores(name, 0.3).suites.items() if suite != "real"}
+        made.run(metrics, scores(name, 0.3).model_copy(update={"suites": suites}))
+    made.run(metrics, scores("annotated", 0.6))
+    assert answer(read(metrics)).summary.startswith("No real medical text was scored, so nothing can be said about it.")
+
+
 def test_the_last_step_is_compared_with_the_references_of_a_suite(metrics: Path) -> None:
     made.run(metrics, scores("annotated", 0.6))
     compared(metrics, [comparison(suite, "annotated", "three", -0.3, -0.1, 0.01) for suite in ("real", "combined")])
