@@ -43,7 +43,7 @@ readme: $(INSTALLED)
 	  $(BIN)/python scripts/write_headline.py $$metrics README.md; fi; done
 
 # Keeps this machine's scores as reference results: `make reference NAME=mirror`, then `make readme`.
-KEPT := -name scores.json -o -name counts.json -o -name curve.json -o -name significance.json -o -name significance.md -o -name curves.json -o -name summary.md -o -regex './[^/]*/calibration.json' -o -path './dev/*.json' -o -path './robustness/*.json'
+KEPT := -name scores.json -o -name counts.json.gz -o -name curve.json -o -name significance.json -o -name significance.md -o -name curves.json -o -name summary.md -o -regex './[^/]*/calibration.json' -o -path './dev/*.json' -o -path './robustness/*.json'
 reference:
 	test -n '$(NAME)'  # else the next line would remove all of them
 	rm -rf metrics/reference/$(NAME)

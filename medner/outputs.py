@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import srsly
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -24,9 +24,22 @@ _T = TypeVar("_T")
 
 
 def write_output(path: Path, content: object, *, exclude_none: bool = False) -> None:
-    """Write models, or lists and dicts of models, as indented JSON. Raises InputError where it cannot be written."""
-    plain = to_jsonable_python(content, exclude_none=exclude_none)
-    write_text(path, srsly.json_dumps(plain, indent=2) + "\n")
+    """Write models, or lists and dicts of models, as JSON. Raises InputError where it cannot be written."""
+    write_text(path, _json(to_jsonable_python(content, exclude_none=exclude_none)) + "\n")
+
+
+def _json(value: Any, indent: str = "\n") -> str:
+    """Indented JSON in which what holds no further list or dict stands on one line: a score, a row of numbers."""
+    inner = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(inner, list) or not any(isinstance(one, (dict, list)) for one in inner):
+        line: str = srsly.json_dumps(value)
+        return line
+    deeper = f"{indent}  "
+    parts = [_json(one, deeper) for one in inner]
+    if isinstance(value, dict):
+        parts = [f"{srsly.json_dumps(key)}:{part}" for key, part in zip(value, parts, strict=True)]
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    return f"{opening}{deeper}{f',{deeper}'.join(parts)}{indent}{closing}"
 
 
 def read_output(path: Path, shape: type[_T], step: str) -> _T:

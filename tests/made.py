@@ -119,7 +119,7 @@ def scores(
 def run(metrics: Path, made: Scores, counts: Mapping[str, Iterable[Counts]] | None = None, *, main: bool = True) -> Run:
     """Write a run as the evaluate step does, as the main run of its experiment or below ``seeds``, and return it.
 
-    counts: those of every independent text, by suite, for ``counts.json``.
+    counts: those of every independent text, by suite, for ``counts.json.gz``.
     """
     about = made.provenance
     folder = metrics / about.experiment if main else metrics / "seeds" / str(about.seed) / about.experiment

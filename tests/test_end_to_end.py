@@ -154,7 +154,7 @@ def test_every_suite_has_its_metrics(study: tuple[Path, str]) -> None:
         suites = ("ronec", "med-ro", "med-fr", "combined")
         assert found == {
             *(f"{suite}.json" for suite in suites), *(f"{suite}.predictions.jsonl" for suite in suites),
-            "scores.json", "counts.json", "curve.json",
+            "scores.json", "counts.json.gz", "curve.json",
         }  # fmt: skip
 
 

@@ -155,4 +155,4 @@ def _resampled(run: Run, suite: str) -> list[float] | None:
     if len(counts) < MIN_UNITS:
         return None
     drawn = np.random.default_rng(0).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), RESAMPLES)
-    return [round(float(f1), 6) for f1 in f1_by_run(drawn[..., None] * counts)]
+    return [round(float(f1), 4) for f1 in f1_by_run(drawn[..., None] * counts)]

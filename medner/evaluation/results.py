@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +21,14 @@ from medner.evaluation.predictions import SUFFIX, Prediction, write_predictions
 from medner.evaluation.scores import Counts, SuiteScore, TestSource, score_suite, unit_counts
 from medner.evaluation.statistics import CONFIDENCE
 from medner.exceptions import InputError
-from medner.files import read_json, write_text
+from medner.files import read_json, write_bytes
 from medner.model.provenance import Provenance
 from medner.names import Folder
 from medner.outputs import Output, read_output, write_output
 from medner.tables import Cell, Row, Table
 
 SCORES = "scores.json"
-COUNTS = "counts.json"  # all that comparisons need of the predictions, which hold texts that are not ours to publish
+COUNTS = "counts.json.gz"  # all that comparisons need of the predictions, which hold texts that are not ours to publish
 
 
 class Scores(Output):
@@ -84,7 +85,7 @@ def write_run(
     suites: Mapping[str, Sequence[Prediction]],
     seen: Collection[tuple[str, str]],
 ) -> Scores:
-    """Score the predictions of every suite; write them with ``counts.json`` and ``scores.json``.
+    """Score the predictions of every suite; write them with ``counts.json.gz`` and ``scores.json``.
 
     Where predictions have a confidence, ``calibration.json`` as well.
 
@@ -110,15 +111,16 @@ def read_run(folder: Path) -> Run:
 
 
 def write_counts(folder: Path, suites: Mapping[str, Sequence[Counts]]) -> None:
-    """Write ``counts.json``: by suite, true and false positives and false negatives of every independent text."""
+    """Write ``counts.json.gz``: by suite, true and false positives and false negatives of every independent text."""
     lines = (f"{json.dumps(suite)}: {json.dumps(found, separators=(',', ':'))}" for suite, found in suites.items())
-    write_text(folder / COUNTS, "{\n" + ",\n".join(lines) + "\n}\n")
+    content = "{\n" + ",\n".join(lines) + "\n}\n"
+    write_bytes(folder / COUNTS, gzip.compress(content.encode(), mtime=0))  # no date: same counts, same file
 
 
 def read_counts(run: Run, suite: str) -> NDArray[np.float64]:
     """Counts of every independent text of a suite, in its order: shape (texts, 3).
 
-    Raises InputError if counts.json is missing or damaged, or does not add up to the scores.
+    Raises InputError if counts.json.gz is missing or damaged, or does not add up to the scores.
     """
     path = run.folder / COUNTS
     remedy = "Run the evaluate step again"

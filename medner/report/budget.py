@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,7 +43,8 @@ def usd(row: CurveRow, price: Price) -> float | None:
 def equal_costs(rows: Iterable[CurveRow], pairs: Iterable[tuple[str, str]], price: Price) -> list[EqualCost]:
     """For every suite, what pairs of mixes give at equal cost, where both were measured with the same seeds.
 
-    Between measured sizes, F1 is linear in the logarithm of the size, and below the first it is linear.
+    Seeds whose curve lacks a size are left out. Between measured sizes, F1 is linear in the logarithm of the size, and
+    below the first it is linear.
     """
     return _compared(rows, pairs, lambda row: usd(row, price) or 0.0, priced=True)
 
@@ -65,11 +66,17 @@ def _compared(
     found = []
     for suite, mixes in curves.items():
         for before, after in pairs:
-            seeds = sorted(mixes[before].keys() & mixes[after].keys())
-            both = [(mixes[before][seed], mixes[after][seed]) for seed in seeds]
+            whole = [_whole(mixes[mix]) for mix in (before, after)]
+            both = [(whole[0][seed], whole[1][seed]) for seed in sorted(whole[0].keys() & whole[1].keys())]
             if both and all(len(curve) > 1 for pair in both for curve in pair):
                 found.append(_equal(suite, before, after, both, measure, priced=priced))
     return found
+
+
+def _whole(curves: Mapping[int, Sequence[CurveRow]]) -> dict[int, Sequence[CurveRow]]:
+    """The curves with every size that was measured, by seed: between the ends of another, F1 would be made up."""
+    most = max(map(len, curves.values()), default=0)
+    return {seed: curve for seed, curve in curves.items() if len(curve) == most}
 
 
 def _equal(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -147,14 +148,18 @@ def test_a_suite_of_fewer_than_ten_texts_has_no_comparison(tmp_path: Path) -> No
         ('{"s": {}}', "no counts of suite s"),
         ("{}", "no counts of suite s"),
         ("{", "is damaged"),
+        (b"{}", "cannot be read"),
         (None, "run the step that makes it"),
     ],
 )
-def test_counts_that_do_not_fit_the_scores(tmp_path: Path, text: str | None, message: str) -> None:
+def test_counts_that_do_not_fit_the_scores(tmp_path: Path, text: str | bytes | None, message: str) -> None:
     for name in ("exp1", "exp2"):
         evaluated(tmp_path, name, 10)
-    path = tmp_path / "exp2" / "counts.json"
-    path.write_text(text) if text is not None else path.unlink()
+    path = tmp_path / "exp2" / "counts.json.gz"
+    if text is None:
+        path.unlink()
+    else:
+        path.write_bytes(gzip.compress(text.encode()) if isinstance(text, str) else text)
     with pytest.raises(InputError, match=message) as refused:
         compared(tmp_path, steps=[("exp1", "exp2")])
     assert str(path) in str(refused.value)

@@ -44,6 +44,14 @@ def test_a_curve_is_read_between_its_sizes() -> None:
     assert found.f1[1] == pytest.approx(0.4)
 
 
+def test_a_seed_with_the_ends_alone_is_not_read_between_them() -> None:
+    """A curve rises steeply at first, so a line from none to the end would lie far below it."""
+    whole, ends = priced("silver", {0: 0, 100: 0.4, 400: 0.6}, 100), priced("silver", {0: 0, 400: 0.6}, 100, seed=1)
+    written = [row for seed in (0, 1) for row in priced("ro", {0: 0, 100: 0.3}, 100, seed)]
+    (found,) = equal_costs([*written, *whole, *ends], PAIR, PRICE)
+    assert (found.seeds, found.f1) == (1, (0.3, pytest.approx(0.4)))
+
+
 @pytest.mark.parametrize(
     ("noise", "advice"),
     [
