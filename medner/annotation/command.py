@@ -88,4 +88,4 @@ def annotate(
     if not summary.documents:
         raise InputError("no document could be read", path=output, remedy="Correct the input")
     counts = ", ".join(f"{count:,} {label}" for label, count in sorted(summary.entities.items())) or "no entity"
-    good(f"{output}: {summary.documents:,} documents, {counts}")
+    good(f"{output}: {summary.documents:,} document{'s' if summary.documents > 1 else ''}, {counts}")

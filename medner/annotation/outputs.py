@@ -31,6 +31,7 @@ SUFFIXES = {
 }
 WITHOUT_TEXT = ("csv", "tsv")  # formats that hold the mentions alone
 BRAT = "*.ann"  # what every folder of brat has
+_BRAT_LABELS = "[entities]\n{}\n\n[relations]\n\n[events]\n\n[attributes]\n"  # brat wants all four sections
 FORMATS = ("jsonl", "csv", "tsv", "brat", "conll", "docbin", "label-studio", "doccano", "html")
 
 Documents = Iterable[Annotated]
@@ -103,9 +104,10 @@ def _write_tsv(path: Path, documents: Documents) -> None:
 
 
 def write_brat(path: Path, documents: Documents) -> None:
-    """A folder with a ``.txt`` and an ``.ann`` file a document, named after its id."""
+    """A folder with a ``.txt`` and an ``.ann`` file a document, named after its id, and with the labels for brat."""
     with new_folder(path, sign=BRAT) as folder:
         used: set[str] = set()
+        labels: set[str] = set()
         for number, one in enumerate(documents, start=1):
             name = re.sub(r"[^\w.-]+", "_", one.id.removesuffix(".txt")).strip("._")[:100] or "text"
             first, more = name, number
@@ -115,6 +117,8 @@ def write_brat(path: Path, documents: Documents) -> None:
             write_text(folder / f"{name}.txt", _text(one))
             lines = (f"T{n}\t{e.label} {e.start} {e.end}\t{e.text}\n" for n, e in enumerate(one.entities, start=1))
             write_text(folder / f"{name}.ann", "".join(lines))
+            labels.update(entity.label for entity in one.entities)
+        write_text(folder / "annotation.conf", _BRAT_LABELS.format("\n".join(sorted(labels))))
 
 
 def write_conll(path: Path, documents: Documents) -> None:

@@ -219,7 +219,7 @@ def test_a_run_does_not_read_what_the_run_before_it_wrote(rules: Path, note: Pat
         output = note.parent / name
         for _ in range(2):
             done = annotate(note.parent, "--model", rules, "--output", output, "--skip-bad")
-            assert f"{name}: 1 documents" in done.stdout
+            assert f"{name}: 1 document," in done.stdout
         output.unlink() if output.is_file() else shutil.rmtree(output)
         (note.parent / f"{name}.skipped.txt").unlink()
 
@@ -294,7 +294,7 @@ def written(rules: Path, tmp_path: Path, name: str, text: str, *arguments: objec
     (tmp_path / "n.txt").write_text(text, encoding="utf-8")
     done = annotate(tmp_path / "n.txt", "--model", rules, "--output", tmp_path / name, *arguments)
     assert done.exit_code == 0, done.output
-    assert "1 documents, 1 LOC, 1 MEDICAL" in done.stdout
+    assert "1 document, 1 LOC, 1 MEDICAL" in done.stdout
     return tmp_path / name
 
 
@@ -311,6 +311,7 @@ def test_every_output_format(rules: Path, tmp_path: Path) -> None:
     (ann,) = folder.glob("*.ann")
     assert ann.read_text() == "T1\tLOC 3 7\tArad\nT2\tMEDICAL 14 20\tasthme\n"
     assert ann.with_suffix(".txt").read_text() == TEXT
+    assert (folder / "annotation.conf").read_text().startswith("[entities]\nLOC\nMEDICAL\n\n[relations]\n")
 
     conll = written(rules, tmp_path, "o.conll", TEXT).read_text()
     assert "\nArad\tB-LOC\n" in conll
