@@ -35,12 +35,16 @@ class Reply:
 
 @dataclass(frozen=True)
 class Effect:
-    """A difference in F1 on a suite with its interval. sign: 1 or -1 where it is significant, else 0."""
+    """A difference in F1 on a suite with its interval. sign: 1 or -1 where it is significant, else 0.
+
+    tested: whether it has a p. A difference that has none is clear, not significant, where the interval excludes zero.
+    """
 
     suite: str
     difference: float
     interval: tuple[float, float]
     sign: int
+    tested: bool = True
 
     def __str__(self) -> str:
         """The difference in points with its interval."""
@@ -133,8 +137,13 @@ def _sentence(before: str, after: str, effects: Sequence[Effect], where: str = "
         each = listed([f"{one.suite} ({one})" for one in rest])
         shown = each if len(rest) < 3 else f"any of {len(rest)} suites{'' if clauses else where} ({_range(rest, True)})"
         between = "" if clauses else f" between {after} and {before}"
-        text += f"{'No' if clauses else 'no'} significant difference{between} on {shown}."
+        text += f"{'No' if clauses else 'no'} {_kind(rest)} difference{between} on {shown}."
     return text.strip()
+
+
+def _kind(effects: Iterable[Effect]) -> str:
+    """What the differences are not."""
+    return "significant" if all(one.tested for one in effects) else "clear"
 
 
 def _range(effects: Sequence[Effect], name: bool) -> str:
@@ -147,7 +156,7 @@ def _range(effects: Sequence[Effect], name: bool) -> str:
 def _in_full(pair: Pair, effects: Iterable[Effect], what: str = "") -> str:
     """Every suite of a pair. Differences that are not significant are marked."""
     before, after = pair
-    shown = (f"{one.suite} {one}{'' if one.sign else ' (not significant)'}" for one in effects)
+    shown = (f"{one.suite} {one}{'' if one.sign else f' (not {_kind([one])})'}" for one in effects)
     return f"{after} − {before}{what}: {'; '.join(shown)}."
 
 
@@ -194,7 +203,7 @@ def _unequal(inputs: Inputs, question: Question) -> tuple[list[str], list[str]]:
 def _effect(one: EqualCost) -> Effect:
     assert one.interval
     low, high = one.interval
-    return Effect(one.suite, one.f1[1] - one.f1[0], one.interval, (low > 0) - (high < 0))
+    return Effect(one.suite, one.f1[1] - one.f1[0], one.interval, (low > 0) - (high < 0), tested=False)
 
 
 def _same(way: str, names: tuple[str, str], one: EqualCost) -> str:
@@ -224,19 +233,19 @@ def _worth_line(inputs: Inputs, suite: str, size: int) -> str | None:
     rows = [r for r in inputs.learning if (r.suite, r.mix, r.sentences) == (suite, found[0].mix, size)]
     names = inputs.study.curves.mixes
     fewest = sorted(found, key=lambda one: (one.beyond, one.mean))
-    best = [next((one for one in fewest if _is(inputs, one.reference, kind)), None) for kind in ("written", "labelled")]
+    best = [next((one for one in fewest if _is(inputs, one.reference, kind)), None) for kind in ("synthetic", "silver")]
     same = " or ".join(
         f"{_amount(one)} {kind} ones ({names[one.reference]})"
-        for one, kind in zip(best, ("written", "labelled"), strict=True)
+        for one, kind in zip(best, ("synthetic", "silver"), strict=True)
         if one
     )
-    return f"On {suite}, {size:,} real sentences ({names[found[0].mix]}) give F1 {_f1_of(rows)}, and so do {same}."
+    return f"On {suite}, {size:,} gold sentences ({names[found[0].mix]}) give F1 {_f1_of(rows)}, and so do {same}."
 
 
 def _is(inputs: Inputs, mix: str, kind: str) -> bool:
-    """Whether a language model has written, or labelled, all sentences of a mix."""
+    """Whether a language model has written (synthetic), or labelled (silver), all sentences of a mix."""
     sources = [inputs.study.sources[name] for name in added(inputs.study, mix)]
-    return all(source.silver if kind == "labelled" else source.synthetic for source in sources)
+    return all(source.silver if kind == "silver" else source.synthetic for source in sources)
 
 
 def _f1_of(rows: Sequence[CurveRow]) -> str:

@@ -216,13 +216,13 @@ def test_a_document_quotes_what_it_has_a_place_for(metrics: Path) -> None:
     assert "| real | 0.320 | 0.370 | 0.420 |" in text
     assert text.count("- **Does it help?** Yes: two is ahead") == 2
     assert "  - two − one: real +2.0 [+1.0, +3.0]." in text
-    assert "- **100 sentences: train on those of a language model.** 100 real ones give 0.30," in text
+    assert "- **100 sentences: train `two`.** 100 gold ones give 0.30," in text
     assert "- **300 sentences: train on yours.**" in text
     assert max(map(len, text.splitlines())) <= 100
     more = [*curve_rows("gold", {0: 0.1, 50: 0.2, 100: 0.3, 300: 0.5}), *curve_rows("ro", {0: 0.1, 1000: 0.4})]
     inputs = Inputs(**{**vars(inputs), "learning": [row.model_copy(update={"suite": "real"}) for row in more]})
     text = quote(document, inputs, "m", Path("README.md"))
-    assert "- **Up to 100 sentences: train on those of a language model.** 100 real ones give 0.30," in text
+    assert "- **Up to 100 sentences: train `two`.** 100 gold ones give 0.30," in text
     assert "50 sentences:" not in text
     unclear = [*curve_rows("gold", {0: 0.1, 100: 0.3}, noise=(-0.2, 0.2)), *curve_rows("ro", {9: 0.4}, noise=(0, 0))]
     inputs = Inputs(**{**vars(inputs), "learning": [row.model_copy(update={"suite": "real"}) for row in unclear]})
