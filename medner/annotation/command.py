@@ -38,7 +38,7 @@ def annotate(
     processes: Annotated[int, typer.Option(min=0, help="About 1 GB each; 0: one for each core.")] = 0,
     ray: Annotated[str, typer.Option(help="Use Ray (extra `ray`): local, auto, or a cluster's address.")] = "",
 ) -> None:
-    """Find entities in texts, with a process on each core. Memory use does not grow with the number of documents.
+    """Find entities in texts, with a process on each core.
 
     Example: medner annotate notes/ --model exp3 --output found.jsonl
     """

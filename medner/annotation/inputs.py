@@ -58,13 +58,16 @@ def find_files(inputs: Sequence[str], reading: Reading, leave_out: Iterable[Path
     """The files that are meant: those given, and those of a known suffix in folders, sorted.
 
     leave_out: files and folders that are never found in a folder, such as the output. Raises InputError for what is
-    missing, cannot be read twice or is of an unknown format, and for a folder that cannot be read.
+    missing, cannot be read twice or is of an unknown format, for a folder that cannot be read, and for what is to be
+    left out but was given.
     """
     known = ", ".join(f"{suffix}[.gz]" for suffix in FORMATS)
     left_out = {path.resolve() for path in leave_out}
     files: list[str] = []
     for given in inputs:
         path = Path(given)
+        if given != STDIN and not left_out.isdisjoint((path.resolve(), *path.resolve().parents)):
+            raise InputError("is an input, and the output would replace it", path=given, remedy="Name another output")
         if given == STDIN or (path.exists() and not path.is_dir()):
             if given != STDIN and not path.is_file():
                 raise InputError("is not a file, and cannot be read twice", path=given, remedy="Give - and pipe it in")
@@ -325,12 +328,12 @@ def _read_table(name: str, reading: Reading) -> Found:
 def _read_docbin(name: str, reading: Reading) -> Found:
     import spacy  # noqa: PLC0415 - slow to import
 
-    from medner.data.docbins import parse_docbin  # noqa: PLC0415
+    from medner.data.docbins import docs_of, parse_docbin  # noqa: PLC0415
 
     with _opened(name) as file:
         data = file.read()
     try:
-        docs = parse_docbin(data, Path(name)).get_docs(spacy.blank("xx").vocab)
+        docs = docs_of(parse_docbin(data, Path(name)), spacy.blank("xx").vocab, Path(name))
         for number, doc in enumerate(docs, start=1):
             document = Document(str(doc.user_data.get("id", f"{name}:{number}")), doc.text)
             yield check_document(document, name, f"document {number}")

@@ -7,7 +7,7 @@ import html
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -76,9 +76,9 @@ def _text(one: Annotated) -> str:
     return one.text or ""
 
 
-def _other_keys(one: Annotated, *taken: str) -> dict[str, Any]:
-    """The other keys of the input. One that the output needs for itself is kept as ``input_<key>``."""
-    return {f"input_{key}" if key in taken else key: value for key, value in one.extra.items()}
+def other_keys(extra: Mapping[str, Any], *taken: str) -> dict[str, Any]:
+    """The other keys of a document. One that the output needs for itself is kept as ``input_<key>``."""
+    return {f"input_{key}" if key in taken else key: value for key, value in extra.items()}
 
 
 def write_jsonl(path: Path, documents: Documents) -> None:
@@ -87,7 +87,9 @@ def write_jsonl(path: Path, documents: Documents) -> None:
         for one in documents:
             text = {} if one.text is None else {"text": one.text}
             entities = [entity._asdict() for entity in one.entities]
-            file.write(_json_line({**_other_keys(one, "text", "entities"), "id": one.id, **text, "entities": entities}))
+            file.write(
+                _json_line({**other_keys(one.extra, "text", "entities"), "id": one.id, **text, "entities": entities})
+            )
 
 
 def write_table(path: Path, documents: Documents, delimiter: str = ",") -> None:
@@ -179,7 +181,7 @@ def write_label_studio(path: Path, documents: Documents) -> None:
                 }
                 for number, e in enumerate(one.entities, start=1)
             ]
-            data = {**_other_keys(one, "text"), "id": one.id, "text": one.text}
+            data = {**other_keys(one.extra, "text"), "id": one.id, "text": one.text}
             task = {"data": data, "predictions": [{"result": results}]}
             file.write(separator + json.dumps(task, ensure_ascii=False))
             separator = ",\n"
@@ -192,7 +194,7 @@ def write_doccano(path: Path, documents: Documents) -> None:
         for one in documents:
             label = [[e.start, e.end, e.label] for e in one.entities]
             file.write(
-                _json_line({**_other_keys(one, "text", "label"), "id": one.id, "text": one.text, "label": label})
+                _json_line({**other_keys(one.extra, "text", "label"), "id": one.id, "text": one.text, "label": label})
             )
 
 

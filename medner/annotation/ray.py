@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from medner.annotation.inputs import FORMATS as READ
 from medner.annotation.inputs import STDIN, Document, Reading, check_document, find_files, read_documents
-from medner.annotation.outputs import SUFFIXES
+from medner.annotation.outputs import SUFFIXES, other_keys
 from medner.annotation.run import Job, annotate_documents, check_wishes, is_wanted
 from medner.cluster import explained, start_ray
 from medner.exceptions import InputError
@@ -39,7 +39,7 @@ def annotate_on_ray(job: Job, address: str) -> int:
     tables = _parquet_files(job.inputs)
     to = job.to or (PARQUET if tables else "jsonl")
     _check_options(job, tables)
-    files = [] if tables else find_files(job.inputs, job.reading)
+    files = [] if tables else find_files(job.inputs, job.reading, (job.output,))
     if Path(job.model).is_dir():
         job = replace(job, model=str(Path(job.model).resolve()))
     ray = start_ray(address)
@@ -166,14 +166,20 @@ class _Worker:
                 raise document
             found.append([one._asdict() for one in entities if is_wanted(one, job.labels, job.min_confidence)])
         if self.unfold:
-            rows = [{**json.loads(row.pop(EXTRA)), **row} for row in batch.to_pylist()]
-            batch = pa.Table.from_pylist(rows)
+            rows = [_unfolded(row) for row in batch.to_pylist()]
+            columns = dict.fromkeys(key for row in rows for key in row)  # from_pylist takes those of the first row
+            batch = pa.Table.from_pylist([{key: row.get(key) for key in columns} for row in rows])
         dropped = {"entities", field} if not job.keep_text else {"entities"}
         batch = batch.drop_columns([name for name in batch.column_names if name in dropped])
         kind = {"start": pa.int64(), "end": pa.int64(), "label": pa.string(), "text": pa.string()}
         return batch.append_column(
             "entities", pa.array(found, pa.list_(pa.struct({**kind, "confidence": pa.float64()})))
         )
+
+
+def _unfolded(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with the other keys of its document first, each a column of its own."""
+    return {**other_keys(json.loads(row.pop(EXTRA, "{}")), "text", "entities"), **row}
 
 
 def _texts(batch: pa.Table, field: str, job: Job) -> Iterator[Document | InputError]:
@@ -195,8 +201,7 @@ def _json_lines(folder: Path) -> Any:
 
         def write_block_to_file(self, block: Any, file: Any) -> None:
             for row in block.to_arrow().to_pylist():
-                others = json.loads(row.pop(EXTRA, "{}"))
-                file.write((json.dumps({**others, **row}, ensure_ascii=False, default=str) + "\n").encode())
+                file.write((json.dumps(_unfolded(row), ensure_ascii=False, default=str) + "\n").encode())
 
     return JsonLines(str(folder), file_format="jsonl")
 

@@ -144,7 +144,7 @@ def run(job: Job, *, count: Callable[[int, int], None], tick: Tick) -> Summary:
         try:
             for one in journal.read():
                 tick(one, len(one.text or ""))
-            rest = _after(documents(), done, journal.path)
+            rest = _after(documents(), done, job.limit, journal.path)
             with start_workers(job.model, job.arithmetic, job.processes or cores(), expected) as workers:
                 check_wishes(job.model, workers.about, job.labels, job.min_confidence)
                 for document, entities in annotate_documents(rest, workers.find):
@@ -202,8 +202,13 @@ def _counted(documents: Iterable[Document | InputError], skip_bad: bool) -> tupl
     return number, characters
 
 
-def _after(documents: Iterator[Document | InputError], done: Sequence[str], path: Path) -> Iterator[Any]:
-    """The documents after those that are done. Raises InputError if the input is another than it was."""
+def _after(
+    documents: Iterator[Document | InputError], done: Sequence[str], limit: int | None, path: Path
+) -> Iterator[Any]:
+    """The documents after those that are done. Raises InputError if the input is another than it was, or cut short."""
+    if limit is not None and limit < len(done):
+        what = f"has {len(done):,} documents already, more than --limit"
+        raise InputError(what, path=path, remedy=f"Give --limit {len(done)} or more, or delete this file")
     for number, mark in enumerate(done, start=1):
         document = next(documents, None)
         if document is None or mark_of(document) != mark:

@@ -25,13 +25,11 @@ from medner.evaluation.statistics import (
 )
 from medner.model.provenance import Provenance
 from medner.outputs import Output
-from medner.study import Study
+from medner.study import Pair, Study
 
 FILE = "significance.json"
-TEST_KEYS = {"sha256", "annotated", "documents"}  # of a test source: what scores depend on
 TRAINING_KEYS = ("encoder", "epochs", "config", "overrides")  # of a training, beside its data
 SAME = 10**-DECIMALS * 2  # F1 values that differ by less were rounded
-Pair = tuple[str, str]
 
 
 class TextsOnly(Output):
@@ -189,14 +187,18 @@ def comparable_pairs(
         for before, after in pairs:
             if not {before, after} <= runs.keys():
                 continue
-            left, right = runs[before][0], runs[after][0]
-            models = {study.experiments[name].model for name in (before, after)}
-            trained = _training_differing(left, right, same_model=len(models) == 1)
-            if differing := [*trained, *data_differing(left, right)]:
-                unlike[before, after] = differing
+            if different := differing(runs, study, (before, after)):
+                unlike[before, after] = different
             else:
                 found.setdefault(family, []).append((before, after))
     return found, unlike
+
+
+def differing(runs: Mapping[str, Sequence[Run]], study: Study, pair: Pair) -> list[str]:
+    """What rules a comparison of two experiments out; empty where they can be compared."""
+    left, right = (runs[name][0] for name in pair)
+    models = {study.experiments[name].model for name in pair}
+    return [*_training_differing(left, right, same_model=len(models) == 1), *data_differing(left, right)]
 
 
 def _training_differing(one: Run, other: Run, *, same_model: bool) -> list[str]:

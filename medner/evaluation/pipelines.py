@@ -128,7 +128,8 @@ def training_mentions(nlp: Language, train: Path, provenance: Provenance) -> set
 def evaluate(
     pipeline: Path, root: Path, corpus: Path, target: Path, *, progress: Progress, test: Path | None = None
 ) -> Scores:
-    """Write ``target``: what `spacy evaluate` writes of each suite, the predictions, ``scores.json``, ``counts.json``.
+    """Write ``target``: what `spacy evaluate` writes of each suite, the predictions, ``scores.json``, and
+    ``counts.json.gz``.
 
     The pipeline reads every text once; all scores are computed from these predictions. root: the project folder, which
     the paths in the pipeline's config refer to. corpus: the folder of the corpus step. test: a DocBin to

@@ -10,6 +10,7 @@ overrides) and the SHA-256 of its test files, both in ``scores.json``. Stopped a
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -21,7 +22,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import srsly
 from spacy.cli._util import parse_config_overrides
 
 from medner.cluster import explained, start_ray
@@ -177,7 +177,7 @@ def _evaluated(folder: Path, wanted: tuple[object, ...]) -> Run | None:
 
 def as_arguments(overrides: Mapping[str, Any]) -> str:
     """Overrides of a config as spaCy parses SPACY_CONFIG_OVERRIDES: strings as they are, other values as JSON."""
-    texts = {key: value if isinstance(value, str) else srsly.json_dumps(value) for key, value in overrides.items()}
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in overrides.items()}
     return " ".join(f"--{key} {shlex.quote(text)}" for key, text in texts.items())
 
 

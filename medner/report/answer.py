@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import mean
 
-from medner.evaluation.comparisons import Comparison
+from medner.evaluation.comparisons import Comparison, differing
 from medner.evaluation.scores import SuiteScore, total
 from medner.report.inputs import Inputs
 from medner.report.wording import listed, points
+from medner.study import Pair
 
 ALPHA = 0.05
 REAL, HELD_OUT = "on real medical text", "on held-out text like the training data"
-Pair = tuple[str, str]
 
 
 class Verdict(StrEnum):
@@ -136,14 +136,20 @@ def _summary(inputs: Inputs, shown: Mapping[tuple[str, Pair], Sequence[Finding]]
 
 
 def _effect(found: Sequence[Finding]) -> str:
-    """What a step does to F1, over the suites of one kind of text."""
-    (before, after), number = found[0].pair, len(found)
-    gains, losses = (sum(one.verdict in verdicts for one in found) for verdicts in (GAINS, LOSSES))
-    if number == 1:
+    """What a step does to F1, over the suites of one kind of text; those without an interval are counted apart."""
+    before, after = found[0].pair
+    gains, losses, open_ = (
+        sum(one.verdict in verdicts for one in found) for verdicts in (GAINS, LOSSES, (Verdict.NO_INTERVAL,))
+    )
+    number = len(found) - open_
+    if not number:
+        return f"there is no interval to compare {after} with {before} by"
+    if len(found) == 1:
         verb = "raises F1 over" if gains else "lowers F1 from" if losses else "does not clearly change F1 from"
         return f"{after} {verb} {before} ({found[0].suite})"
     lowers = f" and lowers it on {losses}" if losses else ""
-    return f"{after} raises F1 over {before} on {gains} of {number} test suites{lowers}"
+    apart = f" ({open_} more: no interval)" if open_ else ""
+    return f"{after} raises F1 over {before} on {gains} of {number} test suites{lowers}{apart}"
 
 
 def _added(inputs: Inputs) -> str:
@@ -182,6 +188,9 @@ def _caveats(inputs: Inputs) -> Iterator[str]:
     yield from dict.fromkeys(f"{name} is a stand-in: {source.note}." for name, source in tested if source.stand_in)
     if not inputs.steps:
         return
+    for before, after in itertools.pairwise(inputs.steps):
+        if different := differing(inputs.runs, inputs.study, (before, after)):
+            yield f"{before} and {after} are not compared: they differ in {listed(different)}. Train one of them again."
     first = inputs.steps[0]
     if lacking := sorted(_tested_labels(inputs) - _learnt_labels(inputs, first)):
         labels = listed(lacking)
@@ -226,9 +235,12 @@ def _against_references(inputs: Inputs, found: Iterable[Finding], real: Iterable
 
 
 def _untested(inputs: Inputs, suite: str, before: str, after: str) -> Finding | None:
-    """Without a test, only intervals that do not overlap show a difference; intervals that do decide nothing."""
+    """Without a test, only intervals that do not overlap show a difference; intervals that do decide nothing.
+
+    None where one of the two has no score, or where they cannot be compared.
+    """
     left, right = inputs.score(before, suite), inputs.score(after, suite)
-    if not left or not right:
+    if not left or not right or differing(inputs.runs, inputs.study, (before, after)):
         return None
     f1 = [[run.scores.suites[suite].f1 for run in inputs.runs[name]] for name in (before, after)]
     verdict = _verdict_of_intervals(left.f1_interval, right.f1_interval)

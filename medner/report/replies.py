@@ -239,6 +239,8 @@ def _worth_line(inputs: Inputs, suite: str, size: int) -> str | None:
         for one, kind in zip(best, ("synthetic", "silver"), strict=True)
         if one
     )
+    if not same:
+        return None
     return f"On {suite}, {size:,} gold sentences ({names[found[0].mix]}) give F1 {_f1_of(rows)}, and so do {same}."
 
 

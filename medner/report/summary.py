@@ -80,7 +80,7 @@ def summarise(results: Mapping[str, Scores], study: Study) -> str:
     for group in GROUPS:
         suites = study.group(group)
         if any(suite in scores.suites for suite in suites for scores in results.values()):
-            annotated = _annotated(results, suites, study)
+            annotated = annotated_labels(results, suites)
             alone = f", which annotates {annotated.pop()} alone" if len(annotated) == 1 else ""
             lines += [f"{_GROUPS[group]}{alone}:", "", scores_table(results, suites).markdown()]
     lines += origins(results)
@@ -88,14 +88,14 @@ def summarise(results: Mapping[str, Scores], study: Study) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _annotated(results: Mapping[str, Scores], suites: Sequence[str], study: Study) -> set[str]:
+def annotated_labels(results: Mapping[str, Scores], suites: Sequence[str]) -> set[str]:
     """The labels that suites annotate, of those that were scored."""
     return {
         label
         for scores in results.values()
         for suite in suites
         if suite in scores.suites
-        for source in study.suites[suite].sources
+        for source in scores.suites[suite].sources
         for label in scores.test[source].annotated
     }
 

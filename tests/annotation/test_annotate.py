@@ -119,6 +119,12 @@ def test_labels_and_limit(rules: Path, note: Path, output: Path) -> None:
     assert [surfaces(one) for one in documents] == [[("LOC", "Arad")], [("LOC", "Arad")]]
 
 
+def without_strings() -> bytes:
+    damaged = DocBin(docs=[spacy.blank("xx")("la Arad")])
+    damaged.strings.clear()
+    return damaged.to_bytes()
+
+
 BAD = [
     (["x.txt"], {}, "x.txt: no such file"),
     (["x.pdf"], {"x.pdf": b"?"}, "names no known format"),
@@ -143,6 +149,7 @@ BAD = [
     (["x.txt", "--no-text", "--to", "html"], {"x.txt": b"a"}, "--no-text does not go with html"),
     (["x.txt.gz"], {"x.txt.gz": b"no gzip"}, "x.txt.gz: cannot be read"),
     (["x.spacy"], {"x.spacy": b"?"}, "x.spacy: not a DocBin"),
+    (["x.spacy"], {"x.spacy": without_strings()}, "x.spacy: not a DocBin"),
     (["x.jsonl"], {"x.jsonl": b"\n"}, "the input has no document"),
     (["x.txt", "--encoding", "klingon"], {"x.txt": b"a"}, "--encoding is 'klingon'"),
     (["x.txt", "--from", "pdf"], {"x.txt": b"a"}, "'pdf' is not a known format"),
@@ -224,6 +231,18 @@ def test_a_run_does_not_read_what_the_run_before_it_wrote(rules: Path, note: Pat
         (note.parent / f"{name}.skipped.txt").unlink()
 
 
+def test_the_output_never_replaces_the_input(rules: Path, tmp_path: Path) -> None:
+    table, folder = tmp_path / "notes.csv", tmp_path / "brat"
+    table.write_text("text\nArad\n")
+    assert annotate(table, "--model", rules, "--output", folder).exit_code == 0
+    for given, output in ((table, table), (folder, folder), (next(folder.glob("*.txt")), folder)):
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+        done = annotate(given, "--model", rules, "--output", output)
+        assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+        assert "is an input, and the output would replace it. Name another output." in done.stderr
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 def test_ids_that_look_alike_are_files_of_their_own(rules: Path, tmp_path: Path) -> None:
     lines = [json.dumps({"id": id, "text": text}) for id, text in (("12", "one"), ("12-3", "two"), ("12", "three"))]
     (tmp_path / "x.jsonl").write_text("\n".join(lines))
@@ -266,6 +285,14 @@ def test_resuming_with_other_input_is_refused(
     done = annotate(texts, "--model", rules, "--output", output, "--resume")
     assert done.exit_code == 1
     assert message in done.stderr
+
+
+def test_resuming_with_a_limit_below_what_is_done_is_refused(rules: Path, tmp_path: Path, output: Path) -> None:
+    texts = tmp_path / "texts.jsonl"
+    interrupted(rules, texts, output)
+    done = annotate(texts, "--model", rules, "--output", output, "--resume", "--limit", "1")
+    assert done.exit_code == 1
+    assert "has 2 documents already, more than --limit. Give --limit 2 or more, or delete this file." in done.stderr
 
 
 def test_resuming_with_a_pipeline_that_was_trained_again_is_refused(rules: Path, tmp_path: Path, output: Path) -> None:

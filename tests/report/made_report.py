@@ -84,7 +84,10 @@ def scores(experiment: str, f1: float, *, untrained: bool = False, note: str = "
     sources = {name: made.source(note, stand_in=stand_in.get(name, False)) for name in kinds}
     return made.scores(
         experiment,
-        {suite: suite_score(f1 + 0.01 * n) for n, suite in enumerate(("med-ro", "combined", "real"))},
+        {
+            suite: suite_score(f1 + 0.01 * n, sources=STUDY.suites[suite].sources)
+            for n, suite in enumerate(("med-ro", "combined", "real"))
+        },
         test={
             name: made.source_under_test(scheme().corpus(kind).annotated, note, stand_in=name in stand_in)
             for name, kind in kinds.items()

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import made
 import pytest
-from made_report import change_suite, compared, comparison, least, read, report_md, scores
+from made_report import STUDY, change_suite, compared, comparison, least, read, report_md, scores
 
+from medner.evaluation.results import read_run
 from medner.evaluation.scores import Counts
 from medner.report.answer import Verdict, answer, findings
 from medner.report.pages import write_report
@@ -124,6 +125,27 @@ def test_without_a_test_only_intervals_that_do_not_overlap_show_a_difference(met
     assert "significant" not in text
     change_suite(metrics, "two", "real", f1_interval=None)
     assert f"two against one, on real medical text: {Verdict.NO_INTERVAL} on real (+1.0)" in said(metrics)
+
+
+def test_steps_that_differ_in_more_than_their_data_are_not_compared(metrics: Path) -> None:
+    made.run(metrics, scores("two", 0.6, untrained=True, epochs=9))
+    found = answer(read(metrics))
+    assert not [one for one in found.findings if "two" in one.pair]
+    assert "one and two are not compared: they differ in encoder and epochs. Train one of them again." in found.caveats
+    assert "two" not in " ".join(found.statements)
+
+
+def test_a_suite_without_an_interval_is_not_counted_as_one_without_a_gain(metrics: Path) -> None:
+    for name in ("one", "two", "three"):
+        run = read_run(metrics / name).scores
+        nothing = {"p": 0, "r": 0, "f1": 0, "f1_interval": None} if name == "one" else {}
+        second = run.suites["real"].model_copy(update=nothing)
+        made.run(metrics, run.model_copy(update={"suites": {**run.suites, "second": second}}))
+    suites = {**STUDY.suites, "second": STUDY.suites["real"]}
+    summary = answer(read(metrics, STUDY.model_copy(update={"suites": suites}))).summary
+    assert "two raises F1 over one on 1 of 1 test suites (1 more: no interval)" in summary
+    change_suite(metrics, "one", "real", f1_interval=None)
+    assert "there is no interval to compare two with one by" in answer(read(metrics)).summary
 
 
 def test_untrained_weights_and_stand_ins_are_named_first(metrics: Path) -> None:

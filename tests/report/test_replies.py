@@ -141,6 +141,18 @@ def test_what_real_sentences_are_worth_in_those_of_another_mix() -> None:
     assert real_worth(rows, "s", 77) == []
 
 
+@pytest.mark.parametrize(("other", "said"), [("two", ["and so do 200 synthetic ones (two)."]), ("annotated", [])])
+def test_gold_sentences_are_worth_synthetic_or_silver_ones(metrics: Path, other: str, said: list[str]) -> None:
+    curves = Curves(base="one", sizes=(100,), mixes={"gold": "annotated", "other": other}, suites={"real": "gold"})
+    rows = [
+        *curve_rows("gold", {0: 0.32, 100: 0.4, 300: 0.5}, suite="real"),
+        *curve_rows("other", {0: 0.32, 200: 0.4, 400: 0.45}, suite="real"),
+    ]
+    write_output(metrics / "curves.json", rows)
+    found = replies(asked(metrics, Question(ask="Worth?", also="real sentences"), curves=curves))
+    assert [one.short.rpartition(", ")[2] for one in found] == said
+
+
 # --- the recommended pipeline -----------------------------------------------------------------------------------------
 
 

@@ -46,7 +46,7 @@ def test_missing_parts_are_named_with_their_command(metrics: Path) -> None:
         "Ablations": ["ablations"],
         "Confidence": ["bio"],
         "Text as hospitals have it": ["robustness"],
-        "Validation curves": ["evaluate-one"],
+        "Validation curves": ["all"],
         "Learning curves and exchange rate": ["curves"],
         "Error analysis": ["errors"],
         "Data card": ["corpus"],
@@ -204,7 +204,15 @@ def test_all_runs_are_in_the_table_over_seeds_and_captions_name_the_run_elsewher
     assert "| one (2 seeds) | **0.440** ± 0.028 | – | **0.420** ± 0.028 | **0.430** ± 0.028 |" in text
     assert "| asked (1 run) | **0.420** | – | **0.400** | **0.410** |" in text
     assert "F1 of the main run (seed 0), its interval" in text
-    assert "F1 of the main run (seed 0) on MEDICAL" in text
+
+
+def test_real_text_says_which_labels_count(metrics: Path) -> None:
+    assert "by guidelines of their own. Only MEDICAL counts." in report_md(metrics)
+    for name in ("one", "two", "three"):
+        run = read_run(metrics / name).scores
+        both = run.test["real"].model_copy(update={"annotated": ["MEDICAL", "PERSON"]})
+        made.run(metrics, run.model_copy(update={"test": {**run.test, "real": both}}))
+    assert "by guidelines of their own. A suite counts only the labels that it annotates." in report_md(metrics)
 
 
 def test_a_suite_of_few_texts_has_a_warning_wherever_it_counts(metrics: Path) -> None:

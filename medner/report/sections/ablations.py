@@ -13,7 +13,7 @@ TITLE = "Ablations"
 
 
 def section(inputs: Inputs) -> Section | Missing:
-    """F1 of every experiment on every suite, and what it trains on."""
+    """F1 of every experiment on medical text, real and synthetic, and on news; what it trains on."""
     if not inputs.others:
         return Missing(TITLE, command("ablations"))
     text = "What one corpus alone gives, and what real annotation gives."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from medner.data.leakage import LABELS, SEPARATOR
 from medner.data.manifests import CorpusManifest, SourceManifest
 from medner.data.quality import FIGURES, QualityReport
 from medner.report.blocks import Block, Fold, Items, Missing, Paragraph, Section
@@ -10,7 +11,6 @@ from medner.report.inputs import Inputs
 from medner.tables import Row, Table
 
 CARD, LEAKAGE = "Data card", "Leakage"
-_LEAKAGE_LABELS = ("MEDICAL", "PERSON", "ORG")
 
 
 def data_card(inputs: Inputs) -> Section | Missing:
@@ -75,8 +75,8 @@ def leakage(inputs: Inputs) -> Section | Missing:
     in_train, in_dev = 0, dict[str, int]()
     rows: list[Row] = []
     for name, found in inputs.leakage.items():
-        training, _, test = name.partition(" > ")
-        forms = [f"{found.seen[label]:.1%}" if label in found.seen else EMPTY for label in _LEAKAGE_LABELS]
+        training, _, test = name.partition(SEPARATOR)
+        forms = [f"{found.seen[label]:.1%}" if label in found.seen else EMPTY for label in LABELS]
         rows.append([training, test, count_cell(len(found.sentences)), *forms])
         if not training.endswith("dev.spacy"):
             in_train += len(found.sentences)
@@ -89,7 +89,7 @@ def leakage(inputs: Inputs) -> Section | Missing:
     if in_dev:
         said = ", ".join(f"{count:,} of {test}" for test, count in in_dev.items())
         text += f" Dev splits, which only choose the best epoch, have {said}."
-    columns = ["training data", "test data", "sentences", *(f"{label} forms" for label in _LEAKAGE_LABELS)]
+    columns = ["training data", "test data", "sentences", *(f"{label} forms" for label in LABELS)]
     caption = "Shared sentences, and the share of the test split's surface forms that occur in the training data"
     table = Table(columns, rows, text=(0, 1), caption=caption)
     return Section("leakage", LEAKAGE, [Paragraph(text), Fold("All comparisons", [table])])

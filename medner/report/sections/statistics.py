@@ -26,7 +26,8 @@ def seeds(inputs: Inputs) -> Section | Missing:
         values = ([own[suite].f1 for own in scores if suite in own] for suite in suites)
         rows.append([Cell(name, f"{len(runs)} seeds" if len(runs) > 1 else "1 run"), *map(spread_cell, values)])
     caption = "F1 over all runs: mean ± standard deviation over seeds; F1 where there is one run"
-    text = f"This table is over all runs of each experiment. The tables above are of {main_run_text(inputs)} alone."
+    own = main_run_text(inputs)
+    text = f"This table is over all runs of each experiment. Tables whose caption says so are of {own} alone."
     table = Table(["experiment", *suites], rows, caption=caption)
     return Section("seeds", SEEDS, [Paragraph(text), table])
 

@@ -15,7 +15,7 @@ TITLE = "Validation curves"
 def section(inputs: Inputs) -> Section | Missing:
     """The validation curve of every experiment's main run."""
     if not inputs.curves:
-        return Missing(TITLE, command(f"evaluate-{next(iter(inputs.results))}"))
+        return Missing(TITLE, command("all"))
     panels = []
     rows: list[Row] = []
     for name, curve in inputs.curves.items():
@@ -42,6 +42,6 @@ def section(inputs: Inputs) -> Section | Missing:
 def _said(curve: TrainingCurve) -> str:
     best, evaluations = curve.best, curve.evaluations
     return (
-        f"dev F1 rises from {evaluations[0].f1:.3f} to its best, {best.f1:.3f}, in epoch {best.epoch + 1} "
-        f"(step {best.step:,}), in {len(evaluations)} evaluations."
+        f"of {len(evaluations)} evaluations, the first has dev F1 {evaluations[0].f1:.3f}, and the best, in epoch "
+        f"{best.epoch + 1} (step {best.step:,}), {best.f1:.3f}."
     )
