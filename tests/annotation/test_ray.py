@@ -75,14 +75,14 @@ def test_every_document_is_there_once_after_a_worker_was_killed(tmp_path: Path, 
 def test_every_option_of_reading_works_as_without_ray(tmp_path: Path, cluster: None, rules: Path) -> None:
     """What Ray's own readers change (007 would be 7, a date a number) stays as it is."""
     table = tmp_path / "old.data"
-    table.write_bytes("id;notă;date;ward\n007;Maria Dobre, Arad;2024-01-05;1\n008;2024;;1\n".encode("cp1250"))
+    table.write_bytes("id;notă;date;entities\n007;Maria Dobre, Arad;2024-01-05;1\n008;2024;;1\n".encode("cp1250"))
     options = ("--from", "csv", "--column", "notă", "--encoding", "cp1250", "--labels", "LOC", "--no-text")
     done = annotate(table, "--model", rules, "--output", tmp_path / "found", *options)
     assert done.exit_code == 0, (done.output, done.exception)
     arad = {"start": 13, "end": 17, "label": "LOC", "text": "Arad", "confidence": None}
     assert sorted(rows(tmp_path / "found"), key=lambda row: str(row["id"])) == [
-        {"date": "2024-01-05", "ward": "1", "id": "007", "entities": [arad]},
-        {"date": "", "ward": "1", "id": "008", "entities": []},
+        {"date": "2024-01-05", "input_entities": "1", "id": "007", "entities": [arad]},
+        {"date": "", "input_entities": "1", "id": "008", "entities": []},
     ]
     (tmp_path / "lines.txt").write_text("Arad\nArad\nArad\n")
     limited = ("--lines", "--limit", "2", "--to", "parquet")
