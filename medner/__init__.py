@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from spacy.language import Language
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # In a checkout, commands of project.yml depend on folders such as medner/data. Weasel's checksum of a folder takes in
 # __pycache__, which would change it from run to run. An installed package is left alone.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import srsly
+import yaml
 from compare import app as compare
 from conftest import ROOT
 from summarise import app as summarise
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 from weasel.cli.document import project_document
 from write_headline import app as write_headline
 
+import medner
 from medner.evaluation.comparisons import Comparison, Significance
 from medner.evaluation.results import Run, load_runs
 from medner.evaluation.robustness import Robustness
@@ -244,3 +246,9 @@ def test_the_readme_is_short() -> None:
     assert len(lines) <= 180
     assert max(map(len, lines)) <= 100
     assert sum(len(line.split()) for line in lines) <= 1500
+
+
+def test_citation_and_changelog_are_of_this_version() -> None:
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == medner.__version__
+    newest = (ROOT / "CHANGELOG.md").read_text().split("\n## ")[1]
+    assert newest.startswith(f"{medner.__version__} (")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import srsly
 from pydantic import Field, ValidationError
 
+from medner import __version__
 from medner.data.manifests import Origin
 from medner.exceptions import InputError
 from medner.files import read_json, write_text
@@ -85,7 +85,7 @@ class Provenance(Output):
 def stamp(pipeline: Path, provenance: Provenance) -> None:
     """Write a pipeline's provenance into its ``meta.json``, and what a package says of itself (version, licence)."""
     name = f"medner_{provenance.experiment}".replace("-", "_")
-    about = {"name": name, "version": version("medner"), "author": AUTHOR, "license": licence(provenance.encoder)}
+    about = {"name": name, "version": __version__, "author": AUTHOR, "license": licence(provenance.encoder)}
     about["description"] = (
         f"Medical NER, trained on {', '.join(provenance.sources)}; encoder: {provenance.encoder.title}"
     )
