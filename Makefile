@@ -42,6 +42,8 @@ readme: $(INSTALLED)
 	set -e; for metrics in metrics/reference/*; do if grep -q " of $$metrics: start" README.md; then \
 	  $(BIN)/python scripts/write_headline.py $$metrics README.md; fi; done
 
+	$(BIN)/python scripts/write_card.py metrics/reference/mirror docs/model-card.md
+
 # Keeps this machine's scores as reference results: `make reference NAME=mirror`, then `make readme`.
 KEPT := -name scores.json -o -name counts.json.gz -o -name curve.json -o -name significance.json -o -name significance.md -o -name curves.json -o -name summary.md -o -regex './[^/]*/calibration.json' -o -path './dev/*.json' -o -path './robustness/*.json'
 reference:

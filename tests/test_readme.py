@@ -16,6 +16,7 @@ from conftest import ROOT
 from summarise import app as summarise
 from typer.testing import CliRunner
 from weasel.cli.document import project_document
+from write_card import app as write_card
 from write_headline import app as write_headline
 
 import medner
@@ -56,6 +57,14 @@ def test_scores_and_answers_that_are_quoted_come_from_the_committed_metrics(
     done = CliRunner().invoke(write_headline, [reference, str(copy)])
     assert done.exit_code == 0, done.stderr
     assert copy.read_text() == Path(name).read_text()
+
+
+def test_the_model_card_comes_from_the_committed_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    again = tmp_path / "model-card.md"
+    done = CliRunner().invoke(write_card, ["metrics/reference/mirror", str(again)])
+    assert done.exit_code == 0, done.stderr
+    assert again.read_text() == (ROOT / "docs" / "model-card.md").read_text()
 
 
 @pytest.mark.parametrize("name", NAMES)

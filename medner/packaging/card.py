@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -35,12 +34,14 @@ NO_RECORD = "the pipeline has no record of its training"
 class Subject:
     """A pipeline and what is known of it.
 
-    meta: its ``meta.json``. languages, licences: of the training corpora, by source. scores: of the test suites; None
-    where there are none, which ``no_scores`` explains. calibration: by suite; empty where none was measured. dev: of
-    all candidates for the recommended pipeline; empty where this one has none. recommended: its name.
+    lang: its language for spaCy. labels: what it finds. languages, licences: of the training corpora, by source.
+    scores: of the test suites; None where there are none, which ``no_scores`` explains. calibration: by suite; empty
+    where none was measured. dev: of all candidates for the recommended pipeline; empty where this one has none.
+    recommended: its name.
     """
 
-    meta: Mapping[str, Any]
+    lang: str
+    labels: list[str]
     provenance: Provenance | None
     languages: Mapping[str, str]
     licences: Mapping[str, str]
@@ -55,11 +56,6 @@ class Subject:
     def name(self) -> str:
         """The experiment; empty where there is no record."""
         return self.provenance.experiment if self.provenance else ""
-
-    @property
-    def labels(self) -> list[str]:
-        """What the pipeline finds."""
-        return sorted({label for found in self.meta["labels"].values() for label in found})
 
     @property
     def licence(self) -> str:
@@ -81,22 +77,40 @@ def read_subject(pipeline: Path, metrics: Path, root: Path) -> Subject:
     the languages and licences of corpora. Raises InputError for a file that is damaged.
     """
     meta = read_json(pipeline / META)
-    provenance = provenance_in(meta)
+    labels = {label for found in meta["labels"].values() for label in found}
+    config = (pipeline / "config.cfg").read_text(encoding="utf-8")
+    return _subject(provenance_in(meta), meta["lang"], labels, f'factory = "{FACTORY}"' in config, metrics, root)
+
+
+def evaluated_subject(experiment: str, metrics: Path, root: Path) -> Subject:
+    """What is known of an experiment's pipeline without the pipeline: by its metrics alone.
+
+    Raises InputError for an experiment that is not evaluated, and as :func:`read_subject`.
+    """
+    scores = read_run(metrics / experiment).scores
+    labels = {label for suite in scores.suites.values() for label in suite.labels}
+    calibrated = (metrics / experiment / CALIBRATION).is_file()
+    return _subject(scores.provenance, "xx", labels, calibrated, metrics, root)
+
+
+def _subject(
+    provenance: Provenance | None, lang: str, labels: Collection[str], has_confidence: bool, metrics: Path, root: Path
+) -> Subject:
     study = load_study(root / "configs" / "experiments.yml")
     names = [name for name in provenance.sources if name in study.sources] if provenance else []
     scores, no_scores = _scores(provenance, metrics)
     own = metrics / provenance.experiment / CALIBRATION if provenance else None
     calibrated = scores is not None and own is not None and own.is_file()
-    config = (pipeline / "config.cfg").read_text(encoding="utf-8")
     return Subject(
-        meta=meta,
+        lang=lang,
+        labels=sorted(labels),
         provenance=provenance,
         languages={name: study.sources[name].lang for name in names},
         licences=_licences(study, provenance, root) if provenance else {},
         scores=scores,
         no_scores=no_scores,
         calibration=read_output(own, dict[str, SuiteCalibration], "evaluate") if calibrated and own else {},
-        has_confidence=f'factory = "{FACTORY}"' in config,
+        has_confidence=has_confidence,
         dev=_dev(study, provenance, metrics) if provenance else {},
         recommended=study.recommended.pipeline if study.recommended else "",
     )

@@ -31,7 +31,7 @@ def package(
         raise InputError("build is not installed", remedy="Run: pip install -e '.[package]'") from None
     from medner.model.pipelines import default_pipeline, find_pipeline, no_pipeline
     from medner.packaging.card import read_subject, render
-    from medner.packaging.names import package_name, wheel_name
+    from medner.packaging.names import default_name, package_name, wheel_name
 
     if not model:
         model = default_pipeline()
@@ -43,12 +43,11 @@ def package(
     if not subject.scores:
         note(f"The model card has no scores: {subject.no_scores}")
     licence = licence or subject.licence
-    name = name or "medner_" + (subject.provenance.experiment if subject.provenance else "pipeline").replace("-", "_")
-    full = package_name(subject.meta["lang"], name)
+    full = package_name(subject.lang, name or default_name(subject.name or "pipeline"))
     file = wheel_name(full, version)
     card = render(subject, full, version, file, licence)
     about = {
-        "name": full.removeprefix(f"{subject.meta['lang']}_"),
+        "name": full.removeprefix(f"{subject.lang}_"),
         "version": version,
         "description": subject.description,
         "license": licence,
