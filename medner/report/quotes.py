@@ -75,7 +75,7 @@ def _advice(inputs: Inputs) -> Iterator[tuple[str, str, Iterable[str]]]:
     best = max(others, key=lambda mix: others[mix].mean)
     theirs = others[best].sentences
     name = inputs.study.curves.mixes[best]
-    what = f"the {theirs:,} added by `{name}` {others[best].mean:.2f}"
+    what = f", the {theirs:,} added by `{name}` {others[best].mean:.2f}"
     verdicts = {1: "train on yours", -1: f"train `{name}`", 0: "no clear difference"}
     signs = [
         (_ahead(inputs.learning, suite, (reference, point.sentences), (best, theirs)), point)
@@ -85,7 +85,8 @@ def _advice(inputs: Inputs) -> Iterator[tuple[str, str, Iterable[str]]]:
         points = [point for _, point in own]
         point = points[0] if sign > 0 else points[-1]
         title = f"{'Up to ' if len(points) > 1 and sign <= 0 else ''}{point.sentences:,} sentences: {verdicts[sign]}."
-        yield title, f"{point.sentences:,} gold ones give {point.mean:.2f}, {what}.", ()
+        yield title, f"{point.sentences:,} gold ones give {point.mean:.2f}{what}.", ()
+        what = ""
         if sign > 0:
             return
 

@@ -287,7 +287,7 @@ def _price(inputs: Inputs, question: Question) -> tuple[list[str], list[str]]:
         return [], []
     read, written = (1000 * mean(one) for one in zip(*tokens, strict=True))
     each = inputs.price.cost(round(read), round(written), batch=True)
-    text = f"By calculation, asking it costs ${each:.2f} per 1,000 sentences (Batch API)"
+    text = f"Asking it costs ${each:.2f} per 1,000 sentences (Batch API, calculated)"
     if once := _once(inputs, pair[1]):
         text += f", each time; the text of {pair[1]} cost ${once:.2f}, once"
     llm, own = inputs.runs[pair[0]], inputs.runs[pair[1]]
