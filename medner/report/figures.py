@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -87,29 +87,42 @@ def validation(name: str, curve: TrainingCurve) -> Markup:
     return _svg(f"validation {name}", draw, (230, 250), rows=2)
 
 
-def learning(name: str, series: Mapping[str, Sequence[Point]], top: float) -> Markup:
-    """F1 (mean, standard deviation over seeds) against the number of training sentences added, one line a mix."""
+class Scale(NamedTuple):
+    """What F1 is drawn against: linear up to ``linear``, logarithmic from there. ticks: if none, where points are."""
+
+    label: str
+    linear: float
+    ticks: Sequence[float] = ()
+
+
+SENTENCES, COST = Scale("sentences added", 100), Scale("USD", 0.1, (0, 0.1, 1, 10, 100))
+Place = tuple[float, Point]  # where a point of a learning curve is drawn
+
+
+def learning(name: str, series: Mapping[str, Sequence[Place]], top: float, scale: Scale) -> Markup:
+    """F1 (mean, standard deviation over seeds) against the number or the cost of sentences added, one line a mix."""
 
     def draw(axes: Axes) -> None:
-        ticks = sorted({point.sentences for points in series.values() for point in points})
+        places = sorted({x for points in series.values() for x, _ in points})
+        ticks = [tick for tick in scale.ticks if tick <= places[-1]] or places
         for number, points in enumerate(series.values()):
-            sizes, means, bars = zip(*((p.sentences, p.mean, p.sd or 0) for p in points), strict=True)
+            sizes, means, bars = zip(*((x, point.mean, point.sd or 0) for x, point in points), strict=True)
             axes.errorbar(
                 sizes, means, yerr=bars, color=SERIES[number % len(SERIES)], marker=MARKERS[number % len(SERIES)],
                 markersize=5.5, linestyle=DASHES[number % len(SERIES)], linewidth=1.6, elinewidth=1.2,
             )  # fmt: skip
-        axes.set_xscale("symlog", linthresh=100, linscale=0.6)
+        axes.set_xscale("symlog", linthresh=scale.linear, linscale=0.6)
         axes.minorticks_off()
-        shown: list[int] = []
+        shown: list[float] = []
         for tick in ticks:
-            if not shown or tick >= 2.9 * max(shown[-1], 30):  # nearer labels would touch
+            if not shown or tick >= 2.9 * max(shown[-1], 0.3 * scale.linear):  # nearer labels would touch
                 shown.append(tick)
         axes.set_xticks(shown, [f"{tick:,}" for tick in shown])
         axes.set_ylim(0, top)
         axes.set_ylabel("F1")
-        axes.set_xlabel("sentences added")
+        axes.set_xlabel(scale.label)
 
-    return _svg(f"learning {name}", draw, (260, 220))
+    return _svg(f"learning {name} {scale.label}", draw, (260, 220))
 
 
 def legend(names: Iterable[str]) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from made_report import (
     STUDY,
     calibrated,
     change_suite,
+    curve_rows,
     edit_json,
     everything,
     least,
@@ -241,6 +242,25 @@ def test_a_learning_curve_says_how_many_seeds_its_points_have(metrics: Path) -> 
     assert "over 1 to 2 seeds (see the numbers)" in page(metrics)
     edit_json(path, lambda rows: [row for row in rows if row["seed"] == 0])
     assert "number of sentences added, one seed" in page(metrics)
+
+
+def test_what_has_a_price_is_drawn_against_cost_as_well(metrics: Path) -> None:
+    mixes = {"ro": "two", "gold": "annotated"}
+    curves = Curves(base="one", sizes=(100,), mixes=mixes, suites={"real": "gold"}, model="claude")
+    study = STUDY.model_copy(update={"curves": curves})
+    base = read_run(metrics / "one").scores.suites["real"].f1
+    rows = [row for mix in mixes for row in curve_rows(mix, {0: base, 100: 0.5, 2000: 0.6}, suite="real")]
+    paid = [row.model_copy(update={"tokens": (0.0, 1e4 * row.sentences)}) if row.mix == "ro" else row for row in rows]
+    price = read(metrics, study).price
+    assert price is not None
+    row = f"| real | ro | 2,000 | 0.600 | – | 1 | {price.cost(0, 20_000_000, batch=True):.2f} |"
+    for written, drawn in ((rows, False), (paid, True)):
+        write_output(metrics / "curves.json", written)
+        write_report(read(metrics, study), metrics / "report")
+        html, text = ((metrics / "report" / name).read_text() for name in ("index.html", "report.md"))
+        assert ("F1 against what the sentences added cost, one seed" in html) == drawn
+        assert (row in text) == drawn
+        assert len(re.findall(r"^\| real \| gold \| 2,000 \|", text, re.MULTILINE)) == 1
 
 
 def test_versions_are_those_of_the_runs_and_of_the_report(metrics: Path) -> None:

@@ -32,7 +32,9 @@ def section(inputs: Inputs) -> Section | Missing:
     suites = list(dict.fromkeys(row.suite for row in inputs.learning))
     price = inputs.price
     costs = {(row.suite, row.mix, row.sentences): usd(row, price) for row in inputs.learning} if price else {}
-    figure = _figure({suite: curves(inputs.learning, suite) for suite in suites}, costs)
+    measured = {suite: curves(inputs.learning, suite) for suite in suites}
+    figure = _figure(measured, {}, figures.SENTENCES, "the number of sentences added")
+    by_cost = [_figure(measured, costs, figures.COST, "what the sentences added cost")] if any(costs.values()) else []
     sentences = []
     for suite in suites:
         rates = exchange_rates(inputs.learning, suite)
@@ -45,32 +47,42 @@ def section(inputs: Inputs) -> Section | Missing:
     if price and inputs.study.curves and (same := equal_costs(inputs.learning, inputs.study.curves.budgets, price)):
         budgets = [Items([budget_sentence(one) for one in same]), Paragraph(_COST, "note")]
     slides = [("Learning curves", [figure])]
-    return Section("exchange", TITLE, [*small, figure, rate, reading, *budgets], slides)
+    return Section("exchange", TITLE, [*small, figure, rate, reading, *by_cost, *budgets], slides)
 
 
-def _figure(by_suite: Mapping[str, Mapping[str, Sequence[Point]]], costs: Mapping[_Size, float | None]) -> Figure:
+def _figure(
+    by_suite: Mapping[str, Mapping[str, Sequence[Point]]],
+    costs: Mapping[_Size, float | None],
+    scale: figures.Scale,
+    what: str,
+) -> Figure:
+    """F1 against the number of sentences or, with costs, against their cost; mixes without one are left out."""
     mixes = list(dict.fromkeys(mix for lines in by_suite.values() for mix in lines))
     every = [point for lines in by_suite.values() for line in lines.values() for point in line]
     top = figures.nice_top(point.mean + (point.sd or 0) for point in every)
     panels = []
     rows: list[Row] = []
+    drawn: dict[str, None] = {}
     for suite, found in by_suite.items():
-        lines = {mix: found[mix] for mix in mixes if mix in found}
-        said = "; ".join(f"{mix} from {line[0].mean:.3f} to {line[-1].mean:.3f}" for mix, line in lines.items())
-        plot = figures.learning(suite, lines, top)
-        panels.append(Panel(suite, plot, f"F1 on {suite} by sentences added: {said}."))
+        lines: dict[str, list[figures.Place]] = {}
+        for mix in mixes:
+            own = found.get(mix, [])
+            places = [costs[suite, mix, point.sentences] if costs else point.sentences for point in own]
+            if known := [(x, point) for x, point in zip(places, own, strict=True) if x is not None]:
+                lines[mix] = known
+        said = "; ".join(f"{mix} from {line[0][1].mean:.3f} to {line[-1][1].mean:.3f}" for mix, line in lines.items())
+        plot = figures.learning(suite, lines, top, scale)
+        panels.append(Panel(suite, plot, f"F1 on {suite} against {what}: {said}."))
+        drawn |= dict.fromkeys(lines)
         for mix, line in lines.items():
-            for point in line:
-                cost = costs.get((suite, mix, point.sentences))
-                priced = [EMPTY if cost is None else f"{cost:.2f}"] if costs else []
-                rows.append([suite, mix, *_point_cells(point), *priced])
+            priced = [[f"{x:.2f}"] if costs else [] for x, _ in line]
+            rows += [[suite, mix, *_point_cells(point), *cost] for (_, point), cost in zip(line, priced, strict=True)]
     columns = ["suite", "mix", "sentences", "F1", "sd", "seeds", *(["USD"] if costs else [])]
-    seeds = _seeds_text([point.seeds for point in every])
     return Figure(
-        f"F1 against the number of sentences added, {seeds}",
+        f"F1 against {what}, {_seeds_text([point.seeds for point in every])}",
         panels,
         Table(columns, rows, text=(0, 1), caption="Learning curves"),
-        figures.legend(mixes),
+        figures.legend(drawn),
     )
 
 
