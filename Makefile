@@ -41,7 +41,6 @@ readme: $(INSTALLED)
 	    ../$(BIN)/python ../scripts/write_headline.py $$metrics results.md; fi; done
 	set -e; for metrics in metrics/reference/*; do if grep -q " of $$metrics: start" README.md; then \
 	  $(BIN)/python scripts/write_headline.py $$metrics README.md; fi; done
-
 	$(BIN)/python scripts/write_card.py metrics/reference/mirror docs/model-card.md
 
 # Keeps this machine's scores as reference results: `make reference NAME=mirror`, then `make readme`.

@@ -11,8 +11,9 @@ from medner import __version__
 from medner.command_line import ROOT, good, new_app, step
 from medner.exceptions import InputError
 from medner.files import write_text
+from medner.model.provenance import pipeline_name
 from medner.packaging.card import evaluated_subject, render
-from medner.packaging.names import default_name, package_name, wheel_name
+from medner.packaging.names import package_name, wheel_name
 from medner.study import load_study
 
 app = new_app()
@@ -29,7 +30,7 @@ def main(
     if not study.recommended:
         raise InputError("recommends no pipeline", path="configs/experiments.yml", remedy="Add `recommended`")
     subject = evaluated_subject(study.recommended.pipeline, metrics, ROOT)
-    package = package_name(subject.lang, default_name(subject.name))
+    package = package_name(subject.lang, pipeline_name(subject.name))
     card = render(subject, package, __version__, wheel_name(package, __version__), subject.licence)
     title, _, text = card.partition("\n")
     where = f"This is the card of the pipeline whose scores are in `{metrics}`. The pipeline itself is not published."

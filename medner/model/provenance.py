@@ -82,9 +82,14 @@ class Provenance(Output):
         return "transformer" if self.encoder.parameters else "cnn"
 
 
+def pipeline_name(experiment: str) -> str:
+    """What an experiment's pipeline is called, and its package without the language."""
+    return f"medner_{experiment}".replace("-", "_")
+
+
 def stamp(pipeline: Path, provenance: Provenance) -> None:
     """Write a pipeline's provenance into its ``meta.json``, and what a package says of itself (version, licence)."""
-    name = f"medner_{provenance.experiment}".replace("-", "_")
+    name = pipeline_name(provenance.experiment)
     about = {"name": name, "version": __version__, "author": AUTHOR, "license": licence(provenance.encoder)}
     about["description"] = (
         f"Medical NER, trained on {', '.join(provenance.sources)}; encoder: {provenance.encoder.title}"

@@ -30,8 +30,9 @@ def package(
             raise
         raise InputError("build is not installed", remedy="Run: pip install -e '.[package]'") from None
     from medner.model.pipelines import default_pipeline, find_pipeline, no_pipeline
+    from medner.model.provenance import pipeline_name
     from medner.packaging.card import read_subject, render
-    from medner.packaging.names import default_name, package_name, wheel_name
+    from medner.packaging.names import package_name, wheel_name
 
     if not model:
         model = default_pipeline()
@@ -43,7 +44,7 @@ def package(
     if not subject.scores:
         note(f"The model card has no scores: {subject.no_scores}")
     licence = licence or subject.licence
-    full = package_name(subject.lang, name or default_name(subject.name or "pipeline"))
+    full = package_name(subject.lang, name or pipeline_name(subject.name or "pipeline"))
     file = wheel_name(full, version)
     card = render(subject, full, version, file, licence)
     about = {

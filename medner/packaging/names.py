@@ -13,11 +13,6 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc|\.post|\.dev)\d+)?")  # of PEP 440, without epochs and local parts
 
 
-def default_name(experiment: str) -> str:
-    """The name of an experiment's package, without its language."""
-    return f"medner_{experiment}".replace("-", "_")
-
-
 def package_name(lang: str, name: str) -> str:
     """How a pipeline's package is called: ``xx_medner_ro_fr``, with or without the language in ``name``.
 

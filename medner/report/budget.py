@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from medner.evaluation.learning_curves import CurveRow
 from medner.evaluation.statistics import CONFIDENCE, resampled_interval
 from medner.generation.config import Price
+from medner.report.exchange import complete
 from medner.report.wording import signed
 
 Measure = Callable[[CurveRow], float]  # what is to be equal: cost or size
@@ -66,17 +67,10 @@ def _compared(
     found = []
     for suite, mixes in curves.items():
         for before, after in pairs:
-            whole = [_whole(mixes[mix]) for mix in (before, after)]
-            both = [(whole[0][seed], whole[1][seed]) for seed in sorted(whole[0].keys() & whole[1].keys())]
-            if both and all(len(curve) > 1 for pair in both for curve in pair):
+            left, right = complete(mixes[before]), complete(mixes[after])
+            if both := [(left[seed], right[seed]) for seed in sorted(left.keys() & right.keys())]:
                 found.append(_equal(suite, before, after, both, measure, priced=priced))
     return found
-
-
-def _whole(curves: Mapping[int, Sequence[CurveRow]]) -> dict[int, Sequence[CurveRow]]:
-    """The curves with every size that was measured, by seed: between the ends of another, F1 would be made up."""
-    most = max(map(len, curves.values()), default=0)
-    return {seed: curve for seed, curve in curves.items() if len(curve) == most}
 
 
 def _equal(

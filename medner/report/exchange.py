@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from scipy.optimize import isotonic_regression
 
 from medner.evaluation.learning_curves import CurveRow
 from medner.evaluation.statistics import CONFIDENCE, resampled_interval
+
+_Curve = TypeVar("_Curve", bound=Sized)
 
 
 class Point(NamedTuple):
@@ -77,14 +79,14 @@ def exchange_rates(rows: Sequence[CurveRow], suite: str) -> list[Worth]:
             points[row.mix, row.seed][row.sentences] = row
             reference = row.reference
     curves_of_reference = {seed: own for (mix, seed), own in points.items() if mix == reference}
-    sizes = max(map(len, curves_of_reference.values()), default=0)
+    usable = complete(curves_of_reference)
     measured = [size for own in curves_of_reference.values() for size in own if size]
     references = {row.reference for row in rows}
     found: dict[tuple[str, int], list[_Reading]] = defaultdict(list)
     for (mix, seed), own in sorted(points.items()):
-        curve = curves_of_reference.get(seed, {})
-        if mix in references or len(curve) < max(2, sizes):
+        if mix in references or seed not in usable:
             continue
+        curve = usable[seed]
         for size, row in own.items():
             if size:
                 found[mix, size].append(_reading(row, [curve[size] for size in sorted(curve)]))
@@ -105,16 +107,20 @@ def real_worth(rows: Sequence[CurveRow], suite: str, size: int) -> list[Worth]:
         for row in own:
             if row.mix == mix and row.seed in real:
                 curves_of_mix[row.seed][row.sentences] = row
-        most = max(map(len, curves_of_mix.values()), default=0)
         readings = [
             _reading(real[seed], [curve[at] for at in sorted(curve)])
-            for seed, curve in sorted(curves_of_mix.items())
-            if len(curve) >= max(2, most)
+            for seed, curve in sorted(complete(curves_of_mix).items())
         ]
         if readings:
             measured = [size for curve in curves_of_mix.values() for size in curve if size]
             found.append(_worth(suite, next(iter(real.values())).mix, size, mix, readings, measured))
     return found
+
+
+def complete(curves: Mapping[int, _Curve]) -> dict[int, _Curve]:
+    """The curves with every size that was measured, two or more, by seed: between the ends of others F1 is unknown."""
+    most = max(map(len, curves.values()), default=0)
+    return {seed: curve for seed, curve in curves.items() if len(curve) == most} if most > 1 else {}
 
 
 class _Reading(NamedTuple):

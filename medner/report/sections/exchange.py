@@ -75,8 +75,7 @@ def _figure(
         panels.append(Panel(suite, plot, f"F1 on {suite} against {what}: {said}."))
         drawn |= dict.fromkeys(lines)
         for mix, line in lines.items():
-            priced = [[f"{x:.2f}"] if costs else [] for x, _ in line]
-            rows += [[suite, mix, *_point_cells(point), *cost] for (_, point), cost in zip(line, priced, strict=True)]
+            rows += [[suite, mix, *_point_cells(point), *([f"{x:.2f}"] if costs else [])] for x, point in line]
     columns = ["suite", "mix", "sentences", "F1", "sd", "seeds", *(["USD"] if costs else [])]
     return Figure(
         f"F1 against {what}, {_seeds_text([point.seeds for point in every])}",
