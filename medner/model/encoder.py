@@ -28,6 +28,7 @@ HUB_SECONDS = 5
 LONGEST = 2048  # word-pieces that an encoder without position embeddings reads at once, beyond what it was trained on
 UNVERIFIED = "unverified"  # the revision of a folder that says nothing of where it comes from
 UNTRAINED = "untrained"  # the name that asks for the embedded encoder with random weights: the floor of comparisons
+UNTRAINED_RATE = 0.001  # the learning rate at which random weights do best (assets/encoder/README.md)
 
 
 class Export(EncoderInfo):
@@ -155,8 +156,15 @@ def _without_training(source: Path, folder: Path, seed: int) -> EncoderInfo:
         model = type(model)(model.config)
     model.save_pretrained(folder, safe_serialization=True)
     digest = sha256(read_bytes(folder / WEIGHTS))
-    changes = {"name": f"{trained.name}-untrained", "revision": f"seed {seed}", "untrained": True, "sha256": digest}
-    return trained.model_copy(update=changes)
+    return trained.model_copy(
+        update={
+            "name": f"{trained.name}-untrained",
+            "revision": f"seed {seed}",
+            "untrained": True,
+            "sha256": digest,
+            "learning_rate": UNTRAINED_RATE,
+        }
+    )
 
 
 def _copy(source: Path, folder: Path) -> None:

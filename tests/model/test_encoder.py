@@ -21,6 +21,7 @@ from transformers import AutoModel, AutoTokenizer
 from medner.exceptions import InputError
 from medner.files import sha256
 from medner.model.encoder import (
+    UNTRAINED_RATE,
     EncoderInfo,
     Export,
     check_export,
@@ -42,7 +43,7 @@ TEXTS = ["Pacienta cu HTA din Iași.", "Fără febră, fără frisoane."] * 3
 @pytest.fixture
 def embedded(tmp_path: Path) -> Path:
     folder = tmp_path / "embedded"
-    write_embedded(folder, TEXTS, vocabulary=100, learning_rate=0.001, head_rate=4.0, epochs=7)
+    write_embedded(folder, TEXTS, vocabulary=100, learning_rate=0.002, head_rate=4.0, epochs=7)
     return folder
 
 
@@ -71,7 +72,7 @@ def test_an_exported_encoder_in_a_mirror_keeps_its_hyperparameters(tmp_path: Pat
     shutil.copytree(embedded, tmp_path / "mirror" / "own")
     manifest = make(tmp_path / "encoder", embedded, "own", mirror=tmp_path / "mirror", strict=True)
     assert (manifest.name, manifest.revision) == ("own", "1")
-    assert (manifest.learning_rate, manifest.head_rate, manifest.epochs) == (0.001, 4.0, 7)
+    assert (manifest.learning_rate, manifest.head_rate, manifest.epochs) == (0.002, 4.0, 7)
     assert not manifest.embedded
 
 
@@ -119,7 +120,7 @@ def test_the_embedded_encoder_is_the_fallback(tmp_path: Path, embedded: Path) ->
     manifest = make(tmp_path / "encoder", embedded)
     assert manifest == read_manifest(tmp_path / "encoder")
     assert (manifest.name, manifest.embedded, manifest.untrained) == ("tiny", True, False)
-    assert (manifest.learning_rate, manifest.epochs) == (0.001, 7)
+    assert (manifest.learning_rate, manifest.epochs) == (0.002, 7)
     assert manifest.parameters > 0
     assert make(tmp_path / "named", embedded, "tiny", strict=True) == manifest
 
@@ -133,6 +134,7 @@ def test_untrained_weights_depend_on_the_seed_alone(tmp_path: Path, embedded: Pa
     assert first.untrained
     assert first.title == "tiny-untrained (UNTRAINED weights)"
     assert first.sha256 == again.sha256 != other.sha256
+    assert (first.learning_rate, first.epochs) == (UNTRAINED_RATE, 7)
     assert (tmp_path / "a" / "vocab.txt").read_bytes() == (embedded / "vocab.txt").read_bytes()
 
 
