@@ -98,9 +98,9 @@ def stamp(pipeline: Path, provenance: Provenance) -> None:
     write_text(pipeline / META, srsly.json_dumps(meta, indent=2) + "\n")
 
 
-def licence(encoder: EncoderInfo) -> str:
-    """Under which licence a pipeline is: that of the compact encoder, which holds for what is made from it, or none."""
-    return "CC BY-SA 4.0" if encoder.embedded else "see the licences of the encoder and the corpora"
+def licence(encoder: EncoderInfo | None) -> str:
+    """The licence of a pipeline, as far as it is known: what is made from the compact encoder has that one's."""
+    return "CC BY-SA 4.0" if encoder and encoder.embedded else "other: that of its encoder and training corpora"
 
 
 def provenance_in(meta: Mapping[str, Any]) -> Provenance | None:

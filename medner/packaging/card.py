@@ -16,7 +16,7 @@ from medner.evaluation.dev import DevScores
 from medner.evaluation.results import SCORES, Scores, read_run, run_table
 from medner.files import read_json
 from medner.model.bio import FACTORY
-from medner.model.provenance import META, Provenance, provenance_in
+from medner.model.provenance import META, Provenance, licence, provenance_in
 from medner.names import Folder
 from medner.outputs import read_output
 from medner.report.recommendation import dev_table, threshold_table
@@ -25,8 +25,6 @@ from medner.tables import Table, markdown_text
 
 # Licences of corpora that come with the project, by kind; downloads.yml states the others. The first is RONEC's own.
 RONEC, SAMPLE, SYNTHETIC = "MIT", "CC BY 4.0", "CC BY 4.0"
-EMBEDDED = "CC BY-SA 4.0"  # of pipelines trained from the embedded encoder
-OTHER = "other: that of its encoder and training corpora"
 NO_RECORD = "the pipeline has no record of its training"
 
 
@@ -60,7 +58,7 @@ class Subject:
     @property
     def licence(self) -> str:
         """The licence of the weights, as far as the project can say."""
-        return EMBEDDED if self.provenance and self.provenance.encoder.embedded else OTHER
+        return licence(self.provenance.encoder if self.provenance else None)
 
     @property
     def description(self) -> str:

@@ -201,7 +201,7 @@ def _comparisons_table(comparisons: Sequence[Comparison]) -> Table:
 
 def _training(about: Provenance) -> str:
     if about.sources:
-        size = f"{about.documents:,} sentences, {about.epochs} epochs"
+        size = f"{about.documents:,} sentences, {about.epochs} epoch" + ("s" if about.epochs != 1 else "")
         return f"{size}, seed {about.seed}, persons: {about.persons}"
     unusable = ", ".join(f"{source} {count:,}" for source, count in about.unusable.items() if count)
     return "not trained" + (f"; texts without a usable answer, which count as empty: {unusable}" if unusable else "")
