@@ -13,15 +13,15 @@ from medner.annotation.inputs import FORMATS as READ
 from medner.annotation.inputs import Reading
 from medner.annotation.journal import Annotated as Result
 from medner.annotation.outputs import FORMATS as WRITTEN
-from medner.annotation.run import Job, run
-from medner.command_line import good, note
+from medner.annotation.run import Job, Size, run
+from medner.command_line import DEFAULT_HELP, good, note
 from medner.exceptions import InputError
 
 
 def annotate(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT…", help="Files, folders, or - for standard input.")],
     output: Annotated[Path, typer.Option(help="File to write, or folder for brat. Its suffix names the format.")],
-    model: Annotated[str, typer.Option(help="Experiment, folder or package; empty: the best trained one.")] = "",
+    model: Annotated[str, typer.Option(help=f"Experiment, folder or package; empty: {DEFAULT_HELP}.")] = "",
     to: Annotated[str, typer.Option(help=f"Format of the output: {', '.join(WRITTEN)}; with --ray also parquet.")] = "",
     format: Annotated[str, typer.Option("--from", help=f"Format of the input: {', '.join(READ.values())}.")] = "",
     lines: Annotated[bool, typer.Option("--lines", help="Read every line of a text file as a document.")] = False,
@@ -82,7 +82,12 @@ def annotate(
             rate = f"{done / elapsed:,.1f} documents/s" if elapsed else ""
             bar.update(task, advance=characters + 1, documents=done, rate=rate)
 
-        summary = run(job, count=lambda number, size: bar.update(task, total=number + size), tick=tick)
+        def count(size: Size) -> None:
+            bar.update(task, total=size.documents + size.characters)
+            if size.empty:
+                note(f"{len(size.empty):,} of {size.documents:,} documents are empty; the first is {size.empty[0]}")
+
+        summary = run(job, count=count, tick=tick)
     if summary.skipped:
         note(f"{len(summary.skipped)} skipped: {output}.skipped.txt says which, and why")
     if not summary.documents:

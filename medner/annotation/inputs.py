@@ -24,6 +24,12 @@ FORMATS = {".txt": "txt", ".jsonl": "jsonl", ".csv": "csv", ".tsv": "tsv", ".spa
 AUTO = "auto"
 WINDOWS = ("cp1250", "cp1252", "cp1251", "cp1253", "cp1254", "cp1257")  # what old text that is not Unicode is in
 SAMPLE = 1 << 20  # bytes that an encoding is guessed from
+BINARY = {  # how files begin that hold text in a way of their own
+    b"%PDF": "a PDF",
+    b"PK\x03\x04": "a zip archive, as .docx and .xlsx are",
+    b"{\\rtf": "RTF",
+    b"\xd0\xcf\x11\xe0": "an old Office file (.doc, .xls)",
+}
 LONGEST_CELL = 1 << 30  # characters; Python's default would refuse a long note
 COLUMN = re.compile(r"[\w.-]{1,30}")  # what looks like a column's name, and not like the text of a patient
 
@@ -187,6 +193,9 @@ def _lines(name: str, reading: Reading) -> Iterator[_Line]:
     """Every line of a file, without a byte-order mark. Raises InputError where the rest cannot be read."""
     with _opened(name) as raw:
         buffered = io.BufferedReader(cast(io.RawIOBase, raw), SAMPLE)
+        start = buffered.peek(8)
+        if found := next((what for mark, what in BINARY.items() if start.startswith(mark)), ""):
+            raise InputError(f"is {found}, not plain text", path=name, remedy="Extract its text first")
         codec = _codec(_sample(name, buffered) if reading.encoding == AUTO else b"", name, reading.encoding)
         if codec.startswith(("utf-16", "utf-32")):  # a line feed is no byte of its own
             text = io.TextIOWrapper(buffered, codec, newline="\n")

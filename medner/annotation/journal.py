@@ -57,7 +57,8 @@ class Journal:
         except BlockingIOError:
             raise InputError("another run is writing it", path=self.path, remedy="Wait for its end") from None
         except OSError as error:
-            raise self._unwritable(error) from None
+            what = f"cannot be written beside the output ({error.strerror or error})"
+            raise InputError(what, path=self.path, remedy="Check the output's folder and its permissions") from None
         self._drop_torn_line(self._file)
         if not self._file.tell():
             self._write({"settings": self.settings})

@@ -16,7 +16,7 @@ from medner.annotation.entities import Entity
 from medner.annotation.journal import Annotated
 from medner.annotation.passages import passages
 from medner.exceptions import InputError
-from medner.files import check_folder, new_file, new_folder, write_bytes, write_text
+from medner.files import new_file, new_folder, write_bytes, write_text
 
 SUFFIXES = {
     ".jsonl": "jsonl",
@@ -48,10 +48,13 @@ def output_format(path: Path, chosen: str) -> str:
 
 def check_output(path: Path, format: str) -> None:
     """Raises InputError for an output that could not be written after all the work, because of what is there."""
-    if format == "brat":
-        check_folder(path, BRAT)
-    elif path.is_dir():
-        raise InputError("is a folder, not a file", path=path, remedy="Name another file")
+    if format != "brat":
+        if path.is_dir():
+            raise InputError("is a folder, not a file", path=path, remedy="Name another file")
+    elif path.is_dir() and any(path.iterdir()):  # often annotations that people have corrected
+        raise InputError("is not empty, and its files would be lost", path=path, remedy="Name a new folder")
+    elif path.is_file():
+        raise InputError("is a file, not a folder", path=path, remedy="Name another folder")
 
 
 def write_documents(path: Path, format: str, documents: Documents) -> None:

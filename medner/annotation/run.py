@@ -46,6 +46,15 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Size:
+    """How much is to be annotated. empty: the ids of documents without text."""
+
+    documents: int
+    characters: int
+    empty: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Summary:
     """What was done. skipped: the message of each bad document; entities: number by label."""
 
@@ -106,27 +115,27 @@ def annotate_documents(
             yield done.document, done.entities
 
 
-def run(job: Job, *, count: Callable[[int, int], None], tick: Tick) -> Summary:
+def run(job: Job, *, count: Callable[[Size], None], tick: Tick) -> Summary:
     """Annotate, and write the output whole or not at all.
 
-    count: called with the number of documents and of characters before the work starts, unless they come from standard
-    input. tick: called after every document, also after those that an earlier run has done. Raises InputError for bad
-    input, unless it is to be skipped; what is done then stays for a run with ``resume``.
+    count: called with the size of the input before the work starts, unless it comes from standard input. tick: called
+    after every document, also after those that an earlier run has done. Raises InputError for bad input, unless it is
+    to be skipped; what is done then stays for a run with ``resume``.
     """
     to = output_format(job.output, job.to)
     if not job.keep_text and to not in ("jsonl", *WITHOUT_TEXT):
         raise InputError(f"--no-text does not go with {to}", remedy="Write JSONL, CSV or TSV")
-    check_output(job.output, to)
     files = find_files(job.inputs, job.reading, (job.output, journal_of(job.output), _report_of(job.output)))
+    check_output(job.output, to)
 
     def documents() -> Iterator[Document | InputError]:
         return itertools.islice(read_documents(files, job.reading), job.limit)
 
     expected = 1
     if STDIN not in files:
-        number, characters = _counted(documents(), job.skip_bad)
-        count(number, characters)
-        expected = max(1, (number * DOCUMENT + characters) // CHUNK)
+        size = _counted(documents(), job.skip_bad)
+        count(size)
+        expected = max(1, (size.documents * DOCUMENT + size.characters) // CHUNK)
     settings = {
         "inputs": list(job.inputs),
         "model": job.model,
@@ -188,18 +197,21 @@ def _pipeline_mark(folder: Path) -> str:
     return sha256(read_bytes(meta)) if meta.is_file() else ""
 
 
-def _counted(documents: Iterable[Document | InputError], skip_bad: bool) -> tuple[int, int]:
-    """Number of documents and of characters. Raises the first InputError, unless bad ones are skipped."""
+def _counted(documents: Iterable[Document | InputError], skip_bad: bool) -> Size:
+    """The size of the input. Raises the first InputError, unless bad ones are skipped."""
     number = characters = 0
+    empty: list[str] = []
     for document in documents:
         number += 1
         if isinstance(document, Document):
             characters += len(document.text)
+            if not document.text.strip():
+                empty.append(document.id)
         elif not skip_bad:
             raise document
     if not number:
         raise InputError("the input has no document", remedy="Check the files, and --from")
-    return number, characters
+    return Size(number, characters, empty)
 
 
 def _after(

@@ -222,13 +222,12 @@ def test_keys_that_the_output_needs_are_kept_under_other_names(rules: Path, tmp_
 
 def test_a_run_does_not_read_what_the_run_before_it_wrote(rules: Path, note: Path) -> None:
     (note.parent / "bad.jsonl").write_text("{")
-    for name in ("found.jsonl", "brat"):
-        output = note.parent / name
-        for _ in range(2):
-            done = annotate(note.parent, "--model", rules, "--output", output, "--skip-bad")
-            assert f"{name}: 1 document," in done.stdout
-        output.unlink() if output.is_file() else shutil.rmtree(output)
-        (note.parent / f"{name}.skipped.txt").unlink()
+    for name in ("brat", "found.jsonl", "found.jsonl"):
+        done = annotate(note.parent, "--model", rules, "--output", note.parent / name, "--skip-bad")
+        assert f"{name}: 1 document," in done.stdout
+        if name == "brat":
+            shutil.rmtree(note.parent / name)
+            (note.parent / "brat.skipped.txt").unlink()
 
 
 def test_the_output_never_replaces_the_input(rules: Path, tmp_path: Path) -> None:
@@ -243,6 +242,34 @@ def test_the_output_never_replaces_the_input(rules: Path, tmp_path: Path) -> Non
         assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_a_folder_of_annotations_is_not_replaced(rules: Path, note: Path, tmp_path: Path) -> None:
+    assert annotate(note, "--model", rules, "--output", tmp_path / "brat").exit_code == 0
+    corrected = next((tmp_path / "brat").glob("*.ann"))
+    corrected.write_text("T1\tLOC 0 1\tP\n")
+    done = annotate(note, "--model", rules, "--output", tmp_path / "brat")
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert "is not empty, and its files would be lost. Name a new folder." in done.stderr
+    assert corrected.read_text() == "T1\tLOC 0 1\tP\n"
+
+
+@pytest.mark.parametrize("start", [b"%PDF-1.4\n1 0 obj", b"PK\x03\x04 docx", b"{\\rtf1 note}", b"\xd0\xcf\x11\xe0 doc"])
+@pytest.mark.parametrize("encoding", ["utf-8", "auto"])
+def test_files_that_are_no_plain_text(start: bytes, encoding: str, rules: Path, note: Path, output: Path) -> None:
+    note.write_bytes(start)
+    done = annotate(note, "--model", rules, "--output", output, "--encoding", encoding)
+    assert (done.exit_code, done.stderr.count("\n")) == (1, 1)
+    assert "not plain text. Extract its text first." in done.stderr
+    assert not output.exists()
+
+
+def test_empty_documents_are_counted_before_the_work(rules: Path, note: Path, output: Path) -> None:
+    (note.parent / "b.txt").touch()
+    (note.parent / "c.txt").write_text(" \n")
+    done = annotate(note.parent, "--model", rules, "--output", output)
+    assert done.exit_code == 0
+    assert f"2 of 3 documents are empty; the first is {note.parent}/b.txt" in done.stdout + done.stderr
+
+
 def test_ids_that_look_alike_are_files_of_their_own(rules: Path, tmp_path: Path) -> None:
     lines = [json.dumps({"id": id, "text": text}) for id, text in (("12", "one"), ("12-3", "two"), ("12", "three"))]
     (tmp_path / "x.jsonl").write_text("\n".join(lines))
@@ -251,7 +278,10 @@ def test_ids_that_look_alike_are_files_of_their_own(rules: Path, tmp_path: Path)
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(rules: Path, note: Path, tmp_path: Path) -> None:
-    for name, message in (("late", "holds other files"), ("late.jsonl", "is a folder, not a file")):
+    for name, message in (
+        ("late", "is not empty, and its files would be lost"),
+        ("late.jsonl", "is a folder, not a file"),
+    ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "x.doc").touch()
         done = annotate(note, "--model", rules, "--output", tmp_path / name)
