@@ -18,6 +18,7 @@ R = TypeVar("R")
 
 ROOT = Path(__file__).resolve().parent.parent  # the project folder: the package runs from its checkout
 MIRROR_HELP = "Folder with copies of the downloads (an air-gapped mirror); searched before the network."
+DEFAULT_HELP = "the recommended one, else the last trained step"  # the pipeline that is meant where none is named
 EPOCHS_HELP = "Passes over the training data; auto: what the encoder asks for, else the config's number."
 GPU_HELP = "GPU number; -1 for the CPU."
 RAY_HELP = (

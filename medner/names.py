@@ -11,6 +11,7 @@ from medner.exceptions import InputError
 from medner.settings import describe
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+Language = Annotated[str, Field(pattern="^[a-z]{2,3}$")]  # a code of ISO 639
 
 
 class Folder(StrEnum):
@@ -27,6 +28,14 @@ class Folder(StrEnum):
     REPORT = "report"
     ROBUSTNESS = "robustness"
     SEEDS = "seeds"
+
+
+def check_language(code: str) -> str:
+    """The code, if it may be a language's. Raises InputError for others, as `italiano`."""
+    try:
+        return TypeAdapter(Language).validate_python(code)
+    except ValidationError:
+        raise InputError(f"{code[:100]!r} is no code of a language", remedy="Give one such as it, of ISO 639") from None
 
 
 def check_name(name: str) -> str:

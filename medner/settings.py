@@ -39,7 +39,18 @@ Inside = Annotated[str, AfterValidator(_within)]  # a path below some folder
 
 
 class _Loader(yaml.SafeLoader):
-    """Without aliases: nested ones make a small file grow without bounds."""
+    """Without aliases: nested ones make a small file grow without bounds. Without keys twice: the last would win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[Any, int] = {}
+        for key, _ in node.value:
+            name, line = key.value, key.start_mark.line + 1
+            if name in lines:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {name} of line {lines[name]} is there again in line {line}: join the two"
+                )
+            lines[name] = line
+        return super().construct_mapping(node, deep)
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from medner.data.labels import CorpusLabels
-from medner.names import Folder, Name
+from medner.names import Folder, Language, Name
 from medner.settings import Expression, Settings, load_settings
 
 Names = tuple[Name, ...]
@@ -66,7 +66,7 @@ class Source(Settings):
     """
 
     labels: str | CorpusLabels
-    lang: Annotated[str, Field(pattern="^[a-z]{2,3}$")]
+    lang: Language
     files: tuple[str, ...] = ()
     note: str = ""
     documents: Expression = ""
@@ -96,8 +96,8 @@ class Source(Settings):
             raise ValueError(f"{sorted(extra)[0]} needs format, the format of the files")
         lacking = [key for key in ("files", "note") if not getattr(self, key)]
         if self.labels not in WITHOUT_FILES and lacking:
-            what = f"{' and '.join(lacking)} missing; only {' and '.join(WITHOUT_FILES)} sources need none"
-            raise ValueError(f"{what}, and corpora with format and data no files")
+            why = f"a source with labels {self.labels!r} needs them (no files where it has format and data)"
+            raise ValueError(f"{' and '.join(lacking)} missing: {why}")
         return self
 
     @property

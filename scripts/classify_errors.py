@@ -41,6 +41,9 @@ def main(
     nouns = load_generic_nouns(ROOT / "assets" / "synthetic" / "generic_nouns.yml")
     generic = {lang: frozenset(map(form_key, forms)) for lang, forms in nouns.items()}
     names = [check_name(name) for name in experiments or study.experiments]
+    if unknown := [name for name in names if name not in study.experiments]:
+        remedy = f"Use some of: {', '.join(study.experiments)}"
+        raise InputError(f"no experiment {unknown[0]}", path=ROOT / "configs" / "experiments.yml", remedy=remedy)
     paths = prediction_files(metrics, names, study.suites)
     missing = [name for name in names if name not in paths]
     if not paths or (experiments and missing):

@@ -15,11 +15,12 @@ from medner.data.readers.marked import read_marked
 from medner.data.tokenizer import blank
 from medner.exceptions import InputError
 from medner.files import write_text
+from medner.names import check_language
 
 app = new_app()
 
 
-@app.command(epilog="Example: python scripts/convert_marked.py it sentences.txt assets/synthetic/it/train.jsonl")
+@app.command(epilog="Example: python scripts/convert_marked.py it train.txt assets/synthetic/it/train.jsonl")
 @step
 def main(
     lang: Annotated[str, typer.Argument(help="Language of the sentences, such as it.")],
@@ -29,7 +30,9 @@ def main(
     """Convert every sentence of TEXTFILE to a JSONL record. Mark mentions like this: Ha <MEDICAL>asma</MEDICAL>."""
     if output.exists():
         raise InputError("already exists", path=output, remedy="Name another file, or remove it")
-    records = read_marked(textfile, lang, load_scheme(ROOT / "configs" / "labels.yml").labels)
+    records = read_marked(
+        textfile, check_language(lang), output.stem, load_scheme(ROOT / "configs" / "labels.yml").labels
+    )
     rows = [record.as_dict() for record in records]
     write_text(output, "".join(f"{srsly.json_dumps(row)}\n" for row in rows))
     mentions = sum(len(record.entities) for record in records)

@@ -22,7 +22,7 @@ app = new_app()
 def main(
     experiment: Annotated[str, typer.Argument(help="Experiment whose training/NAME/model-best is evaluated.")],
     gpu: Annotated[int, typer.Option(help=GPU_HELP)] = -1,
-    model: Annotated[str, typer.Option(help="Pipeline to evaluate; empty: training/NAME/model-best.")] = "",
+    model: Annotated[str, typer.Option(help="Folder of a pipeline to evaluate; empty: training/NAME/model-best.")] = "",
     output: Annotated[str, typer.Option(help="Folder to write; empty: metrics/NAME, or metrics/own/FILE/NAME.")] = "",
     test: Annotated[
         Path | None, typer.Option(help="A DocBin file of your own (.spacy) to evaluate on, instead of the test suites.")

@@ -12,6 +12,7 @@ from medner.command_line import ROOT, good, new_app, show, step
 from medner.evaluation.robustness import measure_corpus, robustness_table
 from medner.model.inference import speed_up
 from medner.model.loading import load_pipeline
+from medner.model.pipelines import pipeline_folder
 from medner.model.provenance import read_provenance
 from medner.names import Folder
 from medner.outputs import write_output
@@ -19,10 +20,10 @@ from medner.outputs import write_output
 app = new_app()
 
 
-@app.command(epilog="Example: python scripts/measure_robustness.py training/exp3/model-best --only med-ro,e3c")
+@app.command(epilog="Example: python scripts/measure_robustness.py exp3 --only med-ro,e3c")
 @step
 def main(
-    model: Annotated[Path, typer.Argument(help="Folder of a trained pipeline.")],
+    model: Annotated[str, typer.Argument(help="Trained experiment, or folder of a pipeline.")],
     corpus: Annotated[Path, typer.Option(help="Folder of the corpus step.")] = ROOT / "corpus",
     output: Annotated[Path, typer.Option(help="Folder for EXPERIMENT.json, which the report reads.")] = (
         ROOT / "metrics" / Folder.ROBUSTNESS
@@ -31,7 +32,8 @@ def main(
     only: Annotated[str, typer.Option(help="Sources, separated by commas; empty: all that have a test part.")] = "",
 ) -> None:
     """Print F1 of each test part under each perturbation, and write it to EXPERIMENT.json."""
-    nlp, provenance = speed_up(load_pipeline(model)), read_provenance(model)
+    folder = pipeline_folder(model)
+    nlp, provenance = speed_up(load_pipeline(folder)), read_provenance(folder)
     experiment = provenance.experiment
     found = measure_corpus(
         nlp,

@@ -62,7 +62,10 @@ def test_the_project_s_study() -> None:
         ),
         (changed(suites={"s": {"sources": [], "group": "real"}}), "experiments.yml, suites.s.sources: "),
         (changed(sources={"b": {"lang": "ro"}}), "experiments.yml, sources.b.labels: missing."),
-        (changed(sources={"b": {"labels": "quaero", "lang": "fr"}}), "sources.b: files and note missing; only ronec"),
+        (
+            changed(sources={"b": {"labels": "quaero", "lang": "fr"}}),
+            "sources.b: files and note missing: a source with labels 'quaero' needs them",
+        ),
         (changed(sources={"b": {"labels": "synthetic"}}), "experiments.yml, sources.b.lang: missing."),
         (changed(sources={"b": {"labels": "ronec", "lang": "ro", "document": ""}}), "sources.b.document: unknown key."),
         (changed(sources={"b": {"labels": "x", "lang": "ro", "documents": "("}}), "not a regular expression"),

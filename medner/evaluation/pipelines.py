@@ -136,6 +136,8 @@ def evaluate(
     evaluate on, instead of the test suites. Raises InputError if the pipeline or the corpus is missing or damaged, or
     if the pipeline's training data has changed.
     """
+    if test and not test.is_file():
+        raise InputError("no such file", path=test, remedy="Check --test")
     nlp = speed_up(load_pipeline(pipeline))
     manifest = own_manifest(nlp, test) if test else read_manifest(corpus)
     about, tests = read_provenance(pipeline), describe_tests(corpus, manifest, test)

@@ -144,8 +144,11 @@ def load_runs(metrics: Path, experiments: Iterable[str]) -> tuple[dict[str, list
     """The runs of every evaluated experiment by seed, and the folders of runs that were left out.
 
     A run is left out if it was made with another encoder, config, number of epochs or data than its experiment's main
-    run: it would not differ by its seed alone. Raises InputError if a scores.json is damaged or of another experiment.
+    run: it would not differ by its seed alone. Raises InputError if there is no such folder, and if a scores.json is
+    damaged or of another experiment.
     """
+    if not metrics.is_dir():
+        raise InputError("no such folder", path=metrics, remedy="Check the path, or run an evaluate step first")
     runs: dict[str, list[Run]] = {}
     left_out: list[Path] = []
     for name in experiments:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
+from medner import names
 from medner.data.markup import MarkupError, parse
 from medner.exceptions import InputError
 from medner.files import read_text
@@ -60,7 +61,7 @@ class Rules(Settings):
 class Language(Settings):
     """One language: prompts, grid, rules. ``pools`` is relative to the file."""
 
-    code: Annotated[str, Field(pattern="^[a-z]{2,3}$")]
+    code: names.Language
     name: NonEmpty
     prompt_version: NonEmpty
     pools: Path

@@ -33,7 +33,7 @@ def load_pipeline(folder: Path) -> Language:
     folder, and if it names code that comes with an encoder.
     """
     if not folder.is_dir():
-        raise InputError("no such pipeline", path=folder, remedy="Train it first with scripts/train.py")
+        raise InputError("no such pipeline", path=folder, remedy="Check the name, or train it first: scripts/train.py")
     try:
         what = next(_faults(folder), "")
         with warnings.catch_warnings():

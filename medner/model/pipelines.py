@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -10,11 +11,24 @@ from medner.exceptions import InputError
 from medner.model.provenance import META
 from medner.study import load_study
 
+FOLDERS = "a trained experiment or a pipeline's folder"
+
 
 def find_pipeline(model: str, training: Path = ROOT / "training") -> Path | None:
     """The folder that an experiment's name or a path stands for; None if there is none."""
     candidates = (Path(model), Path(model) / "model-best", training / model / "model-best")
     return next((folder for folder in candidates if (folder / META).is_file()), None)
+
+
+def pipeline_folder(model: str) -> Path:
+    """The folder that an experiment's name or a path stands for. Raises InputError if there is none.
+
+    A folder that is no pipeline passes: loading says what is wrong with it.
+    """
+    folder = find_pipeline(model) or Path(model)
+    if not folder.is_dir():
+        raise no_pipeline(model, FOLDERS)
+    return folder
 
 
 def named_pipeline(model: str) -> str:
@@ -26,7 +40,7 @@ def named_pipeline(model: str) -> str:
         return str(folder)
     if Path(model).is_dir() or _is_package(model):
         return model
-    raise no_pipeline(model)
+    raise no_pipeline(model, f"{FOLDERS}, or the name of an installed package")
 
 
 def _is_package(name: str) -> bool:
@@ -37,14 +51,19 @@ def _is_package(name: str) -> bool:
         return False
 
 
-def no_pipeline(model: str, root: Path = ROOT) -> InputError:
-    """The error for a name that stands for no pipeline: an experiment of the study says how it is trained."""
+def no_pipeline(model: str, wanted: str, root: Path = ROOT) -> InputError:
+    """The error for a name that stands for no pipeline: an experiment of the study says how it is trained.
+
+    wanted: what may be given.
+    """
     experiments = root / "configs" / "experiments.yml"
-    if experiments.is_file() and model in load_study(experiments).trained:
+    trained = load_study(experiments).trained if experiments.is_file() else {}
+    if model in trained:
         remedy = f"Run: spacy project run experiment . --vars.experiment {model}"
         return InputError("this experiment is not trained", path=model, remedy=remedy)
-    remedy = "Give a trained experiment, a pipeline's folder or the name of an installed package"
-    return InputError("no such pipeline", path=model, remedy=remedy)
+    near = get_close_matches(model, trained, n=1)
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    return InputError(f"no such pipeline{meant}", path=model, remedy=f"Give {wanted}")
 
 
 def default_pipeline(root: Path = ROOT) -> str:

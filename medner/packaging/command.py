@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from medner.command_line import ROOT, good, note
+from medner.command_line import DEFAULT_HELP, ROOT, good, note
 from medner.exceptions import InputError
 
 
 def package(
-    model: Annotated[str, typer.Argument(help="Experiment or folder; none: the best trained one.")] = "",
+    model: Annotated[str, typer.Argument(help=f"Experiment or folder; none: {DEFAULT_HELP}.")] = "",
     name: Annotated[str, typer.Option(help="Name of the package, without xx_; empty: medner_EXPERIMENT.")] = "",
     version: Annotated[str, typer.Option(help="Version of the package.")] = "0.1.0",
     output: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("dist"),
@@ -29,7 +29,7 @@ def package(
         if error.name != "build":
             raise
         raise InputError("build is not installed", remedy="Run: pip install -e '.[package]'") from None
-    from medner.model.pipelines import default_pipeline, find_pipeline, no_pipeline
+    from medner.model.pipelines import default_pipeline, pipeline_folder
     from medner.model.provenance import pipeline_name
     from medner.packaging.card import read_subject, render
     from medner.packaging.names import package_name, wheel_name
@@ -37,9 +37,7 @@ def package(
     if not model:
         model = default_pipeline()
         note(f"Pipeline: {model}")
-    pipeline = find_pipeline(model)
-    if pipeline is None:
-        raise no_pipeline(model)
+    pipeline = pipeline_folder(model)
     subject = read_subject(pipeline, metrics, ROOT)
     if not subject.scores:
         note(f"The model card has no scores: {subject.no_scores}")

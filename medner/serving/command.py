@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from medner.command_line import GPU_HELP, good, note
+from medner.command_line import DEFAULT_HELP, GPU_HELP, good, note
 from medner.exceptions import InputError
 from medner.serving.batching import REQUEST
 
@@ -17,7 +17,7 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 def serve(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL...]", help="Experiments, folders or packages; none: the best trained one."),
+        typer.Argument(metavar="[MODEL...]", help=f"Experiments, folders or packages; none: {DEFAULT_HELP}."),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one.")] = 8000,
     host: Annotated[str, typer.Option(help="Address to listen on; the default is for this machine alone.")] = (

@@ -152,6 +152,8 @@ def test_settings(data: st.DataObject, tmp_path: Path) -> None:
         ("a: &a [1]\n" + "".join(f"b{n}: &b{n} [*a, *a]\n" for n in range(30)), "aliases such as [*]name are not read"),
         ("[" * 20_000, "nested too deeply|not valid YAML"),
         ("a: 2001-99-99", "not valid YAML"),
+        ("a: 1\nb: {c: 1}\na: 2\n", "the key a of line 1 is there again in line 3: join the two"),
+        ("a: 1\nb: {c: 1, c: 2}\n", "the key c of line 2 is there again in line 2: join the two"),
     ],
 )
 def test_hostile_yaml(tmp_path: Path, text: str, expected: str) -> None:

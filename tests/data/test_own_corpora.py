@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,14 @@ def test_shares_are_of_documents_and_seeded(tmp_path: Path) -> None:
     assert [again[split].records for split in SPLITS] == [parts[split].records for split in SPLITS]
     other = own_splits(source("jsonl", str(path), shares={"seed": 1}), {}, SCHEME.corpus("synthetic"), Path())
     assert other["test"].records != parts["test"].records
+
+
+def test_shares_of_too_few_documents(tmp_path: Path) -> None:
+    path = tmp_path / "own.conll"
+    path.write_text("Are\tO\nHTA\tB-MEDICAL\n")
+    message = f"{path}: holds 1 of the documents that shares are of, too few for a dev share of 0.1. Raise shares.dev or set it to 0"
+    with pytest.raises(InputError, match=re.escape(message)):
+        own_splits(source("conll", str(path)), {}, SCHEME.corpus("synthetic"), Path())
 
 
 def test_splits_as_files_beside_others(tmp_path: Path) -> None:

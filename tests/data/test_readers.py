@@ -217,8 +217,8 @@ def test_convert_marked_writes_a_synthetic_corpus(tmp_path: Path) -> None:
     assert "inside a word" not in done.output
     records = list(read_synthetic(output, Tally()))
     assert [(r.id, r.lang, r.text) for r in records] == [
-        ("it-sentences-0001", "it", "Ha l’asma."),
-        ("it-sentences-0003", "it", "Maria Dobre sta bene."),
+        ("it-train-0001", "it", "Ha l’asma."),
+        ("it-train-0003", "it", "Maria Dobre sta bene."),
     ]
     assert [(r.surface(e), e.label) for r in records for e in r.entities] == [
         ("asma", "MEDICAL"),
@@ -229,12 +229,20 @@ def test_convert_marked_writes_a_synthetic_corpus(tmp_path: Path) -> None:
     assert f"{output}: already exists. Name another file, or remove it." in again.output
 
 
+def test_convert_marked_refuses_a_language_that_is_no_code(tmp_path: Path) -> None:
+    (tmp_path / "sentences.txt").write_text("Sta bene.\n")
+    done = CliRunner().invoke(marked.app, ["italiano", str(tmp_path / "sentences.txt"), str(tmp_path / "train.jsonl")])
+    assert done.exit_code == 1
+    assert "'italiano' is no code of a language. Give one such as it, of ISO 639." in done.output
+    assert not (tmp_path / "train.jsonl").exists()
+
+
 def test_marks_inside_a_word_are_noticed(tmp_path: Path) -> None:
     text = tmp_path / "sentences.txt"
     text.write_text("Ha l’<MEDICAL>asma</MEDICAL>.\nHa <MEDICAL>asm</MEDICAL>a.\n")
     done = CliRunner().invoke(marked.app, ["it", str(text), str(tmp_path / "out.jsonl")])
     assert done.exit_code == 0
-    assert "Mentions that start or end inside a word: 1; the first is 'asm' in it-sentences-0002." in done.output
+    assert "Mentions that start or end inside a word: 1; the first is 'asm' in it-out-0002." in done.output
 
 
 @pytest.mark.parametrize(

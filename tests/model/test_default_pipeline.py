@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -28,14 +29,15 @@ def test_the_recommended_pipeline_or_the_last_trained_step(tmp_path: Path) -> No
     ("model", "message"),
     [
         ("gold-fr-bio", "gold-fr-bio: this experiment is not trained. Run: spacy project run experiment"),
-        ("no/such", "no/such: no such pipeline. Give a trained experiment, a pipeline's folder or the name of"),
+        ("no/such", "no/such: no such pipeline. Give a trained experiment or a pipeline's folder, or the name"),
+        ("exp4bio", "exp4bio: no such pipeline (did you mean exp4-bio?). Give a trained experiment"),
     ],
 )
 def test_a_name_without_a_pipeline_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, message: str
 ) -> None:
     monkeypatch.setattr("medner.model.pipelines.find_pipeline", lambda _: None)
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=re.escape(message)):
         named_pipeline(model)
     assert named_pipeline(str(tmp_path)) == str(tmp_path)
     assert named_pipeline("spacy") == "spacy"

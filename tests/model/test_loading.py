@@ -44,7 +44,7 @@ def pipeline(whole: Path, tmp_path: Path) -> Path:
 
 def test_a_whole_pipeline_is_loaded(pipeline: Path) -> None:
     assert load_pipeline(pipeline).pipe_names == ["transformer", "ner", "medner_bio"]
-    with pytest.raises(InputError, match=r"nowhere: no such pipeline. Train it first"):
+    with pytest.raises(InputError, match=r"nowhere: no such pipeline. Check the name, or train it first"):
         load_pipeline(pipeline / "nowhere")
 
 

@@ -11,8 +11,8 @@ from medner.exceptions import InputError
 from medner.files import read_text
 
 
-def read_marked(path: Path, lang: str, labels: Collection[str]) -> list[Record]:
-    """The sentences of a text file without its blank lines. Ids are language, file and line: ``it-train-0012``.
+def read_marked(path: Path, lang: str, split: str, labels: Collection[str]) -> list[Record]:
+    """The sentences of a text file without its blank lines. Ids are language, split and line: ``it-train-0012``.
 
     Raises InputError naming the line for invalid markup and for mentions that start or end in white space, and for a
     file without sentences.
@@ -27,7 +27,7 @@ def read_marked(path: Path, lang: str, labels: Collection[str]) -> list[Record]:
         except MarkupError as error:
             remedy = f"Write <LABEL>mention</LABEL>, without nesting; labels are {', '.join(labels)}"
             raise InputError(str(error), path=path, place=place, remedy=remedy) from None
-        record = Record(f"{lang}-{path.stem}-{number:04d}", lang, text, entities)
+        record = Record(f"{lang}-{split}-{number:04d}", lang, text, entities)
         records.append(check_entities(normalised(record, Tally()), path, place))
     if not records:
         raise InputError("contains no sentences", path=path, remedy="Write one sentence a line")

@@ -40,7 +40,8 @@ def significance(inputs: Inputs) -> Section | Missing:
     reading = Paragraph(
         "If any experiment has several seeds, interval and p cover sampling variance and seed variance; otherwise they "
         "cover sampling variance alone. A difference is significant if its interval excludes zero and its adjusted p "
-        f"is below {ALPHA}. p is adjusted (Holm) for the comparisons of a suite in one family: {families}."
+        f"is below {ALPHA}. p is adjusted (Holm) for the comparisons of a suite in one family: {families}. "
+        "Comparisons that were chosen after first results were known are exploratory (docs/methods.md says which)."
     )
     table, following = findings_table(findings(inputs.comparisons)), list(itertools.pairwise(inputs.steps))
     suites = (*inputs.real_suites, inputs.study.main_suite)
