@@ -17,6 +17,8 @@ from medner.annotation.run import Job, Size, run
 from medner.command_line import DEFAULT_HELP, good, note
 from medner.exceptions import InputError
 
+WRAPPED = 0.3  # share of line breaks that a small letter follows, from which a note says that lines look wrapped
+
 
 def annotate(
     inputs: Annotated[list[str], typer.Argument(metavar="INPUT…", help="Files, folders, or - for standard input.")],
@@ -28,6 +30,7 @@ def annotate(
     field: Annotated[str, typer.Option(help="Key of the text in JSONL; column in Parquet.")] = "text",
     column: Annotated[str, typer.Option(help="Column of the text in CSV and TSV.")] = "text",
     encoding: Annotated[str, typer.Option(help="Encoding of the input, such as cp1250; auto guesses it.")] = "utf-8",
+    wrapped: Annotated[bool, typer.Option("--wrapped", help="Read line breaks within a paragraph as spaces.")] = False,
     no_text: Annotated[bool, typer.Option("--no-text", help="Leave the documents' text out of JSONL.")] = False,
     labels: Annotated[str, typer.Option(help="Labels to keep, separated by commas; empty: all.")] = "",
     min_confidence: Annotated[float, typer.Option(min=0, max=1, help="Needs a pipeline with BIO tags.")] = 0.0,
@@ -56,7 +59,7 @@ def annotate(
         inputs=inputs,
         model=model,
         output=output,
-        reading=Reading(format, lines, field, column, encoding),
+        reading=Reading(format, lines, field, column, encoding, wrapped),
         to=to,
         keep_text=not no_text,
         labels=wanted,
@@ -86,6 +89,8 @@ def annotate(
             bar.update(task, total=size.documents + size.characters)
             if size.empty:
                 note(f"{len(size.empty):,} of {size.documents:,} documents are empty; the first is {size.empty[0]}")
+            if size.continued > WRAPPED and not wrapped:
+                note("The lines look wrapped at a fixed width, and no entity crosses a line break: consider --wrapped")
 
         summary = run(job, count=count, tick=tick)
     if summary.skipped:

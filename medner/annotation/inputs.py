@@ -50,7 +50,7 @@ class Reading:
     """How inputs are read. format: for standard input and unknown suffixes; empty: by suffix, text for standard input.
 
     lines: a document a line in text files. field, column: where JSONL and tables have the text. encoding: a codec, or
-    ``auto``.
+    ``auto``. wrapped: whether line breaks within a paragraph are read as spaces.
     """
 
     format: str = ""
@@ -58,6 +58,7 @@ class Reading:
     field: str = "text"
     column: str = "text"
     encoding: str = "utf-8"
+    wrapped: bool = False
 
 
 def find_files(inputs: Sequence[str], reading: Reading, leave_out: Iterable[Path] = ()) -> list[str]:

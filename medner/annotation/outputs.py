@@ -32,6 +32,7 @@ SUFFIXES = {
 WITHOUT_TEXT = ("csv", "tsv")  # formats that hold the mentions alone
 BRAT = "*.ann"  # what every folder of brat has
 _BRAT_LABELS = "[entities]\n{}\n\n[relations]\n\n[events]\n\n[attributes]\n"  # brat wants all four sections
+_PART = re.compile(r"\S(?:[^\n]*\S)?")  # of an entity: what stands on one line
 FORMATS = ("jsonl", "csv", "tsv", "brat", "conll", "docbin", "label-studio", "doccano", "html")
 
 Documents = Iterable[Annotated]
@@ -120,10 +121,18 @@ def write_brat(path: Path, documents: Documents) -> None:
                 name, more = f"{first}-{more}", more + 1
             used.add(name.lower())
             write_text(folder / f"{name}.txt", _text(one))
-            lines = (f"T{n}\t{e.label} {e.start} {e.end}\t{e.text}\n" for n, e in enumerate(one.entities, start=1))
+            lines = (_brat_line(n, e, _text(one)) for n, e in enumerate(one.entities, start=1))
             write_text(folder / f"{name}.ann", "".join(lines))
             labels.update(entity.label for entity in one.entities)
         write_text(folder / "annotation.conf", _BRAT_LABELS.format("\n".join(sorted(labels))))
+
+
+def _brat_line(number: int, entity: Entity, text: str) -> str:
+    """An entity of an ``.ann`` file. One that runs across line breaks has a fragment on each line."""
+    parts = [part.span() for part in _PART.finditer(text, entity.start, entity.end)]
+    offsets = ";".join(f"{start} {end}" for start, end in parts)
+    surface = " ".join(text[start:end] for start, end in parts)
+    return f"T{number}\t{entity.label} {offsets}\t{surface}\n"
 
 
 def write_conll(path: Path, documents: Documents) -> None:
@@ -137,7 +146,7 @@ def write_conll(path: Path, documents: Documents) -> None:
         for one in documents:
             file.write("-DOCSTART-\tO\n\n")
             left = list(one.entities)
-            for start, text in passages(_text(one)):
+            for start, text in passages(_on_one_line(_text(one), left)):
                 inside = [e for e in left if start <= e.start and e.end <= start + len(text)]
                 left = left[len(inside) :]
                 gold = tuple(Gold(e.start - start, e.end - start, e.label) for e in inside)
@@ -147,6 +156,14 @@ def write_conll(path: Path, documents: Documents) -> None:
                         tag = token.ent_iob_ if token.ent_iob_ == "O" else f"{token.ent_iob_}-{token.ent_type_}"
                         file.write(f"{token.text}\t{tag}\n")
                 file.write("\n")
+
+
+def _on_one_line(text: str, entities: Iterable[Entity]) -> str:
+    """The text with spaces for line breaks inside entities, so that no passage ends there."""
+    for entity in entities:
+        if "\n" in (surface := text[entity.start : entity.end]):
+            text = text[: entity.start] + re.sub(r"[\r\n]", " ", surface) + text[entity.end :]
+    return text
 
 
 def write_docbin(path: Path, documents: Documents) -> None:

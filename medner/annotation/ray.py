@@ -77,7 +77,7 @@ def _check_options(job: Job, tables: Sequence[str]) -> None:
     wishes = {"--resume": job.resume, "--skip-bad": job.skip_bad, "standard input": STDIN in job.inputs}
     if refused := [wish for wish, asked in wishes.items() if asked]:
         raise InputError(f"--ray does not go with {', '.join(refused)}", remedy="Leave one of them out")
-    if tables and job.reading != Reading(field=job.reading.field):
+    if tables and job.reading != Reading(field=job.reading.field, wrapped=job.reading.wrapped):
         what = "--from, --lines, --column and --encoding do not go with Parquet"
         raise InputError(what, remedy="Leave them out; --field names the column of the text")
     if job.to not in ("", *FORMATS):
@@ -161,7 +161,8 @@ class _Worker:
         job = self.job
         field = "text" if EXTRA in batch.column_names else job.reading.field
         found: list[list[dict[str, Any]]] = []
-        for document, entities in annotate_documents(_texts(batch, field, job), partial(map, self.find)):
+        documents, find = _texts(batch, field, job), partial(map, self.find)
+        for document, entities in annotate_documents(documents, find, wrapped=job.reading.wrapped):
             if isinstance(document, InputError):
                 raise document
             found.append([one._asdict() for one in entities if is_wanted(one, job.labels, job.min_confidence)])

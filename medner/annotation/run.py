@@ -15,7 +15,7 @@ from medner.annotation.entities import About, Arithmetic, Entity
 from medner.annotation.inputs import STDIN, Document, Reading, find_files, read_documents
 from medner.annotation.journal import Annotated, Journal, journal_of
 from medner.annotation.outputs import WITHOUT_TEXT, check_output, output_format, write_documents
-from medner.annotation.passages import passages
+from medner.annotation.passages import continued, passages
 from medner.annotation.workers import Chunks, Found, cores, start_workers
 from medner.exceptions import InputError
 from medner.files import read_bytes, sha256, write_text
@@ -47,11 +47,14 @@ class Job:
 
 @dataclass(frozen=True)
 class Size:
-    """How much is to be annotated. empty: the ids of documents without text."""
+    """How much is to be annotated. empty: the ids of documents without text. continued: share of the line breaks within
+    paragraphs that a small letter follows.
+    """
 
     documents: int
     characters: int
     empty: Sequence[str]
+    continued: float
 
 
 @dataclass(frozen=True)
@@ -74,12 +77,13 @@ class _Waiting:
 
 
 def annotate_documents(
-    documents: Iterable[Document | InputError], find: Callable[[Chunks], Found]
+    documents: Iterable[Document | InputError], find: Callable[[Chunks], Found], *, wrapped: bool = False
 ) -> Iterator[tuple[Document | InputError, list[Entity]]]:
     """Every document with its entities, in order; what could not be read passes through.
 
     find: entities of the texts of every chunk, in order; it may read chunks ahead. A chunk has passages of one document
-    or of many. What is in memory are the chunks that find has read, and the documents that they belong to.
+    or of many. What is in memory are the chunks that find has read, and the documents that they belong to. wrapped: as
+    for :func:`passages`; the text of an entity then has spaces where the document has line breaks.
     """
     order: deque[_Waiting] = deque()
     places: deque[tuple[_Waiting, int]] = deque()
@@ -91,7 +95,8 @@ def annotate_documents(
             waiting = _Waiting(document)
             order.append(waiting)
             size += DOCUMENT
-            for start, text in () if isinstance(document, InputError) else passages(document.text):
+            read = () if isinstance(document, InputError) else passages(document.text, wrapped=wrapped)
+            for start, text in read:
                 texts.append(text)
                 places.append((waiting, start))
                 waiting.open += 1
@@ -156,7 +161,8 @@ def run(job: Job, *, count: Callable[[Size], None], tick: Tick) -> Summary:
             rest = _after(documents(), done, job.limit, journal.path)
             with start_workers(job.model, job.arithmetic, job.processes or cores(), expected) as workers:
                 check_wishes(job.model, workers.about, job.labels, job.min_confidence)
-                for document, entities in annotate_documents(rest, workers.find):
+                annotated = annotate_documents(rest, workers.find, wrapped=job.reading.wrapped)
+                for document, entities in annotated:
                     one = _kept(document, entities, job, to)
                     journal.add(one)
                     kept += 1
@@ -199,7 +205,7 @@ def _pipeline_mark(folder: Path) -> str:
 
 def _counted(documents: Iterable[Document | InputError], skip_bad: bool) -> Size:
     """The size of the input. Raises the first InputError, unless bad ones are skipped."""
-    number = characters = 0
+    number = characters = breaks = continued_ones = 0
     empty: list[str] = []
     for document in documents:
         number += 1
@@ -207,11 +213,13 @@ def _counted(documents: Iterable[Document | InputError], skip_bad: bool) -> Size
             characters += len(document.text)
             if not document.text.strip():
                 empty.append(document.id)
+            found = continued(document.text)
+            breaks, continued_ones = breaks + found[0], continued_ones + found[1]
         elif not skip_bad:
             raise document
     if not number:
         raise InputError("the input has no document", remedy="Check the files, and --from")
-    return Size(number, characters, empty)
+    return Size(number, characters, empty, continued_ones / breaks if breaks else 0.0)
 
 
 def _after(

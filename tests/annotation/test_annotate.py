@@ -394,6 +394,37 @@ def test_every_output_format(rules: Path, tmp_path: Path) -> None:
     assert "&lt;b&gt;" in page
 
 
+def test_mentions_across_lines_of_wrapped_text(rules: Path, tmp_path: Path) -> None:
+    text = "Din Arad, diabet\nzaharat.\n\nStabil.\n"
+    file = written(rules, tmp_path, "o.jsonl", text, "--wrapped")
+    (document,) = [json.loads(line) for line in file.read_text().splitlines()]
+    assert document["text"] == text
+    start, end = document["entities"][1]["start"], document["entities"][1]["end"]
+    assert text[start:end] == "diabet\nzaharat"
+    assert document["entities"][1]["text"] == "diabet zaharat"
+
+    (ann,) = written(rules, tmp_path, "brat", text, "--wrapped").glob("*.ann")
+    assert ann.read_text().endswith(f"\nT2\tMEDICAL {start} {start + 6};{end - 7} {end}\tdiabet zaharat\n")
+
+    conll = written(rules, tmp_path, "o.conll", text, "--wrapped").read_text()
+    assert "\ndiabet\tB-MEDICAL\nzaharat\tI-MEDICAL\n.\tO\n\nStabil" in conll
+
+    docbin = DocBin(store_user_data=True).from_disk(written(rules, tmp_path, "o.spacy", text, "--wrapped"))
+    (doc,) = docbin.get_docs(spacy.blank("xx").vocab)
+    assert [ent.text for ent in doc.ents] == ["Arad", text[start:end]]
+
+
+def test_lines_that_look_wrapped_are_noticed(rules: Path, note: Path, output: Path) -> None:
+    for text, options, expected in (
+        ("Are diabet\nzaharat și\nastm.\n", [], True),
+        ("Are diabet\nzaharat și\nastm.\n", ["--wrapped"], False),
+        ("Are HTA.\nAre astm.\n- gripă\n", [], False),
+    ):
+        note.write_text(text)
+        done = annotate(note, "--model", rules, "--output", output, *options)
+        assert ("look wrapped at a fixed width" in done.stdout + done.stderr) is expected
+
+
 def test_unknown_formats_are_named(rules: Path, note: Path, tmp_path: Path) -> None:
     done = annotate(note, "--model", rules, "--output", tmp_path / "o.docx")
     assert done.exit_code == 1

@@ -44,6 +44,29 @@ def test_sentences_end_where_that_is_sure(line: str, sentences: list[str]) -> No
     assert [text for _, text in passages(line)] == sentences
 
 
+@given(TEXTS)
+def test_wrapped_passages_lose_nothing_but_white_space(text: str) -> None:
+    position = 0
+    for start, passage in passages(text, wrapped=True):
+        assert passage.split() == text[start : start + len(passage)].split()
+        assert not text[position:start].strip()
+        assert len(passage.splitlines()) == 1
+        position = start + len(passage)
+    assert not text[position:].strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Are insuficiență\nrenală. Este\r\n  stabilă.", ["Are insuficiență renală.", "Este    stabilă."]),
+        ("Diagnostic\n\nHTA", ["Diagnostic", "HTA"]),
+        ("Are:\n- HTA\n- astm\n1. gripă", ["Are:", "- HTA", "- astm", "1. gripă"]),
+    ],
+)
+def test_line_breaks_of_wrapped_text(text: str, read: list[str]) -> None:
+    assert [passage for _, passage in passages(text, wrapped=True)] == read
+
+
 @pytest.mark.parametrize("line", ["." * 200_000, "!" * 100_000 + " " * 100_000 + "x"])
 def test_rows_of_marks_are_read_once(line: str) -> None:
     assert "".join(text for _, text in passages(line)) == "".join(line.split(" "))
