@@ -366,8 +366,8 @@ UNKNOWN = f"experiments.yml: no experiment exp9 that trains a pipeline. Use one 
             ["train.py", "exp1", "--gpu", "0"],
             "Give -1 for the CPU, or install CuPy for CUDA 13: pip install -e '.[gpu]'.",
         ),
-        (["evaluate.py", "exp9"], "no such pipeline. Train it first with scripts/train.py."),
-        (["summarise.py", "--metrics", "nonesuch"], "nonesuch: no evaluated experiment. Run an evaluate step first."),
+        (["evaluate.py", "exp9"], "no such pipeline. Check the name, or train it first: scripts/train.py."),
+        (["summarise.py", "--metrics", "nonesuch"], "nonesuch: no such folder. Check the path, or run an evaluate step first."),
         (
             ["seeds.py", "exp1", "--seeds", "1,two"],
             "--seeds is '1,two'. Give whole numbers separated by commas, as in 0,1,2.",
@@ -377,7 +377,7 @@ UNKNOWN = f"experiments.yml: no experiment exp9 that trains a pipeline. Use one 
         (["run_experiments.py", "exp9"], UNKNOWN),
         (
             ["compare.py", "--metrics", "nonesuch"],
-            "nonesuch: no two experiments to compare. Evaluate two experiments first.",
+            "nonesuch: no such folder. Check the path, or run an evaluate step first.",
         ),
         *(
             (
