@@ -367,7 +367,10 @@ UNKNOWN = f"experiments.yml: no experiment exp9 that trains a pipeline. Use one 
             "Give -1 for the CPU, or install CuPy for CUDA 13: pip install -e '.[gpu]'.",
         ),
         (["evaluate.py", "exp9"], "no such pipeline. Check the name, or train it first: scripts/train.py."),
-        (["summarise.py", "--metrics", "nonesuch"], "nonesuch: no such folder. Check the path, or run an evaluate step first."),
+        (
+            ["summarise.py", "--metrics", "nonesuch"],
+            "nonesuch: no such folder. Check the path, or run an evaluate step first.",
+        ),
         (
             ["seeds.py", "exp1", "--seeds", "1,two"],
             "--seeds is '1,two'. Give whole numbers separated by commas, as in 0,1,2.",
