@@ -49,13 +49,12 @@ def output_format(path: Path, chosen: str) -> str:
 
 def check_output(path: Path, format: str) -> None:
     """Raises InputError for an output that could not be written after all the work, because of what is there."""
-    if format != "brat":
-        if path.is_dir():
-            raise InputError("is a folder, not a file", path=path, remedy="Name another file")
-    elif path.is_dir() and any(path.iterdir()):  # often annotations that people have corrected
-        raise InputError("is not empty, and its files would be lost", path=path, remedy="Name a new folder")
-    elif path.is_file():
+    if format != "brat" and path.is_dir():
+        raise InputError("is a folder, not a file", path=path, remedy="Name another file")
+    if format == "brat" and path.is_file():
         raise InputError("is a file, not a folder", path=path, remedy="Name another folder")
+    if format == "brat" and path.is_dir() and any(path.iterdir()):  # often annotations that people have corrected
+        raise InputError("is not empty, and its files would be lost", path=path, remedy="Name a new folder")
 
 
 def write_documents(path: Path, format: str, documents: Documents) -> None:
@@ -160,10 +159,12 @@ def write_conll(path: Path, documents: Documents) -> None:
 
 def _on_one_line(text: str, entities: Iterable[Entity]) -> str:
     """The text with spaces for line breaks inside entities, so that no passage ends there."""
+    parts: list[str] = []
+    end = 0
     for entity in entities:
-        if "\n" in (surface := text[entity.start : entity.end]):
-            text = text[: entity.start] + re.sub(r"[\r\n]", " ", surface) + text[entity.end :]
-    return text
+        parts += text[end : entity.start], re.sub(r"[\r\n]", " ", text[entity.start : entity.end])
+        end = entity.end
+    return "".join((*parts, text[end:]))
 
 
 def write_docbin(path: Path, documents: Documents) -> None:
