@@ -231,7 +231,7 @@ def own_splits(source: Source, files: Files, labels: CorpusLabels, root: Path) -
     random.Random(source.shares.seed).shuffle(documents)  # noqa: S311
     for split, share in (("dev", source.shares.dev), ("test", source.shares.test)):
         if share and not round(share * len(documents)):
-            what = f"holds {len(documents)} of the documents that shares are of, too few for a {split} share of {share}"
+            what = f"has too few documents ({len(documents)}) for a {split} share of {share}"
             remedy = f"Raise shares.{split} or set it to 0, or name the files of each split under data"
             raise InputError(what, path=paths[0], remedy=remedy)
     test = round(source.shares.test * len(documents))

@@ -210,7 +210,7 @@ def test_shares_are_of_documents_and_seeded(tmp_path: Path) -> None:
 def test_shares_of_too_few_documents(tmp_path: Path) -> None:
     path = tmp_path / "own.conll"
     path.write_text("Are\tO\nHTA\tB-MEDICAL\n")
-    message = f"{path}: holds 1 of the documents that shares are of, too few for a dev share of 0.1. Raise shares.dev or set it to 0"
+    message = f"{path}: has too few documents (1) for a dev share of 0.1. Raise shares.dev or set it to 0"
     with pytest.raises(InputError, match=re.escape(message)):
         own_splits(source("conll", str(path)), {}, SCHEME.corpus("synthetic"), Path())
 
