@@ -67,7 +67,7 @@ class Scheme(Settings):
         Raises InputError if the scheme does not know the name, or the labels that they map onto.
         """
         if isinstance(name, CorpusLabels):
-            if unknown := sorted(name.annotated - set(self.labels)):
+            if unknown := [f"{own} to {to}" for own, to in name.map.items() if to not in self.labels]:
                 what = f"map leads to unknown labels: {', '.join(unknown)}"
                 remedy = f"Use {', '.join(self.labels)}"
                 raise InputError(what, path="configs/experiments.yml", place="labels", remedy=remedy)

@@ -135,7 +135,8 @@ def _sentence(before: str, after: str, effects: Sequence[Effect], where: str = "
     text = f"{after} is {' and '.join(clauses)}. " if clauses else ""
     if rest := [one for one in effects if not one.sign]:
         each = listed([f"{one.suite} ({one})" for one in rest])
-        shown = each if len(rest) < 3 else f"any of {len(rest)} suites{'' if clauses else where} ({_range(rest, True)})"
+        which = f"the other {len(rest)} suites" if clauses else f"any of {len(rest)} suites{where}"
+        shown = each if len(rest) < 3 else f"{which} ({_range(rest, True)})"
         between = "" if clauses else f" between {after} and {before}"
         text += f"{'No' if clauses else 'no'} {_kind(rest)} difference{between} on {shown}."
     return text.strip()

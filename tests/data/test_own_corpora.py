@@ -230,7 +230,7 @@ def test_labels_that_the_entry_does_not_know() -> None:
     own = source("conll", "good.conll", labels={"map": {"X": "MEDICAL"}})
     with pytest.raises(InputError, match="unknown label 'DISO'"):
         own_splits(own, {}, SCHEME.corpus(own.labels), OWN / "conll")
-    with pytest.raises(InputError, match="map leads to unknown labels: DISEASE"):
+    with pytest.raises(InputError, match="map leads to unknown labels: X to DISEASE"):
         SCHEME.corpus(source("conll", labels={"map": {"X": "DISEASE"}}).labels)
 
 
