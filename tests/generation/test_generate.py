@@ -425,14 +425,16 @@ def test_kills_lose_and_duplicate_nothing(output: Path) -> None:
     llm.faults = ["", "429", "refusal", "", "one more", "not json", "", "500", "length", "surrogate"] * 4
     with serving(llm):
         kill_runs(llm, output, int(os.environ.get("MEDNER_KILLS", "20")))
-    assert len(lines(output)) >= 100
+        assert len(lines(output)) >= 100
+        # On a slow machine, kills may have hit every answer of a kind: a run that is left alone gets each of them.
+        llm.faults = ["refusal", "one more", "not json", "length"]
+        assert run(llm, output, len(lines(output)) + 20).exit_code == 0
     check_complete(output)
     # The kills hit runs at work: some requests that the server took never came back. All of them are charged.
     answers = lines(beside(output, ANSWERS))
     assert "interrupted" in {answer["fault"] for answer in answers}
     assert len(llm.bodies) <= len(answers) + llm.faults_served["429"] + llm.faults_served["500"]
-    # Which of the faulty answers came back depends on when the kills hit.
-    assert {r["reason"] for r in lines(beside(output, REJECTS))} & {"refused", "no JSON", "truncated", "not asked for"}
+    assert {r["reason"] for r in lines(beside(output, REJECTS))} >= {"refused", "no JSON", "truncated", "not asked for"}
 
 
 def test_kills_of_batch_runs_lose_and_duplicate_nothing(output: Path) -> None:
